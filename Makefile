@@ -1,0 +1,58 @@
+# What a person types. `make` alone prints this list.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types format bench clean
+
+# The first Python of the versions this runs on; PYTHON=... chooses another one.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,\
+	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
+BIN := .venv/bin
+
+help: ## Print this list
+	@echo "Nimbus Extensions. Targets:"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.ready node_modules/.ready ## Install what local runs and tests need into .venv and node_modules
+
+run: setup ## Start the app with everything around it; Ctrl-C stops it
+	@exec $(BIN)/python -m devhost
+
+test: setup ## Check style and types, then run all tests
+	@echo "== style"; $(BIN)/ruff check .; $(BIN)/ruff format --check .
+	@echo "== types"; $(BIN)/mypy
+	@echo "== tests"; env -u CONTAINER_NAME $(BIN)/python -m pytest
+
+lint: setup ## Check style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup ## Check types (mypy --strict)
+	@$(BIN)/mypy
+
+format: setup ## Put all Python files into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## Measure cold start and admission; prints a table, ratios first
+	@env -u CONTAINER_NAME $(BIN)/python -m bench
+
+clean: ## Remove what setup, runs and tests left here
+	@rm -rf .venv node_modules .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "clean"
+
+.venv/.ready: requirements.txt requirements-dev.txt requirements-conformance.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one (https://www.python.org/downloads/) or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "== Python packages into .venv ($$($(PYTHON) --version)), about a minute the first time"
+	@$(PYTHON) -m venv .venv || { echo "The module venv is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements-conformance.txt
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json
+	@command -v node >/dev/null || { echo "Node.js 20 or newer is needed for the storage emulator and was not found. Install it: https://nodejs.org"; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is needed to install the storage emulator and was not found. It comes with Node.js: https://nodejs.org"; exit 1; }
+	@echo "== Storage emulator into node_modules, about half a minute the first time"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

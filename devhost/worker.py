@@ -1,0 +1,197 @@
+"""One worker process: imports the app and runs its HTTP, timer and queue functions. Internal; the supervisor starts it.
+
+Standard input is a socket to the supervisor. It brings the job (one JSON line)
+and later `open`; its end means that the supervisor is gone, and so are we.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import uvicorn
+
+from devhost import lines
+from devhost.errors import CannotStart, IndexingError
+from devhost.http import HttpApp
+from devhost.indexing import QUEUE, TIMER, Function, index, load, summary
+from devhost.invocation import Invoker
+from devhost.job import Job
+from devhost.queues import DEFAULT_LEASE, QueueListener
+from devhost.settings import HostSettings, read_host_settings
+from devhost.storage import Queues, is_connected
+from devhost.timers import Timer
+
+GRACE: Final = 10.0  # seconds running invocations may take after SIGTERM
+# Bytes of request line and headers that are read at all; up to here a client gets a proper 414 or 431.
+PARSER_LIMIT: Final = 1024 * 1024
+
+log = logging.getLogger("host")
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the worker decides when it stops."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leaves the signals to the worker."""
+        yield
+
+
+class Worker:
+    """The app's functions and what feeds them."""
+
+    def __init__(self, job: Job, functions: list[Function], host: HostSettings, output: lines.Lines) -> None:
+        self._job = job
+        self._functions = functions
+        self._host = host
+        self._queues = Queues(os.environ, as_base64=host.queues.base64)
+        self._invoker = Invoker(
+            output=output,
+            queues=self._queues,
+            pool=ThreadPoolExecutor(_threads(), thread_name_prefix="function"),
+            app_dir=Path(job.app_dir),
+        )
+        self.door = asyncio.Event()
+        self.stop = asyncio.Event()
+        if job.door_open:
+            self.door.set()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until `stop`, then give running invocations GRACE seconds. `ready` is called once it listens."""
+        server = self._server()
+        serving = asyncio.create_task(server.serve([socket.socket(fileno=self._job.listen_fd)]))
+        stopping = asyncio.create_task(self.stop.wait())
+        opening = asyncio.create_task(self.door.wait())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        ready()
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        listening = [asyncio.create_task(feed(self.stop)) for feed in self._feeds()]
+        for task in listening:
+            task.add_done_callback(_report_crash)
+        await stopping
+        server.should_exit = True
+        _, late = await asyncio.wait({serving, *listening}, timeout=GRACE)
+        if late or self._invoker.running:
+            log.warning("%d invocations did not end within %.0f s and are cut off", self._invoker.running, GRACE)
+
+    def _feeds(self) -> list[Callable[[asyncio.Event], Any]]:
+        folder = Path(self._job.state_dir) / "timers"
+        folder.mkdir(parents=True, exist_ok=True)
+        lease = float(os.environ.get("DEVHOST_QUEUE_LEASE_SECONDS", DEFAULT_LEASE))
+        timers = [
+            Timer(one, folder=folder, invoker=self._invoker, run_id=self._job.run_id).run
+            for one in self._functions
+            if one.trigger_type == TIMER
+        ]
+        queues = [
+            QueueListener(one, queues=self._queues, settings=self._host.queues, invoker=self._invoker, lease=lease).run
+            for one in self._functions
+            if one.trigger_type == QUEUE
+        ]
+        return [*timers, *queues]
+
+    def _server(self) -> Server:
+        app = HttpApp(
+            self._functions,
+            prefix=self._host.route_prefix,
+            invoker=self._invoker,
+            door=self.door,
+            secret=self._job.secret,
+            key=os.environ.get("DEVHOST_FUNCTION_KEY"),
+        )
+        return Server(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=130,  # Kestrel's
+                timeout_graceful_shutdown=int(GRACE),
+                h11_max_incomplete_event_size=PARSER_LIMIT,
+            )
+        )
+
+
+def _threads() -> int:
+    """PYTHON_THREADPOOL_THREAD_COUNT, or the worker's default."""
+    told = os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
+    return int(told) if told.isdigit() and int(told) else min(32, (os.cpu_count() or 1) + 4)
+
+
+def _report_crash(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a listener of the devhost broke; this is a fault of the devhost", exc_info=error)
+
+
+def _index(job: Job) -> tuple[list[Function], HostSettings]:
+    """The app's functions; every queue binding's connection is known to be set."""
+    host = read_host_settings(Path(job.app_dir))
+    functions = index(load(Path(job.app_dir)), os.environ)
+    for function in functions:
+        for binding in (function.trigger, *function.outputs.values()):
+            if "connection" in binding and not is_connected(binding["connection"], os.environ):
+                raise IndexingError(f"function {function.name}: its connection {binding['connection']} is not set")
+    return functions, host
+
+
+def _watch(channel: BinaryIO, opened: Callable[[], None]) -> None:
+    """Wait for the supervisor's word; end the process at once when the supervisor is gone."""
+    for line in channel:
+        if line.strip() == b"open":
+            opened()
+    os._exit(1)
+
+
+async def _serve(job: Job, channel: socket.socket, words: BinaryIO, output: lines.Lines) -> None:
+    functions, host = _index(job)
+    worker = Worker(job, functions, host, output)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, worker.stop.set)
+    opened = lambda: loop.call_soon_threadsafe(worker.door.set)  # noqa: E731 - handed to a thread
+    threading.Thread(target=_watch, args=(words, opened), daemon=True).start()
+    await worker.run(lambda: _tell(channel, ready=True, functions=summary(functions, host.route_prefix)))
+
+
+def _tell(channel: socket.socket, **words: object) -> None:
+    channel.sendall(json.dumps(words).encode() + b"\n")
+
+
+def main() -> None:
+    """Run the job on standard input until SIGTERM. Exit code 0 then, 3 if the app cannot be indexed."""
+    channel = socket.socket(fileno=sys.stdin.fileno())
+    words = channel.makefile("rb")
+    job = Job(**json.loads(words.readline()))
+    output = lines.Lines(as_json=job.as_json, state_dir=Path(job.state_dir))
+    lines.capture_logs(output)
+    code = 0
+    try:
+        asyncio.run(_serve(job, channel, words, output))
+    except (IndexingError, CannotStart) as error:
+        _tell(channel, ready=False, why=str(error))
+        code = 3
+    except Exception:
+        _tell(channel, ready=False, why="function_app.py could not be imported:\n" + traceback.format_exc())
+        code = 3
+    # Threads that are still in a function must not keep the process.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

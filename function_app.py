@@ -1,0 +1,31 @@
+"""Composes the function app. Every trigger lives in functions/."""
+
+import azure.functions as func
+
+from functions import (
+    directory_http,
+    outbound_http,
+    outbound_queue,
+    presence_http,
+    presence_queue,
+    presence_timer,
+    settings_http,
+    system_http,
+    tenants_http,
+    tenants_queue,
+)
+
+app = func.FunctionApp()
+for room in (
+    directory_http,
+    outbound_http,
+    outbound_queue,
+    presence_http,
+    presence_queue,
+    presence_timer,
+    settings_http,
+    system_http,
+    tenants_http,
+    tenants_queue,
+):
+    app.register_functions(room.bp)

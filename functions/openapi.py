@@ -1,0 +1,110 @@
+"""The OpenAPI 3.1 document, made from the endpoints and the models their handlers use."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from functions.web import ENDPOINTS, MAX_TOP, Endpoint
+from shared.tenants.models import Page
+
+_REF: Final = "#/components/schemas/{model}"
+_PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "RFC 9457 problem details.",
+    "required": ["type", "title", "status", "detail", "code", "traceId", "error"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "traceId": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {name: {"type": "string"} for name in ("path", "message", "code")},
+            },
+        },
+        "error": {"type": "object", "properties": {name: {"type": "string"} for name in ("code", "message")}},
+    },
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Made once per process; the endpoints do not change while it runs."""
+    models = sorted({model for endpoint in ENDPOINTS.values() for model in _models(endpoint)}, key=lambda m: m.__name__)
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
+    schemas = definitions.get("$defs", {}) | {"Problem": _PROBLEM}
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in sorted(ENDPOINTS.values(), key=lambda e: (e.path, e.method)):
+        paths.setdefault(f"/{endpoint.path}", {})[endpoint.method.lower()] = _operation(endpoint)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Nimbus Extensions", "version": "1", "description": "Settings, outbound tasks and presence."},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"entra": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _models(endpoint: Endpoint) -> list[type[BaseModel]]:
+    named = [endpoint.body, endpoint.answer, *get_args(endpoint.answer)]
+    return [model for model in named if isinstance(model, type) and issubclass(model, BaseModel)]
+
+
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": "Done."}
+    if endpoint.answer is not None:
+        answer["content"] = {"application/json": {"schema": _schema(endpoint.answer)}}
+    operation: dict[str, Any] = {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "parameters": _parameters(endpoint),
+        "responses": {
+            str(endpoint.status): answer,
+            "default": {
+                "description": "A problem.",
+                "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},
+            },
+        },
+        "x-roles": list(endpoint.roles),
+    }
+    if endpoint.roles:
+        operation["security"] = [{"entra": []}]
+    if endpoint.body is not None:
+        schema = {"$ref": _REF.format(model=endpoint.body.__name__)}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    text = {"type": "string"}
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": text}
+        for name in re.findall(r"{\*?(\w+)[^}]*}", endpoint.path)
+    ]
+    for name in endpoint.query:
+        schema = {"type": "integer", "minimum": 1, "maximum": MAX_TOP} if name == "top" else text
+        parameters.append({"name": name, "in": "query", "required": False, "schema": schema})
+    if endpoint.path.startswith("api/") and endpoint.method in ("PUT", "PATCH"):
+        parameters.append({"name": "If-Match", "in": "header", "required": False, "schema": text})
+    return parameters
+
+
+def _schema(answer: Any) -> dict[str, Any]:
+    if get_origin(answer) is list:
+        return {"type": "array", "items": _schema(get_args(answer)[0])}
+    if get_origin(answer) is Page:
+        items = {"type": "array", "items": _schema(get_args(answer)[0])}
+        continuation = {"type": ["string", "null"]}
+        return {"type": "object", "properties": {"items": items, "continuation": continuation}}
+    return {"$ref": _REF.format(model=answer.__name__)}

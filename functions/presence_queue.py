@@ -1,0 +1,16 @@
+"""One presence poll of one tenant."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions.wiring import core
+
+bp = func.Blueprint()
+
+
+@bp.queue_trigger(arg_name="message", queue_name="presence-polls", connection="AzureWebJobsStorage")
+def poll_presence(message: func.QueueMessage) -> None:
+    """Read the presence of all users of a tenant. A second delivery of the same beat does nothing."""
+    asked = message.get_json()
+    core().poller.poll(str(asked["tenantId"]), str(asked["tick"]))

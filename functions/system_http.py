@@ -1,0 +1,58 @@
+"""Health, and the description of this API."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions import openapi, web
+from functions.problems import problem
+from functions.wiring import core
+from shared.callers import OPERATOR
+from shared.errors import AppError, ConfigError
+from shared.health import Dependency
+
+bp = func.Blueprint()
+
+
+@web.route(bp, "GET", "api/health/live", open_because="a platform probe; says only that the process answers")
+def get_live(call: web.Call) -> func.HttpResponse:
+    """Tell that this instance answers."""
+    return call.ok({"status": "live"})
+
+
+@web.route(bp, "GET", "api/health/ready", open_because="a platform probe; details only for operators")
+def get_ready(call: web.Call) -> func.HttpResponse:
+    """Tell whether this instance can work, with the state of each dependency."""
+    try:
+        found = core().health.check()
+    except ConfigError as exc:
+        # Names of settings, never values; who sets the app up must see them before anybody can sign in.
+        return call.ok({"status": "notReady", "settings": list(exc.problems)}, status=503)
+    except AppError as exc:
+        return problem(exc, call.trace_id)
+    ready = all(dependency.ok for dependency in found if dependency.needed)
+    shown = [_shown(dependency, _is_operator(call)) for dependency in found]
+    return call.ok({"status": "ready" if ready else "notReady", "dependencies": shown}, status=200 if ready else 503)
+
+
+@web.route(bp, "GET", "api/openapi.json", open_because="the description of the API is public")
+def get_openapi(call: web.Call) -> func.HttpResponse:
+    """Read the OpenAPI 3.1 description of everything served here."""
+    return call.ok(openapi.document())
+
+
+def _is_operator(call: web.Call) -> bool:
+    header = call.req.headers.get("authorization", "")
+    try:
+        return header.startswith("Bearer ") and core().callers.of_bearer(header[7:]).may(OPERATOR)
+    except AppError:
+        return False
+
+
+def _shown(dependency: Dependency, details: bool) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "name": dependency.name,
+        "state": "ok" if dependency.ok else "down",
+        "latencyMs": dependency.latency_ms,
+    }
+    return shown | {"detail": dependency.detail} if details and dependency.detail else shown

@@ -1,0 +1,15 @@
+"""The slow part of offboarding a tenant."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions.wiring import core
+
+bp = func.Blueprint()
+
+
+@bp.queue_trigger(arg_name="message", queue_name="tenant-offboarding", connection="AzureWebJobsStorage")
+def offboard_tenant(message: func.QueueMessage) -> None:
+    """Remove what is left of a leaving tenant. Does nothing for any other, so it may come twice."""
+    core().offboarding.run(str(message.get_json()["tenantId"]))

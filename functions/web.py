@@ -1,0 +1,255 @@
+"""What every HTTP trigger needs: who calls, which tenant, the body, the answer.
+
+``route`` registers an endpoint with Azure Functions and with ``ENDPOINTS``, from which the OpenAPI document is
+made. It cannot be used without saying which roles may call, or why anybody may.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, is_dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import Any, Final, TypeVar
+
+import azure.functions as func
+
+from functions.json_body import read_json
+from functions.problems import TooLarge, WrongMediaType, problem, unexpected
+from functions.wiring import core
+from shared import log
+from shared.callers import OPERATOR, Caller, Role
+from shared.errors import AppError, Invalid, NotAllowed, NotFound, NotKnown
+from shared.tenants.documents import Versions
+from shared.tenants.models import Page, Stored
+from shared.tenants.tenants import Head
+from shared.wire import Wire, camel, is_guid, parse
+
+M = TypeVar("M", bound=Wire)
+
+MAX_BODY: Final = 256 * 1024  # bytes
+DEFAULT_TOP: Final = 100
+MAX_TOP: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One HTTP operation, as registered. ``roles`` is empty only where ``open_because`` says why."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    roles: tuple[Role, ...]
+    open_because: str
+    body: type[Wire] | None
+    answer: Any
+    status: int
+    query: tuple[str, ...]
+    tenant_must_exist: bool
+
+
+ENDPOINTS: Final[dict[str, Endpoint]] = {}
+Handler = Callable[["Call"], func.HttpResponse]
+
+
+@dataclass
+class Call:
+    """One HTTP call. Properties that can fail do so when they are read, in the order a handler reads them."""
+
+    req: func.HttpRequest
+    endpoint: Endpoint
+    trace_id: str
+    caller: Caller
+    _facts: dict[str, object] = field(default_factory=dict)
+
+    @cached_property
+    def head(self) -> Head:
+        """The tenant of the call with its settings: that of the path, else the caller's own."""
+        try:
+            return core().tenants.head(self.tenant_id)
+        except NotFound:
+            if self.caller.may(OPERATOR):
+                raise
+            raise NotAllowed("your tenant is not onboarded", code="TenantNotOnboarded") from None
+
+    @cached_property
+    def tenant_id(self) -> str:
+        """Raises NotAllowed (``WrongTenant``) for a tenant that is not the caller's, unless an operator asks."""
+        named = self.path("tenantId")
+        if not named or named.casefold() == self.caller.tid:
+            return self.caller.tid
+        if not self.caller.may(OPERATOR):
+            raise NotAllowed("your token belongs to another tenant", code="WrongTenant")
+        if not is_guid(named):
+            raise NotFound("there is no such tenant", code="TenantNotFound")
+        return named.lower()
+
+    def path(self, name: str) -> str:
+        return str(self.req.route_params.get(name) or "")
+
+    def query(self, name: str) -> str | None:
+        return self.req.params.get(name) or None
+
+    @property
+    def top(self) -> int:
+        text = self.query("top") or str(DEFAULT_TOP)
+        if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_TOP:
+            raise Invalid.field("top", f"is not a number from 1 to {MAX_TOP}", "OutOfRange")
+        return int(text)
+
+    @property
+    def continuation(self) -> str | None:
+        text = self.query("continuation")
+        if text is not None and (len(text) > 512 or not text.isprintable()):
+            raise Invalid.field("continuation", "is not one this list gave out")
+        return text
+
+    @cached_property
+    def json(self) -> Any:
+        """The body. Raises WrongMediaType, TooLarge, Malformed."""
+        media_type = self.req.headers.get("content-type", "").split(";")[0].strip().lower()
+        if not (media_type == "application/json" or re.fullmatch(r"application/[\w.-]+\+json", media_type)):
+            raise WrongMediaType("send the body as application/json")
+        data = self.req.get_body()
+        if len(data) > MAX_BODY:
+            raise TooLarge(f"the body has more than {MAX_BODY // 1024} KiB")
+        return read_json(data)
+
+    def body(self, model: type[M]) -> M:
+        """The body as a model. Raises Invalid with every finding, besides what ``json`` raises."""
+        return parse(model, self.json)
+
+    @property
+    def versions(self) -> Versions:
+        """Revisions named by If-Match; None without the header. ``*`` names no version, so it counts as none."""
+        header = self.req.headers.get("if-match", "").strip()
+        if not header or header == "*":
+            return None
+        named = (re.fullmatch(r'"([0-9]{1,9})"', part.strip()) for part in header.split(","))
+        return frozenset(int(match.group(1)) for match in named if match)
+
+    def ok(self, value: object, *, status: int | None = None, etag: int | None = None) -> func.HttpResponse:
+        headers = {"x-trace-id": self.trace_id, "Cache-Control": "no-store"}
+        if etag is not None:
+            headers["ETag"] = f'"{etag}"'
+        text = json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))
+        return func.HttpResponse(
+            text, status_code=status or self.endpoint.status, mimetype="application/json", headers=headers
+        )
+
+    def stored(self, stored: Stored[Any]) -> func.HttpResponse:
+        """A document with its ETag: 201 when it is new."""
+        return self.ok(stored.value, status=201 if stored.created else 200, etag=stored.revision)
+
+    def nothing(self, status: int = 204) -> func.HttpResponse:
+        return func.HttpResponse(status_code=status, headers={"x-trace-id": self.trace_id, "Cache-Control": "no-store"})
+
+
+def route(
+    blueprint: func.Blueprint,
+    method: str,
+    path: str,
+    *,
+    roles: tuple[Role, ...] = (),
+    open_because: str = "",
+    body: type[Wire] | None = None,
+    answer: Any = None,
+    status: int = 200,
+    query: tuple[str, ...] = (),
+    tenant_must_exist: bool = True,
+) -> Callable[[Handler], Handler]:
+    """Register a handler. Either ``roles``, any of which may call, or ``open_because``, a reason why anybody may.
+
+    With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
+    is for the few calls that make or list tenants.
+    """
+    if bool(roles) == bool(open_because):
+        raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
+
+    def register(handler: Handler) -> Handler:
+        name = handler.__name__
+        summary = (handler.__doc__ or "").strip().split("\n")[0]
+        endpoint = Endpoint(
+            name, method, path, summary, roles, open_because, body, answer, status, query, tenant_must_exist
+        )
+        ENDPOINTS[name] = endpoint
+
+        def trigger(req: func.HttpRequest) -> func.HttpResponse:
+            return _run(endpoint, handler, req)
+
+        trigger.__name__ = trigger.__qualname__ = name
+        trigger.__doc__ = handler.__doc__
+        blueprint.route(route=path, methods=[method], auth_level=func.AuthLevel.ANONYMOUS)(trigger)
+        return handler
+
+    return register
+
+
+def as_json(value: object) -> Any:
+    """Models, pages, our dataclasses and what is JSON already, with names in camelCase."""
+    if isinstance(value, Wire):
+        return value.as_json()
+    if isinstance(value, Page):
+        return {"items": [as_json(item) for item in value.items], "continuation": value.continuation}
+    if is_dataclass(value):
+        return {camel(name): as_json(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {str(name): as_json(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return value
+
+
+NOBODY: Final = Caller("", "", "", frozenset())
+
+
+def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.HttpResponse:
+    started = perf_counter()
+    call = Call(req, endpoint, _trace_id(req), NOBODY)
+    try:
+        if endpoint.roles:
+            call.caller = _caller(req, endpoint.roles)
+            # Before the handler, so that none can forget whose data it is about to touch.
+            _ = call.head if endpoint.tenant_must_exist else call.tenant_id
+        response = handler(call)
+    except AppError as exc:
+        response = problem(exc, call.trace_id)
+    except Exception as exc:
+        response = unexpected(exc, call.trace_id)
+    log.info(
+        "call",
+        operation=endpoint.name,
+        status=response.status_code,
+        ms=round((perf_counter() - started) * 1000),
+        tenant=call.caller.tid or None,
+        caller=call.caller.oid or None,
+        trace=call.trace_id,
+        tracking=_hint(req, "x-ms-client-tracking-id"),
+        run=_hint(req, "x-ms-workflow-run-id"),
+    )
+    return response
+
+
+def _caller(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
+    scheme, _, token = req.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotKnown("send an access token of your organization as a bearer token", code="TokenMissing")
+    caller = core().callers.of_bearer(token.strip())
+    if not caller.may(*roles):
+        raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
+    return caller
+
+
+def _trace_id(req: func.HttpRequest) -> str:
+    """That of the caller's trace (W3C Trace Context) if it sent one, else a new one."""
+    sent = re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", req.headers.get("traceparent", ""))
+    return sent.group(1) if sent and int(sent.group(1), 16) else uuid.uuid4().hex
+
+
+def _hint(req: func.HttpRequest, name: str) -> str | None:
+    """A header for the log only: anybody may have written it, so short and plain."""
+    return re.sub(r"[^A-Za-z0-9._-]", "", req.headers.get(name, ""))[:64] or None

@@ -1,0 +1,35 @@
+"""The one seam between triggers and core."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.bootstrap import Core
+
+_given: Core | None = None
+
+
+def core() -> Core:
+    """The core of this process, built at the first call, so that indexing never needs a secret.
+
+    Raises ConfigError naming every setting that is missing or malformed, StorageDown; neither is remembered,
+    so a repaired setting or storage works with the next call.
+    """
+    return _given or _default()
+
+
+def use(replacement: Core | None) -> None:
+    """For tests: answer from this core, or with None from the real one again."""
+    global _given
+    _given = replacement
+
+
+@cache
+def _default() -> Core:
+    # Imported here, since Azure's SDKs take half a second that indexing should not wait for.
+    from shared.bootstrap import build  # noqa: PLC0415
+    from shared.config import Config  # noqa: PLC0415
+
+    return build(Config.from_env())

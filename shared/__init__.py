@@ -1,0 +1,1 @@
+"""The core of Nimbus Extensions. It knows no trigger and no HTTP status."""

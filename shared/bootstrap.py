@@ -1,0 +1,80 @@
+"""The composition root: from app settings to the actors that triggers call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared import clock
+from shared.callers import Callers
+from shared.clients.caller_tokens import CallerTokens
+from shared.clients.gateway import open_session
+from shared.clients.graph import Graph
+from shared.clients.presence_reader import PresenceReader
+from shared.clients.sign_in import SignIns
+from shared.clients.signing_keys import SigningKeys
+from shared.clock import Clock
+from shared.config import Config
+from shared.health import Health
+from shared.outbound.intake import Intake
+from shared.outbound.refusals import Refusals
+from shared.outbound.scheduler import Scheduler
+from shared.outbound.store import OutboundStore
+from shared.presence.poller import Poller
+from shared.presence.store import PresenceStore
+from shared.presence.views import Presences
+from shared.storage.account import StorageAccount
+from shared.tenants.directory import Directory
+from shared.tenants.offboarding import Offboarding
+from shared.tenants.tenants import Tenants
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What triggers may call."""
+
+    callers: Callers
+    tenants: Tenants
+    directory: Directory
+    offboarding: Offboarding
+    scheduler: Scheduler
+    intake: Intake
+    refusals: Refusals
+    poller: Poller
+    presences: Presences
+    health: Health
+
+
+def build(config: Config, *, now: Clock = clock.now) -> Core:
+    """Open storage and wire everything. Raises StorageDown; talks to nobody else."""
+    account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
+    account.prepare()
+    session = open_session(config.gateway)
+    keys = SigningKeys(session, config.cloud, now)
+    sign_ins = SignIns(session, config.cloud, config.graph_client_id, config.graph_client_secret, now)
+    journal = account.table("journal")
+    outbound = OutboundStore(account.table("outbound"))
+    presence = PresenceStore(account.table("presence"))
+
+    tenants = Tenants(account.table("tenants"), account.queue("tenant-offboarding"))
+    directory = Directory(
+        account.table("directory"), in_use=lambda tenant, service: bool(outbound.slots(tenant, service))
+    )
+    refusals = Refusals(journal, now)
+    scheduler = Scheduler(outbound, directory, refusals, now)
+    reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
+    return Core(
+        callers=Callers(
+            CallerTokens(keys, config.cloud, (config.api_audience, config.api_client_id), now), config.home_tenant_id
+        ),
+        tenants=tenants,
+        directory=directory,
+        offboarding=Offboarding(
+            tenants, [account.table(name) for name in ("directory", "outbound", "journal", "presence")]
+        ),
+        scheduler=scheduler,
+        intake=Intake(scheduler, tenants, refusals, journal, now),
+        refusals=refusals,
+        poller=Poller(presence, tenants, directory, reader, account.queue("presence-polls"), now),
+        presences=Presences(presence, directory, now, config.presence_interval),
+        health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
+    )

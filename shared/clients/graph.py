@@ -1,0 +1,95 @@
+"""Microsoft Graph, as far as presence needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import requests
+
+from shared.clients.answers import json_of, object_in, pause_of, reaching
+from shared.clock import Clock, now
+from shared.clouds import Cloud
+from shared.errors import Broken, Denied, Throttled
+
+MOST_IDS: Final = 650  # Graph's limit for getPresencesByUserId
+
+
+class TokenRefused(Denied):
+    """401: not this token. A new one may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceReading:
+    """Graph's two words for one user, as they came. ``sequence_number`` sorts as text, '' where absent."""
+
+    user_id: str
+    availability: str
+    activity: str
+    sequence_number: str
+
+
+class Graph:
+    def __init__(self, session: requests.Session, cloud: Cloud, clock: Clock = now) -> None:
+        self._session = session
+        self._root = cloud.graph
+        self._clock = clock
+
+    def presences(self, token: str, user_ids: Sequence[str]) -> list[PresenceReading]:
+        """What these users, at most 650, do now. Ids in the answer are in lower case.
+
+        A user may be missing from the answer; rows that make no sense or were not asked for are dropped.
+        Raises Denied (with Graph's code; TokenRefused for a 401), Throttled, Unreachable or Broken.
+        """
+        if len(user_ids) > MOST_IDS:
+            raise ValueError(f"{len(user_ids)} ids in one call; Graph takes {MOST_IDS}")
+        if not user_ids:
+            return []
+        answer = self._answer(token, "POST", "/v1.0/communications/getPresencesByUserId", {"ids": list(user_ids)})
+        rows = answer.get("value")
+        if not isinstance(rows, list):
+            raise Broken("Graph answered without a list of presences")
+        asked = {user_id.lower() for user_id in user_ids}
+        return [reading for row in rows if (reading := _reading(row, asked))]
+
+    def _answer(self, token: str, method: str, path: str, body: object) -> dict[str, object]:
+        """The JSON object Graph answers with; every other answer as the error it is."""
+        with reaching("Graph"):
+            response = self._session.request(
+                method, self._root + path, json=body, headers={"Authorization": f"Bearer {token}"}
+            )
+        whom = f"Graph ({path.rpartition('/')[2]})"
+        match response.status_code:
+            case 200 | 201:
+                return json_of(response, whom)
+            case 401:
+                raise TokenRefused(f"{whom} does not accept the token", reason=_reason(response))
+            case 403:
+                raise Denied(f"{whom} refuses: {_reason(response)}", reason=_reason(response))
+            case 429 | 503 | 504 as status:
+                raise Throttled(f"{whom} answered {status}", retry_after=pause_of(response, self._clock))
+            case status:
+                raise Broken(f"{whom} answered {status}")
+
+
+def _reading(row: object, asked: Collection[str]) -> PresenceReading | None:
+    if not isinstance(row, dict):
+        return None
+    user_id, availability, activity = row.get("id"), row.get("availability"), row.get("activity")
+    if not (isinstance(user_id, str) and isinstance(availability, str) and isinstance(activity, str)):
+        return None
+    if user_id.lower() not in asked:
+        return None
+    sequence = row.get("sequenceNumber")
+    return PresenceReading(user_id.lower(), availability, activity, sequence if isinstance(sequence, str) else "")
+
+
+def _reason(response: requests.Response) -> str:
+    """Graph's own code, such as Authorization_RequestDenied; the status in words where it gives none."""
+    error = (object_in(response) or {}).get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, str) and code.isprintable() and 0 < len(code) <= 100:
+        return code
+    return HTTPStatus(response.status_code).phrase

@@ -1,0 +1,53 @@
+"""Presence of a tenant's users, read as one of the two guest accounts or as the application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from shared.clients.graph import Graph, PresenceReading, TokenRefused
+from shared.clients.sign_in import SignIns
+from shared.config import PresenceAccount
+from shared.errors import Denied
+
+Source = Literal["account1", "account2", "application"]
+
+
+class PresenceReader:
+    def __init__(self, sign_ins: SignIns, graph: Graph, accounts: tuple[PresenceAccount, PresenceAccount]) -> None:
+        self._sign_ins = sign_ins
+        self._graph = graph
+        self._accounts = {"account1": accounts[0], "account2": accounts[1]}
+
+    def upn(self, source: Source) -> str | None:
+        """Who reads; None for the application."""
+        account = self._accounts.get(source)
+        return account.upn if account else None
+
+    def read(
+        self, tenant_id: str, source: Source, user_ids: Sequence[str], *, fresh: bool = False
+    ) -> list[PresenceReading]:
+        """What at most 650 users of the tenant do now; ``fresh`` signs in anew first.
+
+        Raises Denied, Throttled, Unreachable or Broken, from the sign-in as from Graph.
+        """
+        try:
+            return self._read_once(tenant_id, source, user_ids, fresh=fresh)
+        except TokenRefused:
+            return self._read_once(tenant_id, source, user_ids, fresh=True)
+
+    def _read_once(
+        self, tenant_id: str, source: Source, user_ids: Sequence[str], *, fresh: bool
+    ) -> list[PresenceReading]:
+        token = self._token(tenant_id, source, fresh=fresh)
+        try:
+            return self._graph.presences(token, user_ids)
+        except Denied:
+            # Roles and scopes are those of the hour the token was made: after a consent only a new one has them.
+            self._sign_ins.forget(tenant_id, self.upn(source))
+            raise
+
+    def _token(self, tenant_id: str, source: Source, *, fresh: bool) -> str:
+        if account := self._accounts.get(source):
+            return self._sign_ins.guest_token(tenant_id, account, fresh=fresh)
+        return self._sign_ins.app_token(tenant_id, fresh=fresh)

@@ -1,0 +1,164 @@
+"""The keys Entra signs access tokens with: one common set per cloud, kept in this process.
+
+age of the set   0 ............ 1 h .................... 24 h
+known key id     answered       fetch, else the old set   fetch or raise
+unknown key id   one fetch per 5 min, whatever the tokens claim; then None
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+
+from shared import log
+from shared.clients.answers import json_of, reaching
+from shared.clock import Clock
+from shared.clouds import Cloud
+from shared.errors import Broken, Unreachable
+
+FRESH: Final = timedelta(hours=1)
+LAST_RESORT: Final = timedelta(hours=24)
+BETWEEN_UNKNOWN: Final = timedelta(minutes=5)
+# A failed fetch may have cost a caller 13 s. With an old set in hand there is no hurry to pay again;
+# without one nobody can be let in, so try soon.
+REST_WITH_OLD_SET: Final = timedelta(seconds=60)
+REST_WITHOUT: Final = timedelta(seconds=5)
+LEAST_BITS: Final = 2048  # RFC 7518, 3.3
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A public key, and whose tokens it may sign: an issuer, or a template of one with ``{tenantid}``."""
+
+    public: RSAPublicKey
+    issuer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _KeySet:
+    keys: Mapping[str, SigningKey]
+    since: datetime
+
+
+class SigningKeys:
+    """Safe to share between threads. One fetch at a time: others wait for it, or use the set there is."""
+
+    def __init__(self, session: requests.Session, cloud: Cloud, clock: Clock) -> None:
+        self._session = session
+        self._url = f"{cloud.login}/common/discovery/v2.0/keys"
+        self._clock = clock
+        self._fetching = threading.Lock()
+        self._held: _KeySet | None = None
+        self._failure: Unreachable | Broken | None = None
+        self._rest_until = clock()
+        self._asked_for_unknown: datetime | None = None
+
+    def find(self, kid: str) -> SigningKey | None:
+        """The key with this id, None if Entra has none. Raises Unreachable or Broken if no set is at hand."""
+        held = self._current()
+        return held.keys.get(kid) or self._search_anew(kid, held)
+
+    def probe(self) -> None:
+        """Raises Unreachable or Broken if no key set is at hand."""
+        self._current()
+
+    def _current(self) -> _KeySet:
+        held = self._held
+        if held is not None and self._age(held) < FRESH:
+            return held
+        old = held if held is not None and self._age(held) < LAST_RESORT else None
+        if not self._fetching.acquire(blocking=old is None):
+            assert old is not None
+            return old
+        try:
+            # Whoever held the lock before may have fetched already.
+            if self._held is not None and self._held is not held:
+                return self._held
+            return self._renewed(old)
+        finally:
+            self._fetching.release()
+
+    def _search_anew(self, kid: str, searched: _KeySet) -> SigningKey | None:
+        """Look in a newer set, if there is one or it is time to ask for one."""
+        with self._fetching:
+            if self._held is None or self._held is searched:
+                now = self._clock()
+                if self._asked_for_unknown is not None and now - self._asked_for_unknown < BETWEEN_UNKNOWN:
+                    return None
+                self._asked_for_unknown = now
+                return self._renewed(searched).keys.get(kid)
+            return self._held.keys.get(kid)
+
+    def _renewed(self, old: _KeySet | None) -> _KeySet:
+        """A new set; while none can be had the old one, or without one the reason. Called with the lock."""
+        if self._failure is not None and self._clock() < self._rest_until:
+            if old is not None:
+                return old
+            raise type(self._failure)(self._failure.detail)
+        try:
+            keys = self._fetched()
+        except (Unreachable, Broken) as exc:
+            if self._failure is None:
+                log.warning("Entra's signing keys cannot be renewed", why=exc.detail)
+            self._failure = exc
+            self._rest_until = self._clock() + (REST_WITHOUT if old is None else REST_WITH_OLD_SET)
+            if old is None:
+                raise
+            return old
+        if self._failure is not None:
+            log.info("Entra's signing keys can be renewed again")
+        self._failure = None
+        self._held = renewed = _KeySet(keys, self._clock())
+        return renewed
+
+    def _fetched(self) -> Mapping[str, SigningKey]:
+        whom = "Entra's key set"
+        with reaching(whom):
+            response = self._session.get(self._url)
+        if response.status_code == 429 or response.status_code >= 500:
+            raise Unreachable(f"{whom} answered {response.status_code}")
+        if response.status_code != 200:
+            raise Broken(f"{whom} answered {response.status_code}")
+        keys = usable(json_of(response, whom).get("keys"))
+        if not keys:
+            raise Broken(f"{whom} holds no usable key")
+        return keys
+
+    def _age(self, held: _KeySet) -> timedelta:
+        return self._clock() - held.since
+
+
+def usable(entries: object) -> dict[str, SigningKey]:
+    """The RSA keys for signatures among the members of a JSON web key set, by id; all else is passed over."""
+    found: dict[str, SigningKey] = {}
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict) or entry.get("kty") != "RSA":
+            continue
+        kid, issuer = entry.get("kid"), entry.get("issuer")
+        if entry.get("use", "sig") != "sig" or entry.get("alg", "RS256") != "RS256":
+            continue
+        public = _public_key(entry.get("n"), entry.get("e"))
+        if public and isinstance(kid, str) and kid and (issuer is None or isinstance(issuer, str)):
+            found.setdefault(kid, SigningKey(public, issuer))
+    return found
+
+
+def _public_key(modulus: object, exponent: object) -> RSAPublicKey | None:
+    if not isinstance(modulus, str) or not isinstance(exponent, str):
+        return None
+    try:
+        public = RSAPublicNumbers(_number(exponent), _number(modulus)).public_key()
+    except (ValueError, OverflowError):
+        return None
+    return public if public.key_size >= LEAST_BITS else None
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")

@@ -1,0 +1,148 @@
+"""What can go wrong, as types. The edge (functions/problems.py) gives each its HTTP status.
+
+AppError
+|- Invalid            the content breaks rules; carries every finding at once
+|- NotKnown           who calls is not proven
+|- NotAllowed         who calls is known and may not
+|- NotFound
+|- Conflict           the state forbids it
+|  |- Stale           somebody changed it since it was read
+|  `- NeedsVersion    it exists, and the write does not say which version it replaces
+|- RateLimited        slow down; carries the pause
+|- Unavailable        a part of our own is missing: settings or storage
+|  |- ConfigError     app settings are missing or malformed; names them all
+|  `- StorageDown     Azure Storage does not answer
+`- Upstream           Microsoft, or a host named by a tenant, did not do its part
+   |- Denied          refused: the next account may do better
+   |- Throttled       slow down, same account; carries the pause
+   |- Unreachable     no answer in time
+   `- Broken          an answer that makes no sense
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with one field. ``path`` is dotted and uses the caller's field names."""
+
+    path: str
+    message: str
+    code: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"path": self.path, "message": self.message, "code": self.code}
+
+
+class AppError(Exception):
+    """Base of everything this product raises on purpose.
+
+    ``code`` is stable and for machines, ``detail`` is one sentence for people and may be shown to the
+    caller, ``members`` are further facts for the answer. None of them may hold a secret.
+    """
+
+    code = "InternalError"
+
+    def __init__(self, detail: str, *, code: str | None = None, **members: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+        self.members = members
+
+
+class Invalid(AppError):
+    code = "InvalidContent"
+
+    def __init__(self, findings: Sequence[Finding], detail: str | None = None, *, code: str | None = None) -> None:
+        listed = "; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in findings[:5])
+        more = f"; and {len(findings) - 5} more" if len(findings) > 5 else ""
+        super().__init__(detail or f"The content is not valid: {listed}{more}", code=code)
+        self.findings = tuple(findings)
+
+    @classmethod
+    def field(cls, path: str, message: str, code: str = "InvalidValue") -> Invalid:
+        """The common case of one finding; its code becomes the error's."""
+        return cls([Finding(path, message, code)], message, code=code)
+
+
+class NotKnown(AppError):
+    code = "Unauthenticated"
+
+
+class NotAllowed(AppError):
+    code = "Forbidden"
+
+
+class NotFound(AppError):
+    code = "NotFound"
+
+
+class Conflict(AppError):
+    code = "Conflict"
+
+
+class Stale(Conflict):
+    """A newer version exists. ``etag`` in members, where known, is the current one."""
+
+    code = "Stale"
+
+
+class NeedsVersion(Conflict):
+    code = "PreconditionRequired"
+
+
+class RateLimited(AppError):
+    code = "RateLimited"
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Unavailable(AppError):
+    code = "Unavailable"
+
+
+class ConfigError(Unavailable):
+    code = "ConfigurationError"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("App settings need attention: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class StorageDown(Unavailable):
+    code = "StorageUnavailable"
+
+
+class Upstream(AppError):
+    code = "UpstreamError"
+
+
+class Denied(Upstream):
+    """Refused. ``reason`` is the far side's own code (``AADSTS50076``, ``Authorization_RequestDenied``)."""
+
+    code = "UpstreamDenied"
+
+    def __init__(self, detail: str, *, reason: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Throttled(Upstream):
+    code = "UpstreamThrottled"
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Unreachable(Upstream):
+    code = "UpstreamUnreachable"
+
+
+class Broken(Upstream):
+    code = "UpstreamBroken"

@@ -1,0 +1,1 @@
+"""Outbound tasks, which the connector calls scheduler entries: admitted, kept and (later) distributed."""

@@ -1,0 +1,116 @@
+"""The queue path: the same body as the connector's, plus tenantId, admitted by the same rule.
+
+A refusal ends the message and is not retried. What cannot be read is set aside with its reason, where the
+tenant named in it, or else the operator, finds it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from shared import log
+from shared.clock import Clock, to_wire
+from shared.errors import AppError, Conflict, Invalid, NotFound
+from shared.outbound.models import SchedulerEntryWrite, read_entry
+from shared.outbound.refusals import Refusals, newest_first
+from shared.outbound.scheduler import Scheduler
+from shared.storage.tables import Row, Table, with_doc
+from shared.tenants.models import Page
+from shared.tenants.tenants import Tenants
+from shared.wire import Guid, Wire, parse
+
+QUEUE: Final = "outbound-requests"
+
+
+class _Addressed(Wire, extra="ignore"):
+    tenant_id: Guid
+
+
+class SetAside(Wire):
+    """A message that could not be read."""
+
+    id: str
+    queue: str
+    reason: str
+    at: str
+    attempts: int
+
+
+class Intake:
+    """Takes requests from the queue. ``nobody`` stands for the tenant of messages that name none."""
+
+    nobody: Final = "nobody"
+
+    def __init__(
+        self, scheduler: Scheduler, tenants: Tenants, refusals: Refusals, journal: Table, clock: Clock
+    ) -> None:
+        self._scheduler = scheduler
+        self._tenants = tenants
+        self._refusals = refusals
+        self._journal = journal
+        self._clock = clock
+
+    def take(self, text: str, *, message_id: str, attempts: int) -> None:
+        """Admit, refuse or set aside one message. Raises only for what may be better next time."""
+        try:
+            tenant_id, write = _read(text)
+        except Invalid as exc:
+            self.set_aside(text, reason=exc.detail, attempts=attempts)
+            return
+        try:
+            head = self._tenants.head(tenant_id)
+        except NotFound as exc:
+            self.set_aside(text, reason=exc.detail, attempts=attempts)
+            return
+        try:
+            self._scheduler.submit(head, write, by=None, source="queue", message_id=message_id)
+        except (Invalid, NotFound, Conflict) as exc:
+            self._refusals.note(tenant_id, write.service_upn, exc.code, "queue")
+
+    def set_aside(self, text: str, *, reason: str, attempts: int) -> None:
+        """Keep a message that cannot be worked on, with the reason."""
+        now = self._clock()
+        tenant_id = _tenant_of(text)
+        row = Row(
+            f"{tenant_id or self.nobody}|poison",
+            newest_first(now),
+            with_doc(text, queue=QUEUE, reason=reason[:2000], at=to_wire(now), attempts=attempts),
+        )
+        self._journal.insert(row)
+        log.warning("an outbound request was set aside", tenant=tenant_id, attempts=attempts, reason=reason[:200])
+
+    def page(self, tenant_id: str, *, top: int, continuation: str | None) -> Page[SetAside]:
+        """What was set aside for a tenant (or ``nobody``), newest first."""
+        rows, following = self._journal.page(f"{tenant_id}|poison", "0", "~", top=top, continuation=continuation)
+        items = [
+            SetAside(
+                id=row.row,
+                queue=row.text("queue"),
+                reason=row.text("reason"),
+                at=row.text("at"),
+                attempts=row.number("attempts"),
+            )
+            for row in rows
+        ]
+        return Page(items, following)
+
+
+def _read(text: str) -> tuple[str, SchedulerEntryWrite]:
+    """Tenant and entry of a message. Raises Invalid."""
+    data = _json(text)
+    return parse(_Addressed, data).tenant_id, read_entry(data)
+
+
+def _tenant_of(text: str) -> str | None:
+    try:
+        return parse(_Addressed, _json(text)).tenant_id
+    except AppError:
+        return None
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Invalid.field("", "the message is not JSON", "MalformedJson") from None

@@ -1,0 +1,149 @@
+"""Scheduler entries on the wire, in the casing of the published connector, and as they are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from shared.clock import from_wire, to_wire
+from shared.errors import Invalid
+from shared.wire import Upn, Wire, is_e164, is_upn, parse
+
+MAX_JSON_BYTES: Final = 32_768  # of one entry
+State = Literal["Scheduled", "Queued", "Offered", "InProgress", "Completed", "Cancelled"]
+UNFINISHED: Final[frozenset[State]] = frozenset({"Scheduled", "Queued", "Offered", "InProgress"})
+
+Text = Annotated[str, Field(max_length=1024)]
+Priority = Literal["High", "Normal", "Low"]
+
+
+def _utc(text: str) -> str:
+    try:
+        offset = datetime.fromisoformat(text).utcoffset()
+    except ValueError:
+        raise ValueError("is not an ISO 8601 date and time") from None
+    if offset is None or offset.total_seconds() != 0 or "T" not in text.upper():
+        raise ValueError("is not a date and time in UTC with a trailing Z")
+    try:
+        return to_wire(from_wire(text))
+    except (ValueError, OverflowError):
+        raise ValueError("is not a date and time in UTC") from None
+
+
+def _destination(text: str) -> str:
+    if not (is_e164(text) or is_upn(text)):
+        raise ValueError("is neither an E.164 number nor a user principal name")
+    return text
+
+
+def _reference(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("holds nothing to read, or control characters")
+    return text
+
+
+UtcTime = Annotated[str, AfterValidator(_utc)]
+Destination = Annotated[str, Field(max_length=160), AfterValidator(_destination)]
+ReferenceId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_reference)]
+
+
+class ConnectorModel(Wire):
+    """Connector bodies: unknown fields are ignored, null is the same as left out, names as published."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: value for name, value in data.items() if value is not None}
+        return data
+
+    def as_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class NameAndValue(ConnectorModel):
+    name: Annotated[Text, Field(min_length=1)]
+    value: Text | None = None
+
+
+class Customer(ConnectorModel):
+    first_name: Text | None = None
+    last_name: Text | None = None
+    display_name: Text | None = None
+    company: Text | None = None
+    job_title: Text | None = None
+    department: Text | None = None
+    street_address: Text | None = None
+    post_code: Text | None = None
+    city: Text | None = None
+    state: Text | None = None
+    country: Text | None = None
+    primary_tel_number: Text | None = None
+    tel_numbers: Annotated[list[NameAndValue], Field(max_length=100)] | None = None
+    upn: Annotated[Text | None, Field(alias="UPN")] = None
+    im_address: Text | None = None
+    email: Text | None = None
+    custom_fields: Annotated[list[NameAndValue], Field(max_length=100)] | None = None
+
+
+class SchedulerEntryWrite(ConnectorModel):
+    """What a flow sends. Bounds and defaults are those of the published connector."""
+
+    due_date_time_utc: UtcTime
+    service_upn: Upn
+    destination: Destination
+    reference_id: Annotated[ReferenceId | None, Field(alias="ReferenceId")] = None
+    distribution_priority: Priority = "Normal"
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 1
+    attempt_timeout_in_seconds: Annotated[int, Field(ge=30, le=86_400)] = 3600
+    max_queue_time_in_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
+    rona_timeout_in_seconds: Annotated[int, Field(ge=5, le=30)] = 20
+    custom_call_context_parameters: Annotated[list[NameAndValue], Field(max_length=100)] | None = None
+    customer: Customer | None = None
+
+    @property
+    def due(self) -> datetime:
+        return from_wire(self.due_date_time_utc)
+
+    def fingerprint(self) -> str:
+        """The same for the same content, whatever the order of fields or the case of UPNs."""
+        fields = set(SchedulerEntryWrite.model_fields)
+        content = self.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
+        for name in ("serviceUpn", "destination"):
+            content[name] = content[name].casefold()
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def read_entry(data: object) -> SchedulerEntryWrite:
+    """A body as a flow sends it. Raises Invalid, also for more than 32 KiB of content."""
+    entry = parse(SchedulerEntryWrite, data)
+    if len(json.dumps(entry.as_json(), ensure_ascii=False).encode()) > MAX_JSON_BYTES:
+        raise Invalid.field("", f"the entry has more than {MAX_JSON_BYTES} bytes of content", "TooBig")
+    return entry
+
+
+class Entry(SchedulerEntryWrite):
+    """An accepted entry. ``event`` is the last one raised; ``slot`` is its place under the limit."""
+
+    scheduler_entry_id: str
+    state: State = "Scheduled"
+    event: str = "Scheduled"
+    attempt: int = 0
+    slot: int
+    created_at: UtcTime
+    finished_at: UtcTime | None = None
+    completion_reason: str | None = None
+
+    def for_connector(self) -> dict[str, Any]:
+        """SchedulerEntryEventData: what a flow reads. Empty optional fields are absent."""
+        kept = {"state", "attempt", "slot", "created_at", "finished_at"}
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=kept) | {
+            "direction": "Outbound",
+            "modality": "Audio",
+        }

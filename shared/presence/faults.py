@@ -1,0 +1,58 @@
+"""Why a guest account cannot read, in the product's words, each with what a person can do about it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+FaultCode = Literal[
+    "NotAddedAsGuest",
+    "PermissionNotGranted",
+    "MfaRequired",
+    "WrongPassword",
+    "PasswordExpired",
+    "AccountLocked",
+    "AccountDisabled",
+    "BlockedByConditionalAccess",
+    "AppNotInTenant",
+    "GuestAccessRestricted",
+    "Unknown",
+]
+
+REMEDIES: Final[dict[FaultCode, str]] = {
+    "NotAddedAsGuest": "Invite the account as a guest of your tenant and wait until the invitation is accepted.",
+    "PermissionNotGranted": "Open the grant-permission link as a tenant administrator and accept.",
+    "MfaRequired": "Exempt the account from multi-factor authentication, for example for a trusted location.",
+    "WrongPassword": "The operator of Nimbus has to renew the account's sign-in.",
+    "PasswordExpired": "The operator of Nimbus has to renew the account's password and sign-in.",
+    "AccountLocked": "The account is locked for now; if it stays so, tell the operator of Nimbus.",
+    "AccountDisabled": "Enable the guest account in your tenant, or tell the operator of Nimbus.",
+    "BlockedByConditionalAccess": "Exclude the account from the conditional access policy that blocks it.",
+    "AppNotInTenant": "Open the grant-permission link once, so that the Nimbus App exists in your tenant.",
+    "GuestAccessRestricted": "Relax the guest user access restrictions, or give the account the role Directory "
+    "Readers. It can take an hour to show.",
+    "Unknown": "Tell the operator of Nimbus; the raw code is in the log.",
+}
+
+# Entra's codes, by what they mean here. Entra says that codes may change, so an unlisted one is Unknown.
+_CODES: Final[dict[FaultCode, tuple[int, ...]]] = {
+    "NotAddedAsGuest": (50020, 50034, 51004, 16000, 16003, 50014),
+    "PermissionNotGranted": (65001, 65004, 65005, 650056, 650057, 90094, 90095),
+    "MfaRequired": (50076, 50074, 50079, 50072, 50078, 50158, 53004),
+    "WrongPassword": (50126, 50056, 50064, 50132, 50133, 50173, 70008, 700082, 50089),
+    "PasswordExpired": (50055, 50144),
+    "AccountLocked": (50053,),
+    "AccountDisabled": (50057,),
+    "BlockedByConditionalAccess": (
+        *(53003, 530032, 53000, 53001, 53002, 530035, 50131, 50097, 50005, 50135, 53011, 70043),
+        *(500212, 500213, 500021, 500022),
+    ),
+    "AppNotInTenant": (700016, 700011, 7000112, 500011, 50105, 70001),
+}
+_BY_CODE: Final = {f"AADSTS{number}": name for name, numbers in _CODES.items() for number in numbers}
+
+
+def fault_of(reason: str) -> FaultCode:
+    """From Entra's or Graph's own code. A 403 of Graph after a good sign-in means restricted guests."""
+    if reason in ("Authorization_RequestDenied", "Forbidden", "NothingReturned"):
+        return "GuestAccessRestricted"
+    return _BY_CODE.get(reason, "Unknown")

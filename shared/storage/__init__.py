@@ -1,0 +1,1 @@
+"""Azure Storage: tables, queues and the encryption of secrets kept in them."""

@@ -1,0 +1,78 @@
+"""Secrets at rest: envelope encryption with AES-256-GCM.
+
+Each secret gets a data key of its own; the data key is wrapped by a key of the ring. Both are bound to the
+tenant and the field, so that a row copied to another tenant does not open. Form:
+``v1.<key id>.<wrapped data key>.<ciphertext>``, base64url, each behind its 12-byte nonce.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shared.errors import AppError
+
+_NONCE: Final = 12  # bytes, NIST SP 800-38D
+
+
+class Unreadable(AppError):
+    """The secret was sealed with a key that is not on the ring, for another place, or was damaged."""
+
+    code = "SecretUnreadable"
+
+
+class SecretBox:
+    """Seals and opens secrets. The first key of the ring writes, all of them read."""
+
+    def __init__(self, ring: Sequence[tuple[str, bytes]]) -> None:
+        self._newest = ring[0][0]
+        self._ring = dict(ring)
+
+    def seal(self, plain: str, *, tenant: str, field: str) -> str:
+        place = _place(tenant, field)
+        data_key = AESGCM.generate_key(256)
+        wrapped = _encrypt(self._ring[self._newest], data_key, place)
+        return f"v1.{self._newest}.{_text(wrapped)}.{_text(_encrypt(data_key, plain.encode(), place))}"
+
+    def open(self, sealed: str, *, tenant: str, field: str) -> str:
+        """Raises Unreadable."""
+        try:
+            version, key_id, wrapped, body = sealed.split(".")
+            if version != "v1":
+                raise Unreadable(f"a secret of {field} has a form this release does not know")
+            place = _place(tenant, field)
+            data_key = _decrypt(self._ring[key_id], _bytes(wrapped), place)
+            return _decrypt(data_key, _bytes(body), place).decode()
+        except (ValueError, KeyError, InvalidTag, binascii.Error) as exc:
+            raise Unreadable(f"the secret {field} cannot be opened with the keys in SECRET_KEYS") from exc
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether the newest key of the ring sealed it; if not, it wants sealing again."""
+        return sealed.split(".")[1:2] == [self._newest]
+
+
+def _place(tenant: str, field: str) -> bytes:
+    return f"v1|{tenant.casefold()}|{field}".encode()
+
+
+def _encrypt(key: bytes, plain: bytes, place: bytes) -> bytes:
+    nonce = os.urandom(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, plain, place)
+
+
+def _decrypt(key: bytes, sealed: bytes, place: bytes) -> bytes:
+    return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,327 @@
+"""Table rows, with every replace conditional and every failure one of our errors.
+
+azure-data-tables writes blindly unless it is told a match condition; here the ETag is a required keyword and a
+blind write says so in its name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    DecodeError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import TableClient, TableTransactionError, UpdateMode
+
+from shared.errors import AppError, Conflict, NotFound, Stale, StorageDown
+
+MAX_OPERATIONS: Final = 100  # of one entity group transaction
+MAX_ENTITY_BYTES: Final = 1_000_000  # Azure's limit is 1 MiB; some of it is names and overhead
+MAX_PROPERTIES: Final = 252  # 255 less PartitionKey, RowKey and Timestamp
+MAX_TRANSACTION_BYTES: Final = 4_000_000  # Azure's limit is 4 MiB
+# A string property ends at 32 Ki UTF-16 units; one character takes at most two.
+_CHUNK: Final = 16_000
+
+Value = str | int | bool | float | bytes
+Values = Mapping[str, Value]
+
+
+class Exists(Conflict):
+    """A row with this key is there already. ``index`` is its place in a transaction, else 0."""
+
+    def __init__(self, detail: str, index: int = 0) -> None:
+        super().__init__(detail)
+        self.index = index
+
+
+class TooBig(AppError):
+    """The row would pass what Azure stores; nothing was sent."""
+
+    code = "TooBig"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entity. ``etag`` is the storage's own; an answer's ETag is the ``revision`` some rows carry."""
+
+    partition: str
+    row: str
+    values: Values
+    etag: str = ""
+
+    def text(self, name: str) -> str:
+        return str(self.values.get(name, ""))
+
+    def number(self, name: str) -> int:
+        return int(self.values.get(name, 0))
+
+    @property
+    def doc(self) -> Any:
+        """The JSON document put in with ``with_doc``."""
+        chunks = [self.values["doc"]]
+        while (more := self.values.get(f"doc{len(chunks)}")) is not None:
+            chunks.append(more)
+        return json.loads("".join(str(chunk) for chunk in chunks))
+
+
+def with_doc(doc: object, **values: Value) -> dict[str, Value]:
+    """Values of a row that holds a JSON document, cut to what one property may hold."""
+    text = json.dumps(doc, ensure_ascii=False, separators=(",", ":"))
+    chunks = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
+    return values | {f"doc{number or ''}": chunk for number, chunk in enumerate(chunks)}
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Create a row; raises Exists if it is there."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Write over the version with ``etag``; raises Stale if there is a newer one."""
+
+    row: Row
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Change the values named, keep the others, on the version with ``etag``; raises Stale like Replace."""
+
+    row: Row
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """Write blindly: whoever came before is lost."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the version with ``etag``, or with ``*`` whichever is there; a missing row is NotFound."""
+
+    row: Row
+    etag: str
+
+
+Operation = Insert | Replace | Merge | Overwrite | Delete
+
+
+class Table:
+    """One table. Methods raise StorageDown when Azure does not answer; ``name`` appears in messages only."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+        self._name = client.table_name
+
+    def get(self, partition: str, row: str) -> Row | None:
+        try:
+            with _errors(self._name):
+                return _row(self._client.get_entity(partition, row))
+        except NotFound:
+            return None
+
+    def insert(self, row: Row) -> str:
+        """Create the row and give its ETag. Raises Exists."""
+        entity = _entity(row)
+        with _errors(self._name):
+            return str(self._client.create_entity(entity)["etag"])
+
+    def replace(self, row: Row, *, etag: str) -> str:
+        """Write over the version that has ``etag`` and give the new ETag. Raises Stale, NotFound."""
+        entity = _entity(row)
+        with _errors(self._name):
+            meta = self._client.update_entity(
+                entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+        return str(meta["etag"])
+
+    def overwrite(self, row: Row) -> str:
+        """Write blindly, whatever is there."""
+        entity = _entity(row)
+        with _errors(self._name):
+            return str(self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)["etag"])
+
+    def delete(self, row: Row, *, etag: str) -> None:
+        """Remove the version that has ``etag``. Raises Stale; a missing row is no error."""
+        with _errors(self._name):
+            self._client.delete_entity(row.partition, row.row, etag=etag, match_condition=MatchConditions.IfNotModified)
+
+    def transact(self, operations: Sequence[Operation]) -> list[str]:
+        """All of it or nothing, in one partition; gives the new ETags ("" for a delete).
+
+        Raises Exists or Stale (the reason of the first operation that failed), NotFound, TooBig.
+        """
+        wire = [_operation(operation) for operation in operations]
+        if len(wire) > MAX_OPERATIONS:
+            raise TooBig(f"{len(wire)} operations in one transaction on {self._name}; Azure takes {MAX_OPERATIONS}")
+        if sum(_size(operation.row) for operation in operations) > MAX_TRANSACTION_BYTES:
+            raise TooBig(f"a transaction on {self._name} is larger than Azure takes")
+        with _errors(self._name):
+            return [str(meta.get("etag", "")) for meta in self._client.submit_transaction(wire)]
+
+    def transact_all(self, operations: Sequence[Operation]) -> None:
+        """Any number of operations of one partition, cut into transactions of what Azure takes.
+
+        Each transaction is whole, the sum is not: use it only for rows that do not depend on each other.
+        """
+        batch: list[Operation] = []
+        size = 0
+        for operation in operations:
+            weight = _size(operation.row)
+            if batch and (len(batch) == MAX_OPERATIONS or size + weight > MAX_TRANSACTION_BYTES):
+                self.transact(batch)
+                batch, size = [], 0
+            batch.append(operation)
+            size += weight
+        if batch:
+            self.transact(batch)
+
+    def span(
+        self,
+        partition: str,
+        start: str,
+        end: str,
+        *,
+        only: str = "",
+        parameters: Mapping[str, str] | None = None,
+        select: Sequence[str] | None = None,
+    ) -> Iterator[Row]:
+        """Rows of a partition whose keys lie in [start, end), in key order, over as many pages as it takes.
+
+        ``only`` is a further condition in the storage's own language; values go in as ``@name`` from
+        ``parameters``, never as text.
+        """
+        condition = "PartitionKey eq @p and RowKey ge @s and RowKey lt @e" + (f" and {only}" if only else "")
+        values = {"p": partition, "s": start, "e": end, **(parameters or {})}
+        with _errors(self._name):
+            found = self._client.query_entities(condition, parameters=values, select=list(select) if select else None)
+            yield from (_row(entity) for entity in found)
+
+    def page(
+        self, partition: str, start: str, end: str, *, top: int, continuation: str | None = None
+    ) -> tuple[list[Row], str | None]:
+        """At most ``top`` rows of [start, end) and where the next page starts, None at the end.
+
+        ``continuation`` may come from a caller: whatever it says, no row outside of the range is given.
+        """
+        with _errors(self._name):
+            found = self._client.query_entities(
+                "PartitionKey eq @p and RowKey ge @s and RowKey lt @e",
+                parameters={"p": partition, "s": max(start, continuation or start), "e": end},
+                results_per_page=top + 1,
+            )
+            rows: list[Row] = []
+            for entity in found:
+                if len(rows) == top:
+                    return rows, str(entity["RowKey"])
+                rows.append(_row(entity))
+        return rows, None
+
+    def partitions(self, start: str, end: str) -> Iterator[Row]:
+        """Keys of all rows whose partition lies in [start, end). A scan: for clearing up, not for callers."""
+        with _errors(self._name):
+            found = self._client.query_entities(
+                "PartitionKey ge @s and PartitionKey lt @e",
+                parameters={"s": start, "e": end},
+                select=["PartitionKey", "RowKey"],
+            )
+            yield from (_row(entity) for entity in found)
+
+    def remove_blindly(self, rows: Sequence[Row]) -> None:
+        """Remove rows of one partition, whatever version; rows already gone are no error."""
+        try:
+            self.transact_all([Delete(row, "*") for row in rows])
+        except NotFound:
+            for row in rows:
+                with _errors(self._name):
+                    self._client.delete_entity(row.partition, row.row)
+
+
+def _row(entity: Mapping[str, Any]) -> Row:
+    metadata = getattr(entity, "metadata", {})
+    values = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
+    return Row(str(entity["PartitionKey"]), str(entity["RowKey"]), values, str(metadata.get("etag", "")))
+
+
+def _entity(row: Row) -> dict[str, Any]:
+    if len(row.values) > MAX_PROPERTIES:
+        raise TooBig(f"row {row.row} has {len(row.values)} properties; Azure takes {MAX_PROPERTIES}")
+    if _size(row) > MAX_ENTITY_BYTES:
+        raise TooBig(f"row {row.row} is larger than Azure takes")
+    return {"PartitionKey": row.partition, "RowKey": row.row, **row.values}
+
+
+def _size(row: Row) -> int:
+    """An upper estimate of what Azure counts: UTF-16 for text, 8 bytes for the rest."""
+    return sum(
+        2 * len(name)
+        + 8
+        + (2 * len(value) if isinstance(value, str) else len(value) if isinstance(value, bytes) else 8)
+        for name, value in row.values.items()
+    )
+
+
+def _operation(operation: Operation) -> tuple[Any, ...]:
+    match operation:
+        case Replace(row, etag):
+            condition = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
+            return ("update", _entity(row), condition)
+        case Merge(row, etag):
+            condition = {"mode": UpdateMode.MERGE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
+            return ("update", _entity(row), condition)
+        case Delete(row, "*"):
+            return ("delete", {"PartitionKey": row.partition, "RowKey": row.row})
+        case Delete(row, etag):
+            condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+            return ("delete", {"PartitionKey": row.partition, "RowKey": row.row}, condition)
+        case Overwrite(row):
+            return ("upsert", _entity(row), {"mode": UpdateMode.REPLACE})
+        case Insert(row):
+            return ("create", _entity(row))
+
+
+@contextmanager
+def _errors(name: str) -> Iterator[None]:
+    """Vendor exceptions become ours. The order matters: a transaction error is also an HTTP error."""
+    try:
+        yield
+    except TableTransactionError as exc:
+        raise _of_status(exc.status_code, f"transaction on {name} failed at operation {exc.index}", exc.index) from exc
+    except ResourceExistsError as exc:
+        raise Exists(f"the row is in {name} already") from exc
+    except ResourceModifiedError as exc:
+        raise Stale(f"the row in {name} was changed meanwhile") from exc
+    except ResourceNotFoundError as exc:
+        raise NotFound(f"the row is not in {name}") from exc
+    except HttpResponseError as exc:
+        raise _of_status(exc.status_code, f"{name} answered {exc.status_code}", 0) from exc
+    except (AzureError, DecodeError, OSError) as exc:
+        raise StorageDown(f"Azure Storage does not answer (table {name})") from exc
+
+
+def _of_status(status: int | None, detail: str, index: int) -> AppError:
+    match status:
+        case 409:
+            return Exists(detail, index)
+        case 412:
+            return Stale(detail)
+        case 404:
+            return NotFound(detail)
+        case _:
+            return StorageDown(detail)

@@ -1,0 +1,153 @@
+"""The services (queues) and users of a tenant: one partition of the table ``directory`` each tenant.
+
+Beside each user stands a row that leads from its UPN to its id, written in the same transaction, so that a
+UPN belongs to one user at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from shared import log
+from shared.callers import Caller
+from shared.errors import Conflict, Invalid, NotFound, Stale
+from shared.storage.keys import key, prefix_end
+from shared.storage.tables import Delete, Insert, Operation, Row, Table
+from shared.tenants.documents import Held, Versions, check, commit, held, write
+from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
+from shared.wire import is_guid, is_upn
+
+_SERVICE: Final = "service:"
+_USER: Final = "user:"
+_UPN: Final = "upn:"
+
+
+class Directory:
+    """Reads and writes services and users. ``in_use`` says whether a service has unfinished tasks.
+
+    What is wanted comes as a function and is judged after the version: an old version is not worth judging.
+    """
+
+    def __init__(self, table: Table, in_use: Callable[[str, str], bool]) -> None:
+        self._table = table
+        self._in_use = in_use
+
+    # services
+
+    def service(self, tenant_id: str, upn: str) -> Stored[Service]:
+        """Raises NotFound (``ServiceNotFound``)."""
+        found = self._service(tenant_id, upn)
+        if found is None:
+            raise NotFound(f"there is no service {upn[:160]}", code="ServiceNotFound")
+        return found.stored
+
+    def services(self, tenant_id: str, *, top: int, continuation: str | None = None) -> Page[Service]:
+        rows, following = self._table.page(
+            tenant_id, _SERVICE, prefix_end(_SERVICE), top=top, continuation=continuation
+        )
+        return Page([held(Service, row).value for row in rows], following)
+
+    def all_services(self, tenant_id: str) -> list[Service]:
+        rows = self._table.span(tenant_id, _SERVICE, prefix_end(_SERVICE))
+        return [held(Service, row).value for row in rows]
+
+    def put_service(
+        self, tenant_id: str, upn: str, wanted: Callable[[], ServiceWrite], *, versions: Versions, by: Caller
+    ) -> Stored[Service]:
+        found = self._service(tenant_id, upn)
+        check(found, versions)
+        if not is_upn(upn):
+            raise Invalid.field("serviceUpn", "is not a user principal name")
+        service = Service(upn=found.value.upn if found else upn, **dict(wanted()))
+        operation = write(found, tenant_id, _SERVICE + key(upn), service)
+        saved = commit(self._table, found, service, [operation], lambda: self._service(tenant_id, upn))
+        log.info("service written", tenant=tenant_id, service=service.upn, by=by.oid)
+        return saved
+
+    def delete_service(self, tenant_id: str, upn: str, *, versions: Versions, by: Caller) -> None:
+        """Raises Conflict (``ServiceInUse``) while the service has unfinished tasks. Without versions any goes."""
+        found = self._service(tenant_id, upn)
+        if found is None:
+            raise NotFound(f"there is no service {upn[:160]}", code="ServiceNotFound")
+        if versions is not None:
+            check(found, versions)
+        if self._in_use(tenant_id, upn):
+            raise Conflict("the service has unfinished outbound tasks; finish or cancel them", code="ServiceInUse")
+        self._table.delete(found.row, etag=found.row.etag)
+        log.info("service deleted", tenant=tenant_id, service=found.value.upn, by=by.oid)
+
+    # users
+
+    def user(self, tenant_id: str, user_id: str) -> Stored[User]:
+        """Raises NotFound (``UserNotFound``)."""
+        found = self._user(tenant_id, user_id)
+        if found is None:
+            raise NotFound("there is no such user", code="UserNotFound")
+        return found.stored
+
+    def users(self, tenant_id: str, *, top: int, continuation: str | None = None) -> Page[User]:
+        rows, following = self._table.page(tenant_id, _USER, prefix_end(_USER), top=top, continuation=continuation)
+        return Page([held(User, row).value for row in rows], following)
+
+    def user_ids(self, tenant_id: str) -> list[str]:
+        """Ids of all users in ascending order, 1,000 a storage call."""
+        rows = self._table.span(tenant_id, _USER, prefix_end(_USER), select=["PartitionKey", "RowKey"])
+        return [row.row.removeprefix(_USER) for row in rows]
+
+    def user_id_of(self, tenant_id: str, upn: str) -> str:
+        """The user with this UPN. Raises NotFound (``UserNotFound``)."""
+        row = self._table.get(tenant_id, _UPN + key(upn)) if is_upn(upn) else None
+        if row is None:
+            raise NotFound(f"there is no user {upn[:160]}", code="UserNotFound")
+        return row.text("user_id")
+
+    def put_user(
+        self, tenant_id: str, user_id: str, wanted: Callable[[], UserWrite], *, versions: Versions, by: Caller
+    ) -> Stored[User]:
+        """Raises Conflict (``UpnInUse``) when another user has the UPN."""
+        found = self._user(tenant_id, user_id)
+        check(found, versions)
+        if not is_guid(user_id):
+            raise Invalid.field("userId", "is not a GUID")
+        user = User(user_id=user_id, **dict(wanted()))
+        operations: list[Operation] = [write(found, tenant_id, _USER + user_id, user)]
+        previous = key(found.value.upn) if found else None
+        if previous != key(user.upn):
+            operations.append(Insert(Row(tenant_id, _UPN + key(user.upn), {"user_id": user_id})))
+            if previous is not None:
+                operations.append(Delete(Row(tenant_id, _UPN + previous, {}), "*"))
+        try:
+            saved = commit(self._table, found, user, operations, lambda: self._user(tenant_id, user_id))
+        except Stale:
+            self._refuse_taken_upn(tenant_id, user)
+            raise
+        log.info("user written", tenant=tenant_id, user=user_id, by=by.oid)
+        return saved
+
+    def delete_user(self, tenant_id: str, user_id: str, *, versions: Versions, by: Caller) -> None:
+        found = self._user(tenant_id, user_id)
+        if found is None:
+            raise NotFound("there is no such user", code="UserNotFound")
+        if versions is not None:
+            check(found, versions)
+        pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
+        self._table.transact([Delete(found.row, found.row.etag), Delete(pointer, "*")])
+        log.info("user deleted", tenant=tenant_id, user=user_id, by=by.oid)
+
+    def _refuse_taken_upn(self, tenant_id: str, user: User) -> None:
+        row = self._table.get(tenant_id, _UPN + key(user.upn))
+        if row is not None and row.text("user_id") != user.user_id:
+            raise Conflict(f"another user has the UPN {user.upn}", code="UpnInUse") from None
+
+    def _service(self, tenant_id: str, upn: str) -> Held[Service] | None:
+        if not is_upn(upn):
+            return None  # no row can have such a key, and not every text makes a key
+        row = self._table.get(tenant_id, _SERVICE + key(upn))
+        return held(Service, row) if row else None
+
+    def _user(self, tenant_id: str, user_id: str) -> Held[User] | None:
+        if not is_guid(user_id):
+            return None
+        row = self._table.get(tenant_id, _USER + user_id)
+        return held(User, row) if row else None

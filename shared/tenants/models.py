@@ -1,0 +1,88 @@
+"""Tenants, services and users as they are written and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from shared.wire import E164, Guid, Name, Upn, Wire
+
+Product = Literal["AdvancedRouting", "EnterpriseRouting", "ContactCenter", "AttendantConsole", "Interact", "Assistant"]
+ServiceLicence = Literal["AdvancedRouting", "EnterpriseRouting", "ContactCenter"]
+
+T = TypeVar("T")
+
+
+def _once(items: list[str]) -> list[str]:
+    if len(set(items)) != len(items):
+        raise ValueError("holds an entry twice")
+    return items
+
+
+Products = Annotated[list[Product], Field(max_length=6), AfterValidator(_once)]
+# 2,000 people per service keep the row well under what one entity may hold (39 characters each).
+People = Annotated[list[Guid], Field(max_length=2000), AfterValidator(_once)]
+
+
+class TenantWrite(Wire):
+    display_name: Annotated[Name, Field(title="Display name")]
+    products: Annotated[Products, Field(title="Licensed products")] = []
+    cluster: Annotated[str, Field(title="Cluster", max_length=64, pattern=r"^[A-Za-z0-9 ._-]*$")] = ""
+
+
+class Tenant(TenantWrite):
+    tenant_id: Guid
+
+
+class Distribution(Wire):
+    """When a member may be offered a call although Teams does not say Available."""
+
+    while_busy: Annotated[bool, Field(title="Distribute while busy")] = False
+    while_in_meeting: Annotated[bool, Field(title="Distribute while in a meeting")] = False
+    while_away: Annotated[bool, Field(title="Distribute while away")] = False
+
+
+class ServiceWrite(Wire):
+    display_name: Name
+    licence: ServiceLicence
+    owners: People = []
+    members: People = []
+    pstn_number: E164 | None = None
+    outbound_enabled: bool = False
+    distribution: Distribution = Distribution()
+
+
+class Service(ServiceWrite):
+    """A queue with agents."""
+
+    upn: Upn
+
+
+class UserWrite(Wire):
+    upn: Upn
+    display_name: Name
+    licences: Products = []
+    active: Annotated[bool, Field(description="The agent's own duty switch.")] = True
+
+
+class User(UserWrite):
+    user_id: Guid
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A value with the revision its answer carries as ETag; ``created`` tells a first write."""
+
+    value: T
+    revision: int
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some of a list; ``continuation`` asks for the next part, None at the end."""
+
+    items: list[T]
+    continuation: str | None

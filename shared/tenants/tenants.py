@@ -1,0 +1,151 @@
+"""Tenants and their settings: the rows nearly every call needs, read in one go.
+
+A tenant's partition of the table ``tenants`` starts with its *head*: the tenant and its settings, made together
+in one transaction. The partition ``index`` names every tenant that may exist; an entry is written before
+the head and removed after it, so a crash in between leaves a name too many, never one too few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from shared import log
+from shared.callers import Caller
+from shared.errors import Conflict, NotFound
+from shared.storage.queues import Queue
+from shared.storage.tables import Row, Table
+from shared.tenants.documents import Held, Versions, check, commit, held, write
+from shared.tenants.models import Page, Stored, Tenant, TenantWrite
+from shared.tenants.settings import Settings, merge, read_document
+
+_INDEX: Final = "index"
+_HEAD: Final = ("head:", "head;")
+_TENANT: Final = "head:tenant"
+_SETTINGS: Final = "head:settings"
+_LEAVING: Final = "head:leaving"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A tenant with its settings, as one read found them."""
+
+    tenant: Held[Tenant]
+    settings: Held[Settings]
+
+    @property
+    def tenant_id(self) -> str:
+        return self.tenant.value.tenant_id
+
+
+class Tenants:
+    """Reads and writes tenants and their settings."""
+
+    def __init__(self, table: Table, offboarding: Queue) -> None:
+        self._table = table
+        self._offboarding = offboarding
+
+    def head(self, tenant_id: str) -> Head:
+        """One range read. Raises NotFound for a tenant that is not there or is leaving."""
+        found = self._find(tenant_id)
+        if found is None:
+            raise NotFound("there is no such tenant", code="TenantNotFound")
+        return found
+
+    def put(
+        self, tenant_id: str, wanted: Callable[[], TenantWrite], *, versions: Versions, by: Caller
+    ) -> Stored[Tenant]:
+        """Create a tenant with default settings, or change its name, products or cluster.
+
+        ``wanted`` is judged after the version: an old version is not worth judging.
+        """
+        rows = self._head_rows(tenant_id)
+        if _LEAVING in rows:
+            raise Conflict("this tenant is being offboarded; create it again when that is done", code="TenantLeaving")
+        found = held(Tenant, rows[_TENANT]) if _TENANT in rows else None
+        check(found, versions)
+        tenant = Tenant(tenant_id=tenant_id, **dict(wanted()))
+        operations = [write(found, tenant_id, _TENANT, tenant)]
+        if found is None:
+            self._table.overwrite(Row(_INDEX, tenant_id, {}))
+            operations.append(write(None, tenant_id, _SETTINGS, Settings()))
+        saved = commit(self._table, found, tenant, operations, lambda: self._tenant(tenant_id))
+        log.info("tenant created" if saved.created else "tenant changed", tenant=tenant_id, by=by.oid)
+        return saved
+
+    def page(self, *, top: int, continuation: str | None) -> Page[Tenant]:
+        """Tenants in the order of their ids."""
+        rows, following = self._table.page(_INDEX, "0", "~", top=top, continuation=continuation)
+        found = (self._find(row.row) for row in rows)
+        return Page([head.tenant.value for head in found if head], following)
+
+    def ids(self) -> Iterator[str]:
+        """Ids of every tenant that may exist; ``head`` tells whether it does."""
+        return (row.row for row in self._table.span(_INDEX, "0", "~"))
+
+    def replace_settings(self, head: Head, document: object, *, versions: Versions, by: Caller) -> Stored[Settings]:
+        """The whole document. Raises NeedsVersion, Stale, then Invalid: an old version is not worth judging."""
+        check(head.settings, versions)
+        return self._save_settings(head, read_document(document), by)
+
+    def patch_settings(self, head: Head, patch: object, *, versions: Versions, by: Caller) -> Stored[Settings]:
+        """A merge patch (RFC 7396) on the version named."""
+        check(head.settings, versions)
+        return self._save_settings(head, merge(head.settings.value, patch), by)
+
+    def start_offboarding(self, tenant_id: str, by: Caller) -> dict[str, object]:
+        """Close the tenant to every call at once; the rows go by and by. Says how far that is.
+
+        The mark is written before the message: a crash in between leaves a closed tenant, and asking again
+        sends the message again.
+        """
+        rows = self._head_rows(tenant_id)
+        if not rows:
+            raise NotFound("there is no such tenant", code="TenantNotFound")
+        leaving = rows.get(_LEAVING)
+        if leaving is None:
+            leaving = Row(tenant_id, _LEAVING, {"removed": 0})
+            self._table.overwrite(leaving)
+            log.info("tenant is offboarded", tenant=tenant_id, by=by.oid)
+        self._offboarding.send({"tenantId": tenant_id})
+        return {"tenantId": tenant_id, "state": "offboarding", "rowsRemoved": leaving.number("removed")}
+
+    def is_leaving(self, tenant_id: str) -> bool:
+        return self._table.get(tenant_id, _LEAVING) is not None
+
+    def note_removed(self, tenant_id: str, removed: int) -> None:
+        self._table.overwrite(Row(tenant_id, _LEAVING, {"removed": removed}))
+
+    def finish_offboarding(self, tenant_id: str) -> None:
+        """The last rows: first all that describes the tenant, then the mark, then its name in the index."""
+        described = [row for row in self._table.span(tenant_id, "", "~") if row.row != _LEAVING]
+        self._table.remove_blindly(described)
+        self._table.remove_blindly([Row(tenant_id, _LEAVING, {})])
+        self._table.remove_blindly([Row(_INDEX, tenant_id, {})])
+        log.info("tenant is gone", tenant=tenant_id)
+
+    def _save_settings(self, head: Head, settings: Settings, by: Caller) -> Stored[Settings]:
+        if settings == head.settings.value:
+            return head.settings.stored
+        operation = write(head.settings, head.tenant_id, _SETTINGS, settings)
+        saved = commit(self._table, head.settings, settings, [operation], lambda: self._settings(head.tenant_id))
+        log.info("settings changed", tenant=head.tenant_id, by=by.oid, revision=saved.revision)
+        return saved
+
+    def _find(self, tenant_id: str) -> Head | None:
+        rows = self._head_rows(tenant_id)
+        if _LEAVING in rows or _TENANT not in rows:
+            return None
+        return Head(held(Tenant, rows[_TENANT]), held(Settings, rows[_SETTINGS]))
+
+    def _head_rows(self, tenant_id: str) -> dict[str, Row]:
+        return {row.row: row for row in self._table.span(tenant_id, *_HEAD)}
+
+    def _tenant(self, tenant_id: str) -> Held[Tenant] | None:
+        row = self._table.get(tenant_id, _TENANT)
+        return held(Tenant, row) if row else None
+
+    def _settings(self, tenant_id: str) -> Held[Settings] | None:
+        row = self._table.get(tenant_id, _SETTINGS)
+        return held(Settings, row) if row else None

@@ -1,0 +1,114 @@
+"""JSON in and out: models in camelCase, strict about types, with all findings of a document at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from shared.errors import Finding, Invalid
+
+M = TypeVar("M", bound="Wire")
+camel = to_camel
+
+_CODES = {"missing": "Required", "extra_forbidden": "UnknownField"}
+_BOUNDS = ("greater_than", "less_than", "too_long", "too_short")
+
+
+class Wire(BaseModel):
+    """Base of everything that crosses the wire. Unknown fields are refused, values are not coerced."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    def as_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def parse(model: type[M], data: object) -> M:
+    """The document as ``model``. Raises Invalid with every finding, each under its dotted path."""
+    if not isinstance(data, Mapping):
+        raise Invalid.field("", "the body is not a JSON object", "NotAnObject")
+    try:
+        return model.model_validate(data, by_alias=True, by_name=False)
+    except ValidationError as exc:
+        raise Invalid([_finding(model, error) for error in exc.errors(include_url=False)]) from None
+
+
+def _finding(model: type[BaseModel], error: Any) -> Finding:
+    path = ".".join(str(part) for part in error["loc"])
+    kind = str(error["type"])
+    code = _CODES.get(kind) or ("OutOfRange" if any(kind.find(b) >= 0 for b in _BOUNDS) else "InvalidValue")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        message = "this field is not known" + _nearest(model, error["loc"])
+    return Finding(path, message, code)
+
+
+def _nearest(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """A hint for a misspelt name: the closest one known where it stands."""
+    known: Any = model
+    for part in place[:-1]:
+        names = {field.alias or name: field for name, field in getattr(known, "model_fields", {}).items()}
+        known = names[str(part)].annotation if str(part) in names else None
+    aliases = [field.alias or name for name, field in getattr(known, "model_fields", {}).items()]
+    near = difflib.get_close_matches(str(place[-1]), aliases, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def is_guid(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text) is not None
+
+
+def _guid(text: str) -> str:
+    if not is_guid(text):
+        raise ValueError("is not a GUID")
+    return str(uuid.UUID(text))
+
+
+def _upn(text: str) -> str:
+    if not is_upn(text):
+        raise ValueError("is not a user principal name")
+    return text
+
+
+def is_upn(text: str) -> bool:
+    """The characters Entra allows; 160 leaves room for the #EXT# form of guests."""
+    return (
+        len(text) <= 160 and re.fullmatch(r"[A-Za-z0-9'._!#^~+&-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", text) is not None
+    )
+
+
+def is_e164(text: str) -> bool:
+    """+ and 7 to 15 digits, the first not zero (ITU-T E.164)."""
+    return re.fullmatch(r"\+[1-9][0-9]{6,14}", text) is not None
+
+
+def _e164(text: str) -> str:
+    if not is_e164(text):
+        raise ValueError("is not an E.164 number, such as +41445550100")
+    return text
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("holds nothing to read, or control characters")
+    return text
+
+
+Guid = Annotated[str, AfterValidator(_guid)]
+"""Any case is read; kept in lower case."""
+Upn = Annotated[str, AfterValidator(_upn)]
+E164 = Annotated[str, AfterValidator(_e164)]
+Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_printable)]

@@ -1,0 +1,135 @@
+"""Service principals and what tenants granted them: app roles and delegated scopes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from simulator.graph_access import GUID, Reader, not_found
+from simulator.graph_filter import matches
+from simulator.graph_lists import filter_of, page_reply
+from simulator.graph_permissions import app_role_id, app_roles, scopes
+from simulator.state import Cloud, stable_id
+from simulator.tokens import GRAPH_APP
+from simulator.wire import Call, Reply, json_reply
+
+READ_APPS: Final = (
+    "Application.Read.All",
+    "Application.ReadWrite.All",
+    "Directory.Read.All",
+    "AppRoleAssignment.ReadWrite.All",
+)
+READ_GRANTS: Final = (
+    "DelegatedPermissionGrant.Read.All",
+    "DelegatedPermissionGrant.ReadWrite.All",
+    "Directory.Read.All",
+    "Application.Read.All",
+)
+_BY_APP_ID: Final = re.compile(r"serviceprincipals\(appid='([^']*)'\)", re.IGNORECASE)
+
+Row = dict[str, Any]
+
+
+def answer(cloud: Cloud, call: Call, reader: Reader, parts: list[str]) -> Reply:
+    """Answer below servicePrincipals and oauth2PermissionGrants; reading only."""
+    if parts[0].lower() == "oauth2permissiongrants":
+        reader.must(*READ_GRANTS)
+        return _list(call, "oauth2PermissionGrants", permission_grants(reader))
+    reader.must(*READ_APPS)
+    by_app_id = _BY_APP_ID.fullmatch(parts[0])
+    if by_app_id:
+        return _below(cloud, call, reader, principal_id(reader, by_app_id[1]), parts[1:])
+    if len(parts) == 1:
+        return _list(call, "servicePrincipals", principals(cloud, reader))
+    return _below(cloud, call, reader, parts[1].lower(), parts[2:])
+
+
+def principal_id(reader: Reader, client_id: str) -> str:
+    """The object id of an app's service principal in the reader's tenant."""
+    return stable_id(reader.tenant.tenant_id, client_id)
+
+
+def principals(cloud: Cloud, reader: Reader) -> list[Row]:
+    """Graph itself and every app the tenant ever granted something."""
+    clients = sorted({*reader.tenant.consents, *reader.tenant.grants})
+    rows = [
+        {
+            "appId": GRAPH_APP,
+            "displayName": "Microsoft Graph",
+            "appRoles": app_roles(),
+            "oauth2PermissionScopes": scopes(),
+        }
+    ]
+    for client_id in clients:
+        app = cloud.apps.get(client_id)
+        name = app.name if app else client_id
+        rows.append({"appId": client_id, "displayName": name, "appRoles": [], "oauth2PermissionScopes": []})
+    kind = {"accountEnabled": True, "servicePrincipalType": "Application"}
+    return [{"id": principal_id(reader, str(row["appId"])), **kind, **row} for row in rows]
+
+
+def role_assignments(reader: Reader, client_id: str) -> list[Row]:
+    """The app roles on Graph that the tenant granted an app."""
+    principal, resource = principal_id(reader, client_id), principal_id(reader, GRAPH_APP)
+    return [
+        {
+            "id": stable_id(principal, "role", role),
+            "appRoleId": app_role_id(role),
+            "principalId": principal,
+            "principalType": "ServicePrincipal",
+            "resourceId": resource,
+            "resourceDisplayName": "Microsoft Graph",
+            "createdDateTime": "2026-01-01T00:00:00Z",
+        }
+        for role in sorted(reader.tenant.grants.get(client_id, set()))
+    ]
+
+
+def permission_grants(reader: Reader) -> list[Row]:
+    """The delegated scopes on Graph that the tenant consented to for all its users."""
+    resource = principal_id(reader, GRAPH_APP)
+    return [
+        {
+            "id": stable_id(principal_id(reader, client_id), "scopes"),
+            "clientId": principal_id(reader, client_id),
+            "consentType": "AllPrincipals",
+            "principalId": None,
+            "resourceId": resource,
+            "scope": " ".join(sorted(consented)),
+        }
+        for client_id, consented in sorted(reader.tenant.consents.items())
+        if consented
+    ]
+
+
+def _below(cloud: Cloud, call: Call, reader: Reader, principal: str, rest: list[str]) -> Reply:
+    found = next((row for row in principals(cloud, reader) if row["id"] == principal), None)
+    if found is None or not GUID.fullmatch(principal):
+        raise not_found(principal)
+    match [part.lower() for part in rest]:
+        case []:
+            chosen = _select(call, found)
+            return json_reply(
+                {"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#servicePrincipals/$entity", **chosen}
+            )
+        case ["approleassignments"]:
+            return _list(call, "appRoleAssignments", role_assignments(reader, found["appId"]))
+        case ["oauth2permissiongrants"]:
+            grants = [row for row in permission_grants(reader) if row["clientId"] == principal]
+            return _list(call, "oauth2PermissionGrants", grants)
+    raise not_found(rest[0])
+
+
+def _list(call: Call, context: str, rows: list[Row]) -> Reply:
+    node = filter_of(call)
+    if node is not None:
+        rows = [row for row in rows if matches(node, row)]
+    return page_reply(call, context, [_select(call, row) for row in rows], selected=None)
+
+
+def _select(call: Call, row: Row) -> Row:
+    wanted = call.query.get("$select")
+    if not wanted:
+        return row
+    names = {name.strip().lower() for name in wanted.split(",")}
+    return {name: value for name, value in row.items() if name.lower() in names}

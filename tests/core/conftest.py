@@ -1,0 +1,42 @@
+"""The core on a real Azurite, with a clock that stands still until it is told to move."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from shared.callers import Caller
+from shared.storage.account import StorageAccount
+from tests.azurite import azurite
+from tests.core.world import ADMIN, FakeClock, World
+
+
+@pytest.fixture(scope="session")
+def connection() -> Iterator[str]:
+    with azurite() as connection_string:
+        yield connection_string
+
+
+@pytest.fixture(scope="session")
+def account(connection: str) -> StorageAccount:
+    account = StorageAccount(connection, None, "")
+    account.prepare()
+    return account
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def world(account: StorageAccount, clock: FakeClock) -> World:
+    """A tenant of its own for each test, with one service that may call out."""
+    return World(account, clock, tenant_id=str(uuid.uuid4()))
+
+
+@pytest.fixture
+def admin(world: World) -> Caller:
+    return Caller(world.tenant_id, ADMIN, "Admin", frozenset({"TenantAdmin"}))

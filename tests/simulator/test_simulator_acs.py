@@ -1,0 +1,115 @@
+"""The real ACS identity client against the simulated resource."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from azure.communication.identity import CommunicationIdentityClient, CommunicationTokenScope
+from azure.core.credentials import AzureKeyCredential
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+from azure.core.pipeline.transport import RequestsTransport
+
+from tests.simulator.cloud_client import CloudClient
+
+PLATFORM = "platform.communication.azure.com"
+ZERO_KEY = base64.b64encode(bytes(64)).decode()
+ONE_KEY = base64.b64encode(b"\x01" * 64).decode()
+
+
+def client(
+    cloud: CloudClient, host: str = PLATFORM, key: str = ZERO_KEY, timeout: float = 5
+) -> CommunicationIdentityClient:
+    # The client hands its timeouts to a transport it makes itself; one that is given needs its own.
+    transport = RequestsTransport(
+        session=cloud.http, session_owner=False, connection_timeout=timeout, read_timeout=timeout
+    )
+    return CommunicationIdentityClient(f"https://{host}", AzureKeyCredential(key), transport=transport, retry_total=0)
+
+
+def make(identities: CommunicationIdentityClient) -> Any:
+    return identities.create_user_and_token([CommunicationTokenScope.VOIP], token_expires_in=timedelta(hours=1))
+
+
+def test_the_right_key_makes_a_user_and_a_token(cloud: CloudClient) -> None:
+    identities = client(cloud)
+    user, token = make(identities)
+    assert user.raw_id.startswith("8:acs:")
+    assert token.token.count(".") == 2
+    assert identities.get_token(user, [CommunicationTokenScope.CHAT]).token != token.token
+    identities.revoke_tokens(user)
+    identities.delete_user(user)
+    with pytest.raises(HttpResponseError) as refused:
+        identities.get_token(user, [CommunicationTokenScope.CHAT])
+    assert refused.value.status_code == 404
+
+
+def test_each_resource_has_its_own_key(cloud: CloudClient) -> None:
+    assert make(client(cloud, "contoso.communication.azure.com", ONE_KEY))
+    with pytest.raises(HttpResponseError) as refused:
+        make(client(cloud, PLATFORM, ONE_KEY))
+    assert refused.value.status_code == 401
+    assert refused.value.error is not None
+    assert refused.value.error.code == "Denied"
+
+
+@pytest.mark.parametrize(("state", "status"), [("denied", 401), ("forbidden", 403), ("throttled", 429)])
+def test_a_resource_can_refuse(cloud: CloudClient, state: str, status: int) -> None:
+    cloud.control("PUT", f"acs/{PLATFORM}", {"state": state})
+    with pytest.raises(HttpResponseError) as refused:
+        make(client(cloud))
+    assert refused.value.status_code == status
+
+
+def test_a_resource_can_hang_drop_or_talk_rubbish(cloud: CloudClient) -> None:
+    cloud.control("PUT", f"acs/{PLATFORM}", {"state": "hang"})
+    with pytest.raises(ServiceResponseError):
+        make(client(cloud, timeout=0.2))
+    cloud.control("PUT", f"acs/{PLATFORM}", {"state": "drop"})
+    with pytest.raises((ServiceRequestError, ServiceResponseError)):
+        make(client(cloud))
+    cloud.control("PUT", f"acs/{PLATFORM}", {"state": "garbage"})
+    with pytest.raises(Exception, match=r".+"):
+        make(client(cloud))
+    cloud.control("PUT", f"acs/{PLATFORM}", {"state": "ok"})
+    assert make(client(cloud))
+
+
+def test_a_resource_nobody_made_cannot_be_reached(cloud: CloudClient) -> None:
+    with pytest.raises((ServiceRequestError, ServiceResponseError)):
+        make(client(cloud, "nobody.communication.azure.com"))
+
+
+def test_a_new_resource_and_a_new_key(cloud: CloudClient) -> None:
+    host = "fabrikam.communication.azure.com"
+    cloud.control("PUT", f"acs/{host}", {"accessKey": ONE_KEY, "state": "ok"})
+    assert make(client(cloud, host, ONE_KEY))
+    cloud.control("PUT", f"acs/{host}", {"accessKey": ZERO_KEY})
+    assert make(client(cloud, host, ZERO_KEY))
+
+
+def test_a_changed_body_or_path_breaks_the_signature(cloud: CloudClient) -> None:
+    seen: list[requests.PreparedRequest] = []
+    cloud.http.hooks["response"].append(lambda answer, **_: seen.append(answer.request))
+    try:
+        make(client(cloud))
+    finally:
+        cloud.http.hooks["response"].clear()
+    good = seen[-1]
+    assert requests.Session().send(good, timeout=5).status_code == 201
+    body = good.copy()
+    body.body = b'{"createTokenWithScopes": ["chat"]}'
+    body.headers["Content-Length"] = str(len(body.body))
+    assert requests.Session().send(body, timeout=5).status_code == 401
+    path = good.copy()
+    path.url = str(path.url) + "&more=1"
+    assert requests.Session().send(path, timeout=5).status_code == 401
+
+
+def test_a_token_lives_between_one_hour_and_a_day(cloud: CloudClient) -> None:
+    with pytest.raises(HttpResponseError) as refused:
+        client(cloud).create_user_and_token([CommunicationTokenScope.VOIP], token_expires_in=timedelta(minutes=59))
+    assert refused.value.status_code == 400
