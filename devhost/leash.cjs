@@ -2,5 +2,8 @@
 process.stdin.on("end", () => process.kill(process.pid, "SIGTERM"));
 process.stdin.resume();
 process.stdin.unref();
-// Azurite listens once; a second SIGTERM (the kernel sends one too) would cut its saving off.
-process.on("SIGTERM", () => {});
+// Azurite listens for SIGTERM once; a second one (the kernel sends it too) would cut its saving off.
+process.once("newListener", function beside(name) {
+  if (name === "SIGTERM") process.on("SIGTERM", () => {});
+  else process.once("newListener", beside);
+});

@@ -72,7 +72,7 @@ class Lines:
 
 
 class LineHandler(logging.Handler):
-    """Prints the app's own log records, each with the invocation it belongs to and its `extra` fields."""
+    """Prints the app's own log records with their invocation; a machine gets the `extra` fields as well."""
 
     def __init__(self, lines: Lines) -> None:
         super().__init__()
@@ -87,10 +87,9 @@ class LineHandler(logging.Handler):
             extra = {key: value for key, value in vars(record).items() if key not in _PLAIN}
             run = current_invocation()
             tag = f" [{run[:8]}]" if run else ""
-            shown = "".join(f" {key}={value}" for key, value in extra.items())
             self._lines.event(
                 "log",
-                f"{record.levelname:<7}{tag} {record.name}: {message}{shown}",
+                f"{record.levelname:<7}{tag} {record.name}: {message}",
                 level=record.levelname,
                 logger=record.name,
                 message=message,

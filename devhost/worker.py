@@ -85,6 +85,7 @@ class Worker:
         _, late = await asyncio.wait({serving, *listening}, timeout=GRACE)
         if late or self._invoker.running:
             log.warning("%d invocations did not end within %.0f s and are cut off", self._invoker.running, GRACE)
+            os._exit(0)  # cancelling them would only fill the log
 
     def _feeds(self) -> list[Callable[[asyncio.Event], Any]]:
         folder = Path(self._job.state_dir) / "timers"
@@ -123,7 +124,6 @@ class Worker:
                 proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=130,  # Kestrel's
-                timeout_graceful_shutdown=int(GRACE),
                 h11_max_incomplete_event_size=PARSER_LIMIT,
             )
         )

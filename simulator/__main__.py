@@ -13,7 +13,7 @@ from simulator.run import HOST, listen, make_server, serve
 def main() -> int:
     """Run until told to end; 0 then, 1 if it could not start."""
     port_text = os.environ.get("SIMULATOR_PORT", "7080")
-    if not port_text.isdigit() or int(port_text) > 65535:
+    if not port_text.isdecimal() or int(port_text) > 65535:
         sys.stderr.write(f"simulator: SIMULATOR_PORT must be a port, not '{port_text}'\n")
         return 1
     try:

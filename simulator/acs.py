@@ -62,7 +62,7 @@ def _mood(resource: AcsResource) -> Reply | None:
         case "forbidden":
             return _error(403, "Forbidden", "The access key is not allowed to perform this operation.")
         case "throttled":
-            return _error(429, "TooManyRequests", "Rate limit exceeded.", {"Retry-After": "30"})
+            return _error(429, "TooManyRequests", "Rate limit exceeded.", {"Retry-After": "5"})
         case "hang":
             return Reply(0, hang=True)
         case "drop":
@@ -148,7 +148,7 @@ def _body(call: Call) -> dict[str, Any]:
 
 def _token(cloud: Cloud, resource: AcsResource, identity: str, body: dict[str, Any], member: str) -> dict[str, str]:
     scopes = body.get(member)
-    if not isinstance(scopes, list) or not scopes or not all(scope in SCOPES for scope in scopes):
+    if not isinstance(scopes, list) or not scopes or not all(str(scope) in SCOPES for scope in scopes):
         raise AcsRefusal(400, "ValidationError", f"'{member}' must hold at least one of {', '.join(sorted(SCOPES))}.")
     minutes = body.get("expiresInMinutes") or MINUTES[1]
     if not isinstance(minutes, int) or not MINUTES[0] <= minutes <= MINUTES[1]:
@@ -162,7 +162,7 @@ def _token(cloud: Cloud, resource: AcsResource, identity: str, body: dict[str, A
         "iat": now,
         "exp": expires,
         "rgn": "emea",
-        "acsScope": ",".join(scopes),
+        "acsScope": ",".join(map(str, scopes)),
         "resourceId": resource_id(resource.host),
         "resourceLocation": "europe",
     }

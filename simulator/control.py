@@ -39,7 +39,7 @@ def _watch(cloud: Cloud, call: Call, parts: list[str]) -> Reply | None:
             return json_reply({"ok": True, "uptimeSeconds": round(time.time() - cloud.started, 1)})
         case "GET", ["requests"]:
             top = call.query.get("top")
-            if top is not None and not top.isdigit():
+            if top is not None and not top.isdecimal():
                 raise BadControl("'top' must be a whole number.")
             return json_reply(cloud.journal.rows(call.query))
         case "DELETE", ["requests"]:

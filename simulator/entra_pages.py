@@ -7,7 +7,7 @@ import time
 from html import escape
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from simulator.entra_errors import KINDS, EntraRefusal, error_body
 from simulator.entra_scopes import OIDC, granted, parse_scopes
@@ -38,13 +38,13 @@ def authorize(cloud: Cloud, call: Call, tenant_name: str) -> Reply:
     try:
         account = find_account(cloud, picked)
         home = tenant or cloud.directory(account.home_tenant)
-        check_access(account, home)
+        check_access(account, home, strong=True)
         granted(home, app.client_id, parse_scopes(cloud, query.get("scope", "openid")))
     except EntraRefusal as refusal:
         return _back_with_error(call, back, refusal.code, refusal.message)
     code = _make_code(cloud, call, app, account, home, back)
     reply = _back(call, back, {"code": code})
-    reply.headers["Set-Cookie"] = f"{COOKIE}={account.upn}; Path=/; HttpOnly; SameSite=Lax"
+    reply.headers["Set-Cookie"] = f"{COOKIE}={quote(account.upn)}; Path=/; HttpOnly; SameSite=Lax"
     return reply
 
 
@@ -82,9 +82,13 @@ def _client(cloud: Cloud, call: Call) -> App:
 
 def _redirect_uri(call: Call) -> str:
     uri = call.query.get("redirect_uri", "")
-    parts = urlsplit(uri)
-    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if not (parts.scheme == "https" or local) or not parts.hostname or parts.fragment:
+    try:
+        parts = urlsplit(uri)
+        local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+        good = (parts.scheme == "https" or local) and bool(parts.hostname) and not parts.fragment and uri.isascii()
+    except ValueError:
+        good = False
+    if not good:
         raise EntraRefusal(50011, f"The redirect URI '{uri}' is not one an app can have.")
     return uri
 
@@ -145,7 +149,7 @@ def _remembered(call: Call) -> str | None:
         morsel = SimpleCookie(call.headers.get("cookie", "")).get(COOKIE)
     except CookieError:
         return None
-    return morsel.value if morsel else None
+    return unquote(morsel.value) if morsel else None
 
 
 def _picker(cloud: Cloud, call: Call, tenant: Tenant | None, app: App) -> str:

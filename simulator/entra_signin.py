@@ -76,8 +76,11 @@ def check_password(account: Account, password: str) -> None:
         raise EntraRefusal(50055)
 
 
-def check_access(account: Account, tenant: Tenant) -> None:
-    """What holds for every token of a user, however it is asked for: enabled, member or guest, second factor."""
+def check_access(account: Account, tenant: Tenant, *, strong: bool) -> None:
+    """What holds for every token of a user: enabled, member or guest, second factor.
+
+    `strong` says that a person signed in interactively, now or when the refresh token was made.
+    """
     if account.disabled:
         raise EntraRefusal(50057)
     if not tenant.admits(account):
@@ -87,7 +90,7 @@ def check_access(account: Account, tenant: Tenant) -> None:
             f"does not exist in tenant '{tenant.display_name or tenant.tenant_id}' and cannot access the application "
             "in that tenant. The account needs to be added as an external user in the tenant first.",
         )
-    if account.mfa:
+    if account.mfa and not strong:
         raise EntraRefusal(50076)
 
 
@@ -97,10 +100,10 @@ def subject_of(account: Account, tenant: Tenant) -> Subject:
     return Subject(tenant.tenant_id, oid, account.upn, account.name)
 
 
-def refresh_token(cloud: Cloud, account: Account, app: App, *, public: bool) -> str:
+def refresh_token(cloud: Cloud, account: Account, app: App, *, public: bool, strong: bool) -> str:
     """A refresh token: bound to user and client, not to a tenant, as Entra's are."""
-    content = {"kind": "refresh", "upn": account.upn, "cid": app.client_id, "pub": public, "iat": time.time()}
-    return f"1.{cloud.keys.seal(content)}"
+    content = {"kind": "refresh", "upn": account.upn, "cid": app.client_id, "pub": public, "mfa": strong}
+    return f"1.{cloud.keys.seal({**content, 'iat': time.time()})}"
 
 
 def read_refresh_token(cloud: Cloud, text: str) -> dict[str, object] | None:
@@ -109,8 +112,11 @@ def read_refresh_token(cloud: Cloud, text: str) -> dict[str, object] | None:
     return content if content and content.get("kind") == "refresh" else None
 
 
-def redeem(cloud: Cloud, text: str, app: App) -> tuple[Account, bool]:
-    """The account of a refresh token and whether it belongs to a public client; EntraRefusal if it is void."""
+def redeem(cloud: Cloud, text: str, app: App) -> tuple[Account, bool, bool]:
+    """The account of a refresh token, whether it belongs to a public client and whether it was made interactively.
+
+    EntraRefusal if it is void.
+    """
     content = read_refresh_token(cloud, text)
     if content is None or content["cid"] != app.client_id:
         raise EntraRefusal(70000, "The provided value for the input parameter 'refresh_token' is not valid.")
@@ -120,4 +126,4 @@ def redeem(cloud: Cloud, text: str, app: App) -> tuple[Account, bool]:
         raise EntraRefusal(50173)
     if made + REFRESH_LIFETIME < time.time():
         raise EntraRefusal(700082)
-    return account, bool(content["pub"])
+    return account, bool(content["pub"]), bool(content["mfa"])

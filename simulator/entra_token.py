@@ -87,9 +87,9 @@ def _password(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, Any]
 
 def _refresh(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, Any]:
     app, secret = find_client(cloud, call)
-    account, public = redeem(cloud, _need(call, "refresh_token"), app)
+    account, public, strong = redeem(cloud, _need(call, "refresh_token"), app)
     prove_client(app, secret, public=public)
-    return _user_tokens(cloud, call, tenant, account, app, public=public, always_offline=True)
+    return _user_tokens(cloud, call, tenant, account, app, public=public, strong=strong, always_offline=True)
 
 
 def _device(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _device(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, Any]:
     if asked_for["upn"] is None:
         raise EntraRefusal(70016)
     account = find_account(cloud, asked_for["upn"])
-    content = _user_tokens(cloud, call, tenant, account, app, public=True, scope=asked_for["scope"])
+    content = _user_tokens(cloud, call, tenant, account, app, public=True, strong=True, scope=asked_for["scope"])
     del cloud.device_codes[code]
     return content
 
@@ -128,8 +128,8 @@ def _code(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, Any]:
     account = find_account(cloud, asked_for["upn"])
     scope = call.form.get("scope") or asked_for["scope"]
     tenant = tenant or find_tenant(cloud, asked_for["tenant"])
-    public = bool(asked_for["public"])
-    return _user_tokens(cloud, call, tenant, account, app, public=public, scope=scope, nonce=asked_for["nonce"])
+    wishes = {"scope": scope, "nonce": asked_for["nonce"]}
+    return _user_tokens(cloud, call, tenant, account, app, public=bool(asked_for["public"]), strong=True, **wishes)
 
 
 def _check_verifier(asked_for: dict[str, Any], verifier: str) -> None:
@@ -162,7 +162,7 @@ def _on_behalf_of(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, 
     upn = str(claims.get("upn") or claims.get("preferred_username") or "")
     # The control API signs for users nobody listed; they are who their token says they are.
     account = cloud.account(upn) or Account(upn, tenant.tenant_id, str(claims["oid"]), str(claims.get("name") or upn))
-    return _user_tokens(cloud, call, tenant, account, app)
+    return _user_tokens(cloud, call, tenant, account, app, strong=True)
 
 
 def _user_tokens(
@@ -173,12 +173,13 @@ def _user_tokens(
     app: App,
     *,
     public: bool = False,
+    strong: bool = False,
     scope: str | None = None,
     nonce: str | None = None,
     always_offline: bool = False,
 ) -> dict[str, Any]:
     tenant = tenant or cloud.directory(account.home_tenant)
-    check_access(account, tenant)
+    check_access(account, tenant, strong=strong)
     asked = parse_scopes(cloud, scope or call.form.get("scope") or "openid profile offline_access")
     scopes = granted(tenant, app.client_id, asked)
     subject = subject_of(account, tenant)
@@ -192,7 +193,7 @@ def _user_tokens(
         "access_token": cloud.keys.sign(access_claims(subject, wish)),
     }
     if asked.offline or always_offline:
-        content["refresh_token"] = refresh_token(cloud, account, app, public=public)
+        content["refresh_token"] = refresh_token(cloud, account, app, public=public, strong=strong)
     if asked.openid:
         content["id_token"] = cloud.keys.sign(id_claims(subject, app.client_id, nonce, roles))
     if call.form.get("client_info") == "1":

@@ -108,7 +108,7 @@ def reader_of(cloud: Cloud, call: Call) -> Reader:
         raise _unproven(
             "Signature is invalid." if parts == 2 else "CompactToken parsing failed with error code: 80049217"
         )
-    if claims.get("aud") not in GRAPH_AUDIENCES:
+    if str(claims.get("aud")) not in GRAPH_AUDIENCES:
         raise _unproven("Access token validation failure. Invalid audience.")
     tenant_id = str(claims.get("tid", ""))
     if claims.get("iss") not in (issuer(tenant_id, 1), issuer(tenant_id, 2)):
@@ -121,10 +121,11 @@ def reader_of(cloud: Cloud, call: Call) -> Reader:
 def _reader(cloud: Cloud, tenant_id: str, claims: Claims) -> Reader:
     delegated = "scp" in claims
     # A delegated token's `roles` are app roles of the user, not permissions on Graph.
-    permissions = str(claims["scp"]).split() if delegated else claims.get("roles") or []
+    roles = claims.get("roles")
+    held = str(claims["scp"]).split() if delegated else roles if isinstance(roles, list) else []
     client_id = str(claims.get("appid") or claims.get("azp") or "")
     account = (account_of(claims) or str(claims.get("oid", ""))) if delegated else None
-    return Reader(cloud.directory(tenant_id), client_id, str(claims.get("oid", "")), account, frozenset(permissions))
+    return Reader(cloud.directory(tenant_id), client_id, str(claims.get("oid", "")), account, frozenset(map(str, held)))
 
 
 def _unproven(message: str) -> GraphRefusal:

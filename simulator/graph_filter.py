@@ -1,27 +1,12 @@
-"""$filter: text to a tree, and the tree to a yes or no. Knows the language, not which properties allow what."""
+"""A parsed $filter and whether an item fits it. Which properties allow what is asked elsewhere."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 Value = str | bool | float | None
-DEPTH_AT_MOST: Final = 100
-
-_TOKEN: Final = re.compile(
-    r"\s*(?:(?P<string>'(?:[^']|'')*')"
-    r"|(?P<date>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?)"
-    r"|(?P<guid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
-    r"|(?P<number>-?\d+(?:\.\d+)?(?![\w-]))"
-    r"|(?P<word>\$?[A-Za-z_][A-Za-z0-9_]*(?:/\$?[A-Za-z_][A-Za-z0-9_]*)*)"
-    r"|(?P<mark>[(),:]))"
-)
-
-
-class FilterSyntaxError(ValueError):
-    """The text is not a filter; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +71,6 @@ class Lambda:
 Node = Compare | Function | OneOf | Not | Both | Either | Lambda
 
 
-def parse(text: str) -> Node:
-    """The tree of a filter; FilterSyntaxError if it is none. Keywords and functions in any case."""
-    return _Parser(_tokens(text)).whole()
-
-
 def matches(node: Node, item: Any, scope: dict[str, Any] | None = None) -> bool:
     """Whether the item fits. Text is compared without regard to case, as the directory does."""
     scope = scope or {}
@@ -102,12 +82,12 @@ def matches(node: Node, item: Any, scope: dict[str, Any] | None = None) -> bool:
         case Not(part):
             return not matches(part, item, scope)
         case Compare(path, op, value):
-            return _OPERATORS[op](_plain(_look(item, path, scope)), _plain(value))
+            return OPERATORS[op](_plain(_look(item, path, scope)), _plain(value))
         case OneOf(path, values):
             return _plain(_look(item, path, scope)) in [_plain(value) for value in values]
         case Function(name, path, sought):
             found = _plain(_look(item, path, scope))
-            return isinstance(found, str) and _FUNCTIONS[name](found, sought.casefold())
+            return isinstance(found, str) and FUNCTIONS[name](found, sought.casefold())
         case Lambda(kind, path, variable, body):
             items = _look(item, path, scope)
             items = items if isinstance(items, list) else []
@@ -148,7 +128,7 @@ def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return compare
 
 
-_OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "eq": lambda left, right: bool(left == right),
     "ne": lambda left, right: bool(left != right),
     "gt": _ordered(lambda left, right: bool(left > right)),
@@ -156,146 +136,8 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "lt": _ordered(lambda left, right: bool(left < right)),
     "le": _ordered(lambda left, right: bool(left <= right)),
 }
-_FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
+FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startswith": lambda text, sought: text.startswith(sought),
     "endswith": lambda text, sought: text.endswith(sought),
     "contains": lambda text, sought: sought in text,
 }
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    tokens, at = [], 0
-    text = text.rstrip()
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None or found.lastgroup is None:
-            raise FilterSyntaxError(f"Syntax error at position {at} in '{text}'.")
-        tokens.append((found.lastgroup, found[found.lastgroup]))
-        at = found.end()
-    return tokens
-
-
-class _Parser:
-    """Recursive descent: or, and, not, then one term."""
-
-    def __init__(self, tokens: list[tuple[str, str]]) -> None:
-        self._tokens = tokens
-        self._at = 0
-        self._depth = 0
-
-    def whole(self) -> Node:
-        node = self._either()
-        if self._at < len(self._tokens):
-            raise FilterSyntaxError(f"Syntax error at '{self._tokens[self._at][1]}'.")
-        return node
-
-    def _peek(self) -> tuple[str, str]:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ("end", "")
-
-    def _next(self, kind: str | None = None, text: str | None = None) -> str:
-        found = self._peek()
-        if (kind and found[0] != kind) or (text and found[1].lower() != text) or found[0] == "end":
-            raise FilterSyntaxError(f"Expected {text or kind or 'more'}, found '{found[1]}'.")
-        self._at += 1
-        return found[1]
-
-    def _word(self, text: str) -> bool:
-        """Take the keyword if it is next."""
-        kind, found = self._peek()
-        if kind == "word" and found.lower() == text:
-            self._at += 1
-            return True
-        return False
-
-    def _either(self) -> Node:
-        self._depth += 1
-        if self._depth > DEPTH_AT_MOST:
-            raise FilterSyntaxError("The filter is nested too deep.")
-        node = self._both()
-        while self._word("or"):
-            node = Either(node, self._both())
-        self._depth -= 1
-        return node
-
-    def _both(self) -> Node:
-        node = self._negation()
-        while self._word("and"):
-            node = Both(node, self._negation())
-        return node
-
-    def _negation(self) -> Node:
-        count = 0
-        while self._word("not"):
-            count += 1
-        if count > DEPTH_AT_MOST:
-            raise FilterSyntaxError("The filter is nested too deep.")
-        node = self._term()
-        for _ in range(count):
-            node = Not(node)
-        return node
-
-    def _term(self) -> Node:
-        if self._peek() == ("mark", "("):
-            self._next()
-            node = self._either()
-            self._next("mark", ")")
-            return node
-        name = self._next("word")
-        if self._peek() == ("mark", "("):
-            self._next()
-            return self._call(name)
-        op = self._next("word").lower()
-        if op == "in":
-            return OneOf(name, self._values())
-        if op not in _OPERATORS:
-            raise FilterSyntaxError(f"Unknown operator '{op}'.")
-        return Compare(name, op, self._value())
-
-    def _call(self, name: str) -> Node:
-        path, _, last = name.rpartition("/")
-        if path and last.lower() in ("any", "all"):
-            return self._lambda(last.lower(), path)
-        if name.lower() not in _FUNCTIONS:
-            raise FilterSyntaxError(f"Unknown function '{name}'.")
-        path = self._next("word")
-        self._next("mark", ",")
-        text = self._value()
-        self._next("mark", ")")
-        if not isinstance(text, str):
-            raise FilterSyntaxError(f"{name} wants text.")
-        return Function(name.lower(), path, text)
-
-    def _lambda(self, kind: str, path: str) -> Node:
-        if kind == "any" and self._peek() == ("mark", ")"):
-            self._next()
-            return Lambda(kind, path, "", None)
-        variable = self._next("word")
-        self._next("mark", ":")
-        body = self._either()
-        self._next("mark", ")")
-        return Lambda(kind, path, variable, body)
-
-    def _values(self) -> tuple[Value, ...]:
-        self._next("mark", "(")
-        values = [self._value()]
-        while self._peek() == ("mark", ","):
-            self._next()
-            values.append(self._value())
-        self._next("mark", ")")
-        return tuple(values)
-
-    def _value(self) -> Value:
-        kind, text = self._peek()
-        self._next()
-        match kind, text.lower():
-            case "string", _:
-                return text[1:-1].replace("''", "'")
-            case "guid" | "date", _:
-                return text
-            case "number", _:
-                return float(text)
-            case "word", "true" | "false" as word:
-                return word == "true"
-            case "word", "null":
-                return None
-        raise FilterSyntaxError(f"Expected a value, found '{text}'.")

@@ -9,7 +9,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from simulator.graph_access import GraphRefusal
-from simulator.graph_filter import FilterSyntaxError, Node, parse
+from simulator.graph_filter import Node
+from simulator.graph_filter_parser import FilterSyntaxError, parse
 from simulator.wire import Call, Reply, json_reply
 
 PAGE: Final = 100
@@ -91,7 +92,7 @@ def _top(call: Call, page: int) -> int:
     text = call.query.get("$top")
     if text is None:
         return page
-    if not text.isdigit() or not 1 <= int(text) <= PAGE_AT_MOST:
+    if not text.isdecimal() or not 1 <= int(text) <= PAGE_AT_MOST:
         raise GraphRefusal(
             400, "Request_BadRequest", f"Invalid page size specified: '{text}'. Must be between 1 and 999."
         )
@@ -103,7 +104,7 @@ def _start(call: Call) -> int:
     if token is None:
         return 0
     try:
-        return int(json.loads(base64.urlsafe_b64decode(token))["at"])
+        return max(0, int(json.loads(base64.urlsafe_b64decode(token))["at"]))
     except (ValueError, KeyError, TypeError) as exc:
         raise GraphRefusal(400, "Directory_ExpiredPageToken", "The specified page token value has expired.") from exc
 

@@ -55,7 +55,8 @@ def _meeting(tenant_id: str, user_id: str, wanted: dict[str, Any]) -> dict[str, 
     context = json.dumps({"Tid": tenant_id, "Oid": user_id}, separators=(",", ":"))
     meeting_id = base64.b64encode(f"1*{user_id}*0**{thread}".encode()).decode().replace("/", "_")
     number = str(uuid.uuid4().int)[:12]
-    passcode = (wanted.get("joinMeetingIdSettings") or {}).get("isPasscodeRequired", True)
+    settings = wanted.get("joinMeetingIdSettings")
+    passcode = settings.get("isPasscodeRequired", True) is not False if isinstance(settings, dict) else True
     return {
         "id": meeting_id,
         "subject": wanted.get("subject"),

@@ -47,6 +47,12 @@ class Server(uvicorn.Server):
         """Change no signal handler."""
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cut every connection, so that requests which hang or wait end as well."""
+        for connection in list(self.server_state.connections):
+            cast(H11Protocol, connection).transport.abort()
+        await super().shutdown(sockets)
+
     def end(self) -> None:
         """Stop within a moment, also while requests hang."""
         self.should_exit = True

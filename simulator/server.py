@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -45,7 +46,8 @@ class Simulator:
             return
         account, tenant_id, reply = self._decide(call)
         if reply.delay_ms:
-            await asyncio.sleep(reply.delay_ms / 1000)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(_gone(receive), reply.delay_ms / 1000)
         if reply.hang:
             await _gone(receive)
         with self.cloud.lock:

@@ -23,12 +23,8 @@ QUEUES: Final = ("outbound-requests", "presence-polls", "tenant-offboarding")
 LAYOUT: Final = "1"
 
 # A blip is bridged within a second; longer waits belong to the caller, who knows what is at stake.
-_RETRIES: Final[dict[str, Any]] = {
-    "retry_total": 2,
-    "retry_backoff_factor": 0.2,
-    "connection_timeout": 3,
-    "read_timeout": 15,
-}
+_RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}
+_TIMEOUTS: Final[dict[str, Any]] = {"connection_timeout": 3, "read_timeout": 15}  # seconds
 _PROBE: Final[dict[str, Any]] = {"retry_total": 0, "connection_timeout": 2, "read_timeout": 2}
 
 
@@ -39,7 +35,9 @@ class StorageAccount:
         session = requests.Session()
         session.mount("https://", HTTPAdapter(pool_maxsize=64))
         session.mount("http://", HTTPAdapter(pool_maxsize=64))
-        common: dict[str, Any] = {"transport": RequestsTransport(session=session, session_owner=False), **_RETRIES}
+        # Time limits given to the clients would be ignored beside a transport of our own.
+        transport = RequestsTransport(session=session, session_owner=False, **_TIMEOUTS)
+        common: dict[str, Any] = {"transport": transport, **_RETRIES}
         encode = {"message_encode_policy": TextBase64EncodePolicy()}
         if account_name:
             from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - 100 ms that local keys do not need

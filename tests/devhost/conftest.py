@@ -118,6 +118,12 @@ HOST = {"extensions": {"queues": {"maxPollingInterval": "00:00:00.200", "batchSi
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     app = write_app(tmp_path_factory.mktemp("app"), APP, HOST)
-    told = {"DEVHOST_FUNCTION_KEY": KEY, "DEVHOST_QUEUE_LEASE_SECONDS": str(LEASE), "TICKS": "*/1 * * * * *"}
-    with running(app, APP_PROCESSES="2", CONTAINER_NAME="pod", **told) as one:
+    with running(
+        app,
+        APP_PROCESSES="2",
+        CONTAINER_NAME="pod",
+        DEVHOST_FUNCTION_KEY=KEY,
+        DEVHOST_QUEUE_LEASE_SECONDS=str(LEASE),
+        TICKS="*/1 * * * * *",
+    ) as one:
         yield one

@@ -158,9 +158,9 @@ class Running:
 
 
 @contextmanager
-def running(app: Path, *flags: str, **environ: str) -> Iterator[Running]:
+def running(app: Path, *flags: str, in_memory: bool = True, **environ: str) -> Iterator[Running]:
     """A stack that is ready; it is stopped at the end, whatever happens."""
-    stack = Running(app, "--in-memory", *flags, **environ)
+    stack = Running(app, *(("--in-memory",) if in_memory else ()), *flags, **environ)
     try:
         stack.wait_for("ready")
         yield stack

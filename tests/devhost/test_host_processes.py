@@ -76,16 +76,33 @@ def _refused(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_nothing_outlives_a_killed_supervisor_and_a_dead_azurite_is_said_loudly(tmp_path: Path) -> None:
-    with running(write_app(tmp_path / "app", APP), APP_PROCESSES="2") as stack:
+def test_a_dead_azurite_is_said_loudly_and_workers_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
+    with running(write_app(tmp_path, APP), APP_PROCESSES="2") as stack:
         os.kill(stack.pids["azurite"], signal.SIGKILL)
         [death] = stack.wait_for("helper_died")
         assert (death["helper"], death["code"]) == ("azurite", -signal.SIGKILL)
         assert stack.call("GET", "/api/quick").text == "quick"
-    with running(write_app(tmp_path / "again", APP), APP_PROCESSES="2") as stack:
         pids = everyone(stack)
         os.kill(stack.process.pid, signal.SIGKILL)
         eventually(lambda: all_gone(pids - {stack.process.pid}), "the children end")
+
+
+def test_azurite_ends_with_a_killed_supervisor_and_keeps_what_was_stored(tmp_path: Path) -> None:
+    app = write_app(tmp_path, APP)
+    with running(app, in_memory=False) as stack:
+        stack.queue("kept").create_queue()
+        pids = everyone(stack)
+        os.kill(stack.process.pid, signal.SIGKILL)
+        eventually(lambda: all_gone(pids - {stack.process.pid}), "the children end")
+    with running(app, in_memory=False) as stack:
+        assert stack.queue("kept").get_queue_properties().name == "kept"
+
+
+def test_a_stop_while_starting_leaves_nothing_either(tmp_path: Path) -> None:
+    stack = Running(write_app(tmp_path, APP), "--in-memory")
+    children = eventually(lambda: children_of(stack.process.pid), "Azurite is started")
+    assert stack.stop() == 0
+    assert all_gone(children)
 
 
 def test_a_port_in_use_is_named_with_its_variable(tmp_path: Path) -> None:

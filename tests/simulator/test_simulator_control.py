@@ -6,8 +6,20 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tests.simulator.cloud_client import ALICE, CONTOSO, GRAPH, NIMBUS_APP, PRESENCE1, CloudClient, code_of
+from tests.simulator.cloud_client import (
+    ALICE,
+    BOB,
+    CONTOSO,
+    FABRIKAM,
+    GRAPH,
+    NIMBUS_APP,
+    PRESENCE1,
+    CloudClient,
+    code_of,
+)
 
 FLOW = "https://prod-01.westeurope.logic.azure.com/workflows/abc/triggers/manual/run?sig=secret-of-the-flow&sp=x"
 
@@ -147,6 +159,42 @@ def test_what_cannot_be_understood_is_a_400_with_a_sentence(
     cloud: CloudClient, method: str, path: str, body: Any
 ) -> None:
     assert cloud.control(method, path, body, status=400)["error"].endswith((".", ";", "'"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["", "x", CONTOSO, ALICE, "a@b.example", "ok"]),
+    lambda part: (
+        st.lists(part, max_size=3) | st.dictionaries(st.sampled_from([*"abc", CONTOSO, "id"]), part, max_size=3)
+    ),
+)
+MEMBERS = {
+    f"PUT tenants/{FABRIKAM}": "users guests consents grants contacts groups privacyMode accessPolicies displayName",
+    f"PUT presence/{FABRIKAM}": f"{ALICE} {BOB}",
+    "POST token": "tenantId oid upn name roles scp audience appOnly version expiresIn notBefore claims clientId key",
+    "POST faults": "host pathPrefix account status aadsts retryAfter delayMs drop body times",
+    "POST accounts/x@y.example": "password mfa locked disabled passwordExpired revokeTokens tenantId displayName",
+    f"PUT apps/{FABRIKAM}": "name secret audience scopes roles",
+    "PUT acs/new.communication.azure.com": "accessKey state",
+    "PUT webhooks/behaviour": "pathPrefix status delayMs times body",
+    "POST devicecodes/ABC": "upn deny",
+}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_body_makes_the_control_api_fail(cloud: CloudClient, data: st.DataObject) -> None:
+    call = data.draw(st.sampled_from(sorted(MEMBERS)))
+    members = st.dictionaries(st.sampled_from(MEMBERS[call].split()), JSON, max_size=4)
+    # What helps a call past its first check, so that the later ones are met too.
+    helped = members.map(lambda body: {"tenantId": CONTOSO, **body} if call == "POST token" else body)
+    users = st.lists(
+        st.dictionaries(st.sampled_from(["id", "upn", "userType", "mfa", "displayName"]), JSON), max_size=2
+    )
+    listed = st.tuples(helped, users).map(lambda pair: {**pair[0], "users": pair[1]})
+    body = data.draw(listed if call.startswith("PUT tenants") else helped | JSON)
+    method, path = call.split()
+    answer = cloud.http.request(method, f"{cloud.gateway}/_simulator/{path}", json=body, timeout=10)
+    assert answer.status_code in (200, 201, 400, 404), (call, body, answer.text)
 
 
 def test_a_body_that_is_not_json_is_a_400(cloud: CloudClient) -> None:

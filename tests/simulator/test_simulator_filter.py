@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.graph_filter import Both, Compare, Either, FilterSyntaxError, Function, Node, Not, OneOf, matches, parse
+from simulator.graph_filter import Both, Compare, Either, Function, Node, Not, OneOf, matches
+from simulator.graph_filter_parser import FilterSyntaxError, parse
 
 WORDS = st.sampled_from(["", "Zürich", "O'Brien", "it", "IT", "a and b", "x)", "null"])
 FIELDS = st.sampled_from(["city", "department", "mail"])

@@ -243,3 +243,22 @@ def test_grants_are_shown_by_service_principals(cloud: CloudClient, app: dict[st
     text = f"clientId eq '{mine}' and consentType eq 'AllPrincipals'"
     grants = users(cloud, app, "oauth2PermissionGrants", filter=text).json()["value"]
     assert [row["scope"] for row in grants] == ["Presence.Read.All User.Read User.ReadBasic.All"]
+
+
+@pytest.mark.parametrize(
+    ("path", "claims"),
+    [
+        ("users?$top=%C2%B2", {}),
+        ("users?$skiptoken=eyJhdCI6LTF9", {}),
+        ("users?$skiptoken=%FF", {}),
+        ("users?$filter=%27", {}),
+        ("users?$search=%22displayName:", {}),
+        ("users/%ED%A0%80", {}),
+        ("users", {"aud": [GRAPH]}),
+        ("users", {"roles": [{}]}),
+        ("users", {"tid": 5}),
+    ],
+)
+def test_odd_requests_are_refused_not_crashed_on(cloud: CloudClient, path: str, claims: dict[str, Any]) -> None:
+    header = cloud.graph_app("User.Read.All", claims=claims)
+    assert cloud.http.get(f"{GRAPH}/v1.0/{path}", headers=header, timeout=10).status_code < 500

@@ -89,6 +89,7 @@ def test_a_denied_device_code_says_so(cloud: CloudClient) -> None:
     assert app.acquire_token_by_device_flow(flow)["error_codes"] == [65004]
 
 
+@pytest.mark.filterwarnings("ignore:response_mode")
 def test_a_code_sign_in_with_pkce_gives_roles_to_the_portal(cloud: CloudClient) -> None:
     cloud.contoso(users=[{"userPrincipalName": "admin@contoso.example", "appRoles": ["TenantAdmin"]}])
     api_app = "a0000000-0000-4000-8000-000000000001"
@@ -137,3 +138,13 @@ def test_on_behalf_of_needs_a_token_for_the_asking_app(cloud: CloudClient) -> No
 def test_an_account_in_trouble_is_refused_with_its_code(cloud: CloudClient, flags: dict[str, Any], code: int) -> None:
     cloud.control("POST", f"accounts/{PRESENCE1}", flags)
     assert by_password(cloud)["error_codes"] == [code]
+
+
+def test_a_device_code_sign_in_passes_where_a_password_meets_mfa(cloud: CloudClient) -> None:
+    cloud.control("POST", f"accounts/{PRESENCE1}", {"mfa": True})
+    app = public(cloud, HOME)
+    flow = app.initiate_device_flow(["Presence.Read.All"])
+    cloud.control("POST", f"devicecodes/{flow['user_code']}", {"upn": PRESENCE1})
+    refresh = app.acquire_token_by_device_flow(flow)["refresh_token"]
+    assert "access_token" in public(cloud).acquire_token_by_refresh_token(refresh, SCOPES)
+    assert by_password(cloud)["error_codes"] == [50076]

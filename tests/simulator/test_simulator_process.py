@@ -8,10 +8,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.simulator.cloud_client import CONTOSO, GRAPH, CloudClient, bearer, running
 
@@ -44,11 +44,16 @@ def started(
 def test_a_signal_ends_it_at_once_even_while_a_request_hangs(tmp_path: Path, number: signal.Signals) -> None:
     with started(tmp_path) as (process, url):
         cloud = CloudClient(url)
+        cloud.control("PUT", "acs/platform.communication.azure.com", {"state": "hang"})
         cloud.control("POST", "faults", {"host": "graph.microsoft.com", "delayMs": 60000, "times": 1})
-        with pytest.raises(requests.Timeout):
-            cloud.http.get(f"{GRAPH}/v1.0/users", timeout=0.1)
+        waiting = [HTTPConnection(url.partition("//")[2], timeout=5) for _ in range(2)]
+        waiting[0].request("POST", "/platform.communication.azure.com/identities")
+        waiting[1].request("GET", "/graph.microsoft.com/v1.0/users")
+        cloud.control("GET", "health")
         process.send_signal(number)
         assert process.wait(timeout=3) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
 
 
 def test_it_ends_when_its_parent_lets_go_of_the_pipe(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Measures cold start and admission, each against a named bare equivalent. Start it with `python -m bench`."""

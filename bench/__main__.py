@@ -1,0 +1,84 @@
+"""`python -m bench`: cold start and admission, ratios first. Exit code 1 if an admission gave up.
+
+`--quick` takes fewer and shorter rounds, enough to see that everything works; its figures prove nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+
+from bench import admission, cold_start
+from bench.rounds import Spread, say
+from bench.stack import stack
+from devhost.errors import CannotStart
+
+
+def main() -> int:
+    """0 when every admission got its answer, 2 with one sentence on stderr if the stack cannot start."""
+    parser = argparse.ArgumentParser(prog="bench", description="Measures cold start and admission.")
+    parser.add_argument("--quick", action="store_true", help="under 30 s; to see that it works, not for figures")
+    quick = parser.parse_args().quick
+    began = time.monotonic()
+    try:
+        with stack() as around:
+            starts = cold_start.measure(around, rounds=1 if quick else 7, runs=1 if quick else 3)
+            comparisons = admission.measure(around.connection, rounds=2 if quick else 5, seconds=0.2 if quick else 1.0)
+    except CannotStart as reason:
+        say(f"bench: {reason}")
+        return 2
+    say(f"done after {time.monotonic() - began:.0f} s")
+    print("\n".join([*_machine(), "", *_cold(starts), "", *_admissions(comparisons)]))
+    return 1 if any(one.ours.give_ups for one in comparisons) else 0
+
+
+def _machine() -> Iterator[str]:
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    yield f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f} at the end"
+    yield "Medians of the rounds, with (least..most)."
+
+
+def _cold(starts: cold_start.ColdStart) -> Iterator[str]:
+    yield "COLD START, ms (bare: an app with one function; a ratio above 1 is slower)"
+    yield f"  {'':34}{'ours / bare':<22}{'ours':<20}bare"
+    for line in starts.lines:
+        yield f"  {line.title:<34}{line.ratio.text(2):<22}{line.ours.text():<20}{line.bare.text()}"
+    for module, costs in starts.heavy.items():
+        yield f"  heaviest of {module}, with what each pulls in first (importtime, itself slow):"
+        for cost in costs:
+            yield f"    {cost.milliseconds:4.0f} ms {cost.share:4.0%}  {cost.module}"
+
+
+def _admissions(comparisons: list[admission.Comparison]) -> Iterator[str]:
+    yield "ADMISSION, in cycles of admit and release (bare: the same requests without our code;"
+    yield "  per second below 1 is slower, CPU above 1 is dearer; latency is that of the admission alone)"
+    yield f"  {'':46}{'per s, ours / bare':<22}{'CPU, ours / bare':<20}"
+    for one in comparisons:
+        yield f"  {one.scenario.title:<46}{one.throughput.text(2):<22}{one.cpu.text(2):<20}"
+        if one.to_reads:
+            yield f"  {'  to the reads alone':<46}{one.to_reads.text(2)}"
+    yield ""
+    yield f"  {'ours, bare':<46}{'per s':<14}{'p50 ms':<14}{'p99 ms':<14}{'CPU ms':<14}{'requests':<14}gave up"
+    for one in comparisons:
+        ours, bare = one.ours, one.bare
+        cells = [
+            _pair(ours.per_second, bare.per_second, 0),
+            _pair(ours.p50, bare.p50, 1),
+            _pair(ours.p99, bare.p99, 1),
+            _pair(ours.cpu, bare.cpu, 2),
+            _pair(ours.trips, bare.trips, 2),
+        ]
+        give_ups = f"{ours.give_ups}, {bare.give_ups}"
+        yield f"  {one.scenario.title:<46}" + "".join(f"{cell:<14}" for cell in cells) + give_ups
+
+
+def _pair(ours: Spread, bare: Spread, digits: int) -> str:
+    return f"{ours.median:.{digits}f}, {bare.median:.{digits}f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""How long a new instance takes, ours against an empty function app (``bench/empty_app``).
+
+Two views: the import in a fresh interpreter, which is what the host's indexing waits for, and the time from
+the start of the devhost's worker process to the end of the first answer. The worker's door stays closed to
+timers and queues, so nothing but the request runs.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from bench.imports import Cost, heaviest
+from bench.rounds import Spread, ratio, say, take_turns
+from bench.stack import Stack, clean_environment
+from devhost.checks import ROOT
+from devhost.http import RUN_HEADER
+from devhost.job import Job
+from shared.callers import Caller
+from shared.storage.account import StorageAccount
+from shared.tenants.models import TenantWrite
+from shared.tenants.tenants import Tenants
+
+EMPTY: Final = Path(__file__).with_name("empty_app")
+LIVE: Final = "/api/health/live"
+_INDEX: Final = "import function_app; function_app.app.get_functions()"
+_TIMED: Final = "from time import perf_counter as t; s = t(); {}; print((t() - s) * 1000)"
+_PATIENCE: Final = 60  # seconds for one process
+
+
+@dataclass(frozen=True)
+class Line:
+    """One comparison, in milliseconds."""
+
+    title: str
+    ratio: Spread
+    ours: Spread
+    bare: Spread
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """``heavy`` maps a module to the imports it makes that cost most."""
+
+    lines: list[Line]
+    heavy: dict[str, list[Cost]]
+
+
+def measure(stack: Stack, *, rounds: int, runs: int = 3) -> ColdStart:
+    """Imports first, then processes. About 4 s a round on two cores."""
+    imports = take_turns(
+        {
+            "bare": partial(_import, EMPTY, _INDEX),
+            "index": partial(_import, ROOT, _INDEX),
+            "core": partial(_import, ROOT, _INDEX + "; import shared.bootstrap"),
+        },
+        rounds=rounds,
+        title="cold start, imports",
+    )
+    tenant_id = _tenant(stack)
+    bearer = {"Authorization": f"Bearer {stack.token(tenant_id, 'TenantAdmin')}"}
+    first = take_turns(
+        {
+            "bare": partial(_first_answer, stack, EMPTY, LIVE, {}),
+            "live": partial(_first_answer, stack, ROOT, LIVE, {}),
+            "useful": partial(_first_answer, stack, ROOT, f"/api/tenants/{tenant_id}/settings", bearer),
+        },
+        rounds=rounds,
+        title="cold start, first answers",
+    )
+    return ColdStart(
+        [
+            _line("import and index function_app", imports, "index"),
+            _line("the same and shared.bootstrap", imports, "core"),
+            _line("first answer, GET health/live", first, "live"),
+            _line("first useful answer, GET settings", first, "useful"),
+        ],
+        {module: _heavy(module, runs) for module in ("function_app", "shared.bootstrap")},
+    )
+
+
+def _line(title: str, taken: Mapping[str, list[float]], name: str) -> Line:
+    ours, bare = taken[name], taken["bare"]
+    return Line(title, ratio(ours, bare), Spread.of(ours), Spread.of(bare))
+
+
+def _heavy(module: str, runs: int) -> list[Cost]:
+    say(f"cold start: what makes {module} slow")
+    return heaviest(module, folder=ROOT, environ=clean_environment(), runs=runs)
+
+
+def _import(app: Path, statement: str) -> float:
+    """Milliseconds of the statement in a fresh interpreter, without the interpreter's own start."""
+    command = [sys.executable, "-c", _TIMED.format(statement)]
+    done = subprocess.run(
+        command, cwd=app, env=clean_environment(), capture_output=True, text=True, check=True, timeout=_PATIENCE
+    )
+    return float(done.stdout.split()[-1])
+
+
+def _tenant(stack: Stack) -> str:
+    """A tenant in storage, made as an operator would."""
+    account = StorageAccount(stack.connection, None, "")
+    account.prepare()
+    tenant_id = str(uuid.uuid4())
+    tenant = TenantWrite(display_name="Contoso", products=["ContactCenter"])
+    by = Caller(tenant_id, str(uuid.uuid4()), "bench", frozenset({"Operator"}))
+    Tenants(account.table("tenants"), account.queue("tenant-offboarding")).put(
+        tenant_id, lambda: tenant, versions=None, by=by
+    )
+    return tenant_id
+
+
+def _first_answer(stack: Stack, app: Path, path: str, headers: Mapping[str, str]) -> float:
+    """Milliseconds from the start of a worker process to the end of its first answer, which must be a 200."""
+    secret = secrets.token_hex(8)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        job = Job(0, str(app), str(stack.folder), door.fileno(), as_json=True, run_id=secret, secret=secret)
+        began = perf_counter()
+        ended = _in_worker(stack, job, lambda: _get(door.getsockname()[1], path, {RUN_HEADER: secret, **headers}))
+    return (ended - began) * 1000
+
+
+def _in_worker(stack: Stack, job: Job, ask: Callable[[], float]) -> float:
+    """What ``ask`` gives while a worker does the job; the worker is gone afterwards."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, (stack.folder / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "devhost.worker"],
+            cwd=job.app_dir,
+            env=stack.environ,
+            stdin=theirs,
+            stdout=log,
+            stderr=log,
+            pass_fds=[job.listen_fd],
+        )
+        try:
+            ours.sendall(json.dumps(asdict(job)).encode() + b"\n")
+            return ask()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _get(port: int, path: str, headers: Mapping[str, str]) -> float:
+    """The moment the whole answer was there. The connection waits in the door's queue until a worker takes it."""
+    told = {"Host": f"127.0.0.1:{port}", "Connection": "close", **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        ended = perf_counter()
+    if not answer.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"GET {path} was answered with {answer[:600]!r}")
+    return ended

@@ -1,0 +1,118 @@
+"""What stands around the measured thing: a real Azurite in memory, the simulated cloud, settings of a local run.
+
+Everything lives in a temporary folder and on free ports, and ends with this process, however it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+import requests
+
+from devhost.checks import ROOT, find_azurite, find_node
+from devhost.settings import storage_connection, worker_environment
+
+PATIENCE: Final = 30.0  # seconds a helper may take to answer
+_LEASH: Final = ROOT / "devhost" / "leash.cjs"
+# Of this process's environment; app settings a developer has exported are none of a measurement's business.
+_INHERITED: Final = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One storage account, one simulated cloud, and the environment of a worker that uses both."""
+
+    connection: str
+    simulator: str
+    folder: Path
+    environ: dict[str, str]
+
+    def token(self, tenant_id: str, role: str) -> str:
+        """An access token for our API, as Entra would give it to a user of that tenant."""
+        wish = {"tenantId": tenant_id, "roles": [role]}
+        answer = requests.post(f"{self.simulator}/_simulator/token", json=wish, timeout=10)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+
+@contextmanager
+def stack() -> Iterator[Stack]:
+    """Azurite and the simulator, both answering. Raises CannotStart if Node.js or Azurite is not installed."""
+    with ExitStack() as held:
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        log = held.enter_context((folder / "helpers.log").open("wb"))
+        first = free_ports(4)
+        simulator = f"http://127.0.0.1:{first + 3}"
+        held.enter_context(_helper(_azurite(first), log, lambda: all(_answers(first + n) for n in range(3))))
+        told = {"SIMULATOR_PORT": str(first + 3), "STATE_DIR": str(folder)}
+        command = [sys.executable, "-m", "devhost.leash", "simulator"]
+        held.enter_context(_helper(command, log, lambda: _answers(first + 3), **told))
+        environ = clean_environment() | {"PYTHONPATH": str(ROOT)}
+        told = worker_environment(
+            _example_values(), environ, app_port=7071, simulator_port=first + 3, storage_port=first
+        )
+        yield Stack(storage_connection(first), simulator, folder, told)
+
+
+def clean_environment() -> dict[str, str]:
+    """Of this process's environment, what any program needs."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
+def free_ports(count: int) -> int:
+    """The first of ``count`` consecutive ports of loopback, all free a moment ago."""
+    for first in range(21000 + os.getpid() % 5000, 32000, count):
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + count):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return first
+    raise RuntimeError("there are no free ports")
+
+
+def _azurite(first: int) -> list[str]:
+    ports = ("--blobPort", str(first), "--queuePort", str(first + 1), "--tablePort", str(first + 2))
+    flags = ("--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence")
+    return [find_node(os.environ.get("PATH")), "--require", str(_LEASH), str(find_azurite()), *flags, *ports]
+
+
+def _example_values() -> dict[str, str]:
+    """The published example, never local.settings.json: that may name a real storage account."""
+    content: dict[str, Any] = json.loads((ROOT / "local.settings.json.example").read_text("utf-8"))
+    return {str(name): str(value) for name, value in content["Values"].items()}
+
+
+@contextmanager
+def _helper(command: Sequence[str], log: IO[bytes], ready: Callable[[], bool], **told: str) -> Iterator[None]:
+    """A child process that answers; it ends with us, since its standard input does."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=clean_environment() | told, stdin=subprocess.PIPE, stdout=log, stderr=log
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[-1]} does not answer: {Path(log.name).read_text('utf-8', 'replace')}")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

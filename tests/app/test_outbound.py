@@ -1,0 +1,173 @@
+"""Outbound tasks over HTTP and over the queue, on two worker processes."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.app.partition import walk
+from tests.app.stack import ADMIN, CONTOSO, DESK, FABRIKAM, OWNER, AppStack, entry
+from tests.devhost.stack import eventually
+
+
+@pytest.mark.parametrize("repetition", range(20))
+def test_of_64_parallel_submissions_exactly_20_get_in(stack: AppStack, repetition: int) -> None:
+    tenant = stack.new_tenant()
+    with ThreadPoolExecutor(64) as pool:
+        statuses = sorted(answer.status_code for answer in pool.map(lambda _: tenant.submit(), range(64)))
+    assert statuses == [200] * 20 + [409] * 44
+    assert len(tenant.unfinished()) == 20
+    assert walk(stack, tenant.id) == 20
+
+
+def test_a_full_service_answers_409_with_the_figures_and_keeps_nothing(stack: AppStack) -> None:
+    tenant = stack.new_tenant(limit=1)
+    assert tenant.submit().status_code == 200
+    refused = tenant.submit()
+    problem = refused.json()
+    assert refused.status_code == 409
+    assert refused.headers["Content-Type"].startswith("application/problem+json")
+    assert problem["code"] == problem["error"]["code"] == "OutboundTaskLimitReached"
+    assert (problem["limit"], problem["scheduled"], problem["inProgress"]) == (1, 1, 0)
+    assert "Retry-After" not in refused.headers
+    listed = tenant.call("GET", f"/api/tenants/{tenant.id}/outbound/refusals").json()["items"]
+    assert [(row["code"], row["source"]) for row in listed] == [("OutboundTaskLimitReached", "http")]
+
+
+def test_a_changed_limit_holds_for_the_next_submission(stack: AppStack) -> None:
+    tenant = stack.new_tenant(limit=1)
+    assert [tenant.submit().status_code for _ in range(2)] == [200, 409]
+    tenant.set(outbound={"maxScheduledTasksPerService": 2})
+    assert [tenant.submit().status_code for _ in range(2)] == [200, 409]
+    tenant.set(outbound={"maxScheduledTasksPerService": 1})
+    assert len(tenant.unfinished()) == 2
+    assert tenant.submit().status_code == 409
+
+
+def test_cancelling_frees_the_slot(stack: AppStack) -> None:
+    tenant = stack.new_tenant(limit=1)
+    created = tenant.submit().json()
+    path = f"/v1/scheduler-entries/{created['schedulerEntryId']}"
+    assert tenant.call("DELETE", path).status_code == 200
+    assert tenant.call("DELETE", path).json()["code"] == "OutboundTaskFinished"
+    assert tenant.submit().status_code == 200
+
+
+def test_the_same_reference_brings_the_same_task_even_when_full(stack: AppStack) -> None:
+    tenant = stack.new_tenant(limit=1)
+    body = entry(tenant.services[0], ReferenceId="order 17")
+    first, again = (tenant.call("POST", "/v1/scheduler-entries", body) for _ in range(2))
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json()["schedulerEntryId"] == again.json()["schedulerEntryId"]
+    other = tenant.call("POST", "/v1/scheduler-entries", body | {"maxAttempts": 5})
+    assert (other.status_code, other.json()["code"]) == (409, "ReferenceIdConflict")
+
+
+def test_all_fields_come_back_in_the_connectors_casing(stack: AppStack) -> None:
+    tenant = stack.new_tenant()
+    sent: dict[str, Any] = entry(
+        tenant.services[0],
+        ReferenceId="ref-1",
+        distributionPriority="High",
+        maxAttempts=3,
+        attemptTimeoutInSeconds=60,
+        maxQueueTimeInSeconds=30,
+        ronaTimeoutInSeconds=10,
+        customCallContextParameters=[{"name": "order", "value": "17"}],
+        customer={"firstName": "Ann", "UPN": "ann@example.com", "telNumbers": [{"name": "home", "value": "1"}]},
+    )
+    answer = tenant.call("POST", "/v1/scheduler-entries", sent).json()
+    del sent["dueDateTimeUtc"]
+    assert {name: answer[name] for name in sent} == sent
+    assert (answer["event"], answer["direction"], answer["modality"]) == ("Scheduled", "Outbound", "Audio")
+    assert "completionReason" not in answer
+    assert answer["dueDateTimeUtc"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"dueDateTimeUtc": "2020-01-01T00:00:00Z"}, "dueDateTimeUtc"),
+        ({"dueDateTimeUtc": "2999-01-01T00:00:00Z"}, "dueDateTimeUtc"),
+        ({"dueDateTimeUtc": "2026-11-22T10:00:00"}, "dueDateTimeUtc"),
+        ({"dueDateTimeUtc": "2026-11-22T10:00:00+01:00"}, "dueDateTimeUtc"),
+        ({"dueDateTimeUtc": 5}, "dueDateTimeUtc"),
+        ({"destination": "0041"}, "destination"),
+        ({"destination": "+41791234567"}, "destination"),  # the service has no number
+        ({"ReferenceId": "a\u0007b"}, "ReferenceId"),
+        ({"maxAttempts": 11}, "maxAttempts"),
+        ({"maxAttempts": "3"}, "maxAttempts"),
+        ({"customCallContextParameters": [{"name": "n"}] * 10_000}, "customCallContextParameters"),
+        ({"customer": {"firstName": "x" * 1025}}, "customer.firstName"),
+        ({"customer": {"telNumbers": [{"value": "1"}]}}, "customer.telNumbers.0.name"),
+        ({"distributionPriority": "Urgent"}, "distributionPriority"),
+    ],
+)
+def test_bad_content_is_422_and_names_the_field(stack: AppStack, changes: dict[str, Any], path: str) -> None:
+    tenant = stack.new_tenant()
+    answer = tenant.submit(**changes)
+    assert answer.status_code == 422, answer.text
+    assert path in [finding["path"] for finding in answer.json()["errors"]]
+    assert tenant.unfinished() == []
+
+
+def test_who_may_submit_is_told_apart_in_the_contracts_order(stack: AppStack) -> None:
+    body = entry(DESK)
+    owner, stranger = (stack.token(CONTOSO, "ServiceOwner", oid=oid) for oid in (OWNER, ADMIN.replace("1", "9")))
+
+    def status(token: str | None, sent: Any = body) -> tuple[int, str]:
+        answer = stack.call("POST", "/v1/scheduler-entries", sent, token=token)
+        return answer.status_code, answer.json().get("code", "")
+
+    assert status(None)[0] == 401
+    assert status(stack.token(CONTOSO, "Agent")) == (403, "RoleMissing")
+    assert status(stranger, {}) == (422, "InvalidContent")
+    assert status(stranger, entry("nobody@contoso.example")) == (404, "ServiceNotFound")
+    assert status(stranger) == (403, "NotServiceOwner")
+    assert status(owner)[0] == 200
+    assert status(stack.token(FABRIKAM)) == (404, "ServiceNotFound")
+    assert status(owner, entry(DESK, destination="+41791234567"))[0] == 200
+
+
+def test_a_service_without_licence_is_refused(stack: AppStack) -> None:
+    answer = stack.call("POST", "/v1/scheduler-entries", entry("hr@contoso.example"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "ServiceNotLicensed")
+
+
+def test_a_task_of_another_tenant_is_not_found(stack: AppStack) -> None:
+    tenant = stack.new_tenant()
+    created = tenant.submit().json()
+    stranger = stack.call("DELETE", f"/v1/scheduler-entries/{created['schedulerEntryId']}", token=stack.token(FABRIKAM))
+    assert stranger.status_code == 404
+    assert len(tenant.unfinished()) == 1
+
+
+def test_the_queue_admits_by_the_same_rule_and_refusals_end_there(stack: AppStack) -> None:
+    tenant = stack.new_tenant(limit=2)
+    for _ in range(5):
+        stack.send("outbound-requests", json.dumps(entry(tenant.services[0]) | {"tenantId": tenant.id}))
+    path = f"/api/tenants/{tenant.id}/outbound/refusals"
+    refusals = eventually(
+        lambda: items if len(items := tenant.call("GET", path).json()["items"]) == 3 else None, "three are refused"
+    )
+    assert {row["source"] for row in refusals} == {"queue"}
+    assert len(tenant.unfinished()) == 2
+    assert tenant.call("GET", f"/api/tenants/{tenant.id}/outbound/poison").json()["items"] == []
+
+
+def test_a_malformed_message_is_listed_with_its_reason(stack: AppStack) -> None:
+    tenant = stack.new_tenant()
+    stack.send("outbound-requests", json.dumps({"tenantId": tenant.id, "serviceUpn": tenant.services[0]}))
+    stack.send("outbound-requests", "not JSON at all")
+    path = f"/api/tenants/{tenant.id}/outbound/poison"
+    (row,) = eventually(lambda: tenant.call("GET", path).json()["items"], "the message is listed")
+    assert "dueDateTimeUtc" in row["reason"]
+    assert row["queue"] == "outbound-requests"
+    operator = stack.token("99999999-9999-4999-8999-999999999999", "Operator")
+    found = eventually(
+        lambda: stack.call("GET", "/api/outbound/poison", token=operator).json()["items"], "operators see the other"
+    )
+    assert "JSON" in found[0]["reason"]

@@ -1,0 +1,102 @@
+"""Storage that fails where a process could die: before a write reaches it, or after, with the answer lost."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import urlsplit
+
+from shared.errors import StorageDown
+from shared.storage.tables import Operation, Table
+
+
+class FragileTable(Table):
+    """A table of which one transaction fails, ``before`` or ``after`` it took effect; then it is well again.
+
+    ``transactions`` remembers what was asked for, ``meanwhile`` runs once, just before the next transaction.
+    """
+
+    def __init__(self, inner: Table) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.fails: str = ""
+        self.transactions: list[list[Operation]] = []
+        self.meanwhile: Callable[[], None] | None = None
+
+    def transact(self, operations: Sequence[Operation]) -> list[str]:
+        fails, self.fails = self.fails, ""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        if fails == "before":
+            raise StorageDown("the process died before the write")
+        self.transactions.append(list(operations))
+        etags = super().transact(operations)
+        if fails == "after":
+            raise StorageDown("the process died after the write")
+        return etags
+
+
+class Wire:
+    """Stands between the SDK and the tables. ``lose`` answers of transactions get lost, the work is done."""
+
+    def __init__(self, target: str) -> None:
+        self.lose = 0
+        self.seen = 0
+        self._target = urlsplit(target)
+
+    def forward(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        connection = http.client.HTTPConnection(self._target.netloc, timeout=10)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        if "$batch" in path:
+            self.seen += 1
+            if self.lose > 0:
+                self.lose -= 1
+                return 500, [("Content-Type", "text/plain")], b"the answer got lost"
+        return answer.status, answer.getheaders(), content
+
+
+@contextmanager
+def wire(connection: str) -> Iterator[tuple[Wire, str]]:
+    """The wire, and a connection string whose tables are behind it."""
+    parts = dict(part.split("=", 1) for part in connection.strip(";").split(";"))
+    tap = Wire(parts["TableEndpoint"])
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _pass(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, headers, content = tap.forward(self.command, self.path, dict(self.headers.items()), body)
+            self.send_response(status)
+            for name, value in headers:
+                if name.lower() not in ("transfer-encoding", "content-length", "connection", "keep-alive"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _pass
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests speak for themselves."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, daemon=True).start()
+    account = urlsplit(parts["TableEndpoint"]).path
+    parts["TableEndpoint"] = f"http://127.0.0.1:{server.server_address[1]}{account}"
+    try:
+        yield tap, ";".join(f"{name}={value}" for name, value in parts.items()) + ";"
+    finally:
+        server.shutdown()
+        server.server_close()
