@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from bench.bare_admission import BareAdmission, open_tables
 from bench.rounds import Spread, ratio, take_turns
-from bench.windows import RoundTrips, Side, Window, run
+from bench.windows import Cycle, RoundTrips, Side, Window, run
 from shared import clock
 from shared.callers import Caller
 from shared.outbound.models import read_entry
@@ -96,11 +96,15 @@ class Bench:
         for name in (outbound, journal):
             self._tables.create_table(name)
         self._use(outbound, journal)
-        cycle = {"ours": self._ours, "bare": self._bare_cycle, "reads": partial(self._bare_cycle, note=False)}[side]
+        cycles: dict[str, Cycle] = {
+            "ours": self._ours,
+            "bare": self._bare_cycle,
+            "reads": partial(self._bare_cycle, note=False),
+        }
         if self._scenario.full:
             self._fill_slots(ours=side == "ours")
         try:
-            return run(cycle, trips, threads=self._scenario.threads, seconds=seconds)
+            return run(cycles[side], trips, threads=self._scenario.threads, seconds=seconds)
         finally:
             for name in (outbound, journal):
                 self._tables.delete_table(name)

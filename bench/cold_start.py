@@ -139,7 +139,7 @@ def _in_worker(stack: Stack, job: Job, ask: Callable[[], float]) -> float:
             [sys.executable, "-m", "devhost.worker"],
             cwd=job.app_dir,
             env=stack.environ,
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stdout=log,
             stderr=log,
             pass_fds=[job.listen_fd],

@@ -77,7 +77,7 @@ def _parse(text: str) -> Iterator[_Import]:
 
 
 def _is_ours(name: str) -> bool:
-    return name.split(".")[0] in _OURS
+    return name.split(".", maxsplit=1)[0] in _OURS
 
 
 def _distribution(name: str) -> str:

@@ -41,10 +41,11 @@ def take_turns(
     sides: Mapping[str, Callable[[], T]], *, rounds: int, warm_ups: int = 1, title: str
 ) -> dict[str, list[T]]:
     """What each side gave in each round, in the order of the rounds. Warm-ups run before and are not kept."""
+    names = list(sides)
     kept: dict[str, list[T]] = {name: [] for name in sides}
     for number in range(-warm_ups, rounds):
         say(f"{title}: " + (f"round {number + 1} of {rounds}" if number >= 0 else "warm-up"))
-        for name in sides if number % 2 == 0 else reversed(sides):
+        for name in names if number % 2 == 0 else reversed(names):
             given = sides[name]()
             if number >= 0:
                 kept[name].append(given)

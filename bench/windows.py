@@ -81,7 +81,7 @@ class RoundTrips:
             next(self._numbers)
             return send(adapter, *args, **kwargs)
 
-        HTTPAdapter.send = counted  # type: ignore[method-assign]
+        HTTPAdapter.send = counted  # type: ignore[method-assign, assignment]
         try:
             yield self
         finally:

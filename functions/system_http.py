@@ -5,10 +5,9 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions import openapi, web
-from functions.problems import problem
 from functions.wiring import core
 from shared.callers import OPERATOR
-from shared.errors import AppError, ConfigError
+from shared.errors import AppError, ConfigError, StorageDown
 from shared.health import Dependency
 
 bp = func.Blueprint()
@@ -28,8 +27,8 @@ def get_ready(call: web.Call) -> func.HttpResponse:
     except ConfigError as exc:
         # Names of settings, never values; who sets the app up must see them before anybody can sign in.
         return call.ok({"status": "notReady", "settings": list(exc.problems)}, status=503)
-    except AppError as exc:
-        return problem(exc, call.trace_id)
+    except StorageDown as exc:
+        found = [Dependency("storage", ok=False, needed=True, latency_ms=0, detail=exc.detail)]
     ready = all(dependency.ok for dependency in found if dependency.needed)
     shown = [_shown(dependency, _is_operator(call)) for dependency in found]
     return call.ok({"status": "ready" if ready else "notReady", "dependencies": shown}, status=200 if ready else 503)

@@ -56,7 +56,7 @@ def access_claims(subject: Subject, wish: Wish) -> Claims:
         "aud": wish.audience,
         "iss": issuer(subject.tenant_id, wish.version),
         "iat": now,
-        "nbf": now if wish.not_before is None else wish.not_before,
+        "nbf": _moment(wish.not_before, now),
         "exp": now + wish.expires_in,
         "oid": subject.oid,
         "sub": subject.oid if not wish.scp else pairwise(subject.oid, wish.audience),
@@ -138,3 +138,10 @@ def within_lifetime(claims: Claims, leeway: int = 0) -> bool:
         return float(claims.get("nbf", 0)) - leeway <= now < float(claims["exp"]) + leeway
     except (KeyError, TypeError, ValueError):
         return False
+
+
+def _moment(not_before: int | None, now: int) -> int:
+    """Small numbers are seconds from now, like expiresIn; large ones are seconds since 1970."""
+    if not_before is None:
+        return now
+    return not_before if abs(not_before) > 1_000_000_000 else now + not_before

@@ -92,7 +92,7 @@ class SubmittersUnderChangingLimits(Submitters):
 
 TestOneLimit = SubmittersUnderOneLimit.TestCase
 TestOneLimit.settings = settings(
-    max_examples=150, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestChangingLimits = SubmittersUnderChangingLimits.TestCase
 TestChangingLimits.settings = TestOneLimit.settings

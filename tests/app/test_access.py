@@ -1,0 +1,121 @@
+"""Who may call what: tokens, roles and tenants, on the running app."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.app.stack import CONTOSO, FABRIKAM, HOME, AppStack
+
+SETTINGS = f"/api/tenants/{CONTOSO}/settings"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("audience", ["api://nimbus-extensions", "a0000000-0000-4000-8000-000000000001"])
+def test_both_token_versions_and_both_audiences_are_accepted(stack: AppStack, version: int, audience: str) -> None:
+    token = stack.token(version=version, audience=audience)
+    assert stack.call("GET", SETTINGS, token=token).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"expiresIn": -120}, "TokenExpired"),
+        ({"notBefore": 600}, "TokenNotYetValid"),
+        ({"audience": "https://graph.microsoft.com"}, "TokenWrongAudience"),
+        ({"claims": {"tid": FABRIKAM}}, "TokenInvalid"),
+        ({"claims": {"iss": "https://sts.windows.net/evil/"}}, "TokenInvalid"),
+        ({"claims": {"exp": None}}, "TokenInvalid"),
+        ({"claims": {"oid": None}}, "TokenInvalid"),
+    ],
+)
+def test_a_bad_token_is_401_and_says_why(stack: AppStack, claims: dict[str, Any], code: str) -> None:
+    answer = stack.call("GET", SETTINGS, token=stack.token(**claims))
+    assert (answer.status_code, answer.json()["code"]) == (401, code)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "Bearer a.b.c", "Bearer " + "x" * 9000])
+def test_a_header_that_is_no_token_is_401(stack: AppStack, header: str) -> None:
+    answer = stack.call("GET", SETTINGS, token=None, headers={"Authorization": header})
+    assert answer.status_code == 401, answer.text
+
+
+def test_keys_rotate_without_a_restart_and_a_key_nobody_published_is_refused(stack: AppStack) -> None:
+    before = stack.token()
+    stack.control("POST", "keys/rotate")
+    for _ in range(10):  # both worker processes
+        assert stack.call("GET", SETTINGS, token=stack.token()).status_code == 200
+    assert stack.call("GET", SETTINGS, token=before).status_code == 200
+    answer = stack.call("GET", SETTINGS, token=stack.token(key="unknown"))
+    assert (answer.status_code, answer.json()["code"]) == (401, "TokenInvalid")
+
+
+@pytest.mark.parametrize(
+    ("roles", "more", "status", "code"),
+    [
+        (["Agent"], {}, 403, "RoleMissing"),
+        (["ServiceOwner"], {}, 403, "RoleMissing"),
+        (["Operator"], {}, 403, "RoleMissing"),  # not from the home tenant
+        (["Integration"], {}, 403, "RoleMissing"),  # a person's token
+        (["Integration"], {"appOnly": True}, 200, None),
+        (["Nobody"], {}, 403, "RoleMissing"),
+    ],
+)
+def test_roles_count_only_where_they_belong(
+    stack: AppStack, roles: list[str], more: dict[str, Any], status: int, code: str | None
+) -> None:
+    answer = stack.call("GET", SETTINGS, token=stack.token(CONTOSO, *roles, **more))
+    assert (answer.status_code, answer.json().get("code")) == (status, code)
+
+
+def test_an_integration_may_read_settings_and_not_write_them(stack: AppStack) -> None:
+    token = stack.token(CONTOSO, "Integration", appOnly=True)
+    assert stack.call("PATCH", SETTINGS, {}, token=token, etag='"1"').status_code == 403
+
+
+def test_a_tenant_that_is_not_onboarded_is_403_and_for_operators_404(stack: AppStack) -> None:
+    stranger = str(uuid.uuid4())
+    mine = stack.call("GET", f"/api/tenants/{stranger}/settings", token=stack.token(stranger))
+    assert (mine.status_code, mine.json()["code"]) == (403, "TenantNotOnboarded")
+    operator = stack.token(HOME, "Operator")
+    asked = stack.call("GET", f"/api/tenants/{stranger}/settings", token=operator)
+    assert (asked.status_code, asked.json()["code"]) == (404, "TenantNotFound")
+    assert stack.call("GET", "/api/tenants/not-a-guid/settings", token=operator).status_code == 404
+
+
+def test_an_operator_reaches_every_tenant_and_a_tenant_id_in_capitals_is_the_same(stack: AppStack) -> None:
+    operator = stack.token(HOME, "Operator")
+    assert stack.call("GET", SETTINGS, token=operator).status_code == 200
+    assert (
+        stack.call("GET", SETTINGS.upper().replace("/API/TENANTS", "/api/tenants"), token=operator).status_code == 200
+    )
+
+
+def test_a_services_and_users_list_never_crosses_tenants(stack: AppStack) -> None:
+    fabrikam = stack.token(FABRIKAM)
+    for kind in ("services", "users"):
+        contoso_items = stack.call("GET", f"/api/tenants/{CONTOSO}/{kind}").json()["items"]
+        first = stack.call("GET", f"/api/tenants/{CONTOSO}/{kind}?top=1").json()
+        hostile = first["continuation"]
+        listed = stack.call("GET", f"/api/tenants/{FABRIKAM}/{kind}?continuation={hostile}", token=fabrikam).json()
+        upns = {item["upn"] for item in contoso_items}
+        assert upns.isdisjoint(item["upn"] for item in listed["items"])
+        assert stack.call("GET", f"/api/tenants/{CONTOSO}/{kind}", token=fabrikam).status_code == 403
+
+
+def test_the_trace_of_the_caller_is_taken_up(stack: AppStack) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "x-ms-client-tracking-id": "flow-42\r\n evil"[:7]}
+    answer = stack.call("GET", SETTINGS, headers=headers)
+    assert answer.headers["x-trace-id"] == trace
+
+
+def test_no_log_line_holds_a_token(stack: AppStack) -> None:
+    token = stack.token(name="Marked Caller")
+    assert stack.call("GET", SETTINGS, token=token).status_code == 200
+    said = " ".join(str(event) for event in stack.events("log") + stack.events("invocation"))
+    assert re.search(r"eyJ[A-Za-z0-9_-]{10,}\.", said) is None
