@@ -1,0 +1,35 @@
+"""The written pages say what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_app_setting_is_documented_once_and_none_is_made_up() -> None:
+    example = set(json.loads((ROOT / "local.settings.json.example").read_text())["Values"])
+    config = (ROOT / "shared/config.py").read_text()
+    read = set(re.findall(r'"([A-Z]+(?:_[A-Z0-9]+)+|AzureWebJobsStorage)"', config)) - {"WEBSITE_INSTANCE_ID"}
+    read = {name for name in read if not name.startswith(("WEBSITE_", "CONTAINER_"))}
+    read |= {f"PRESENCE_ACCOUNT_{n}_{part}" for n in (1, 2) for part in ("UPN", "PASSWORD", "REFRESH_TOKEN")}
+    documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/app-settings.md").read_text(), re.MULTILINE)
+    assert len(documented) == len(set(documented))
+    assert set(documented) == example | read
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=str)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_target_of_the_makefile_is_in_its_help() -> None:
+    text = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)
+    assert phony is not None
+    assert set(phony.group(1).split()) == set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE))
