@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared.outbound.admission import Admitted, Full, admit
 
-LIMITS = st.integers(1, 8)
-HELD = st.sets(st.integers(0, 12), max_size=10)
+LIMITS = st.integers(1, 6)
+HELD = st.sets(st.integers(0, 8), max_size=7)
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,6 @@ class Submitters(RuleBasedStateMachine):
         self.held.remove(data.draw(st.sampled_from(sorted(self.held))))
 
 
-class SubmittersUnderOneLimit(Submitters):
-    def take(self, slot: int, view: View) -> None:
-        self.held.add(slot)
-        assert len(self.held) <= self.limit, "one more came in although the service was full"
-
-
 class SubmittersUnderChangingLimits(Submitters):
     """A submitter keeps the limit it read, so one who read just before the change may still come in after it."""
 
@@ -90,12 +87,42 @@ class SubmittersUnderChangingLimits(Submitters):
         self.highest = max(self.highest or len(self.held), self.limit)
 
 
-TestOneLimit = SubmittersUnderOneLimit.TestCase
-TestOneLimit.settings = settings(
-    max_examples=100, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+TestSubmitters = SubmittersUnderChangingLimits.TestCase
+TestSubmitters.settings = settings(
+    max_examples=80, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestChangingLimits = SubmittersUnderChangingLimits.TestCase
-TestChangingLimits.settings = TestOneLimit.settings
+
+State = tuple[frozenset[int], tuple[tuple[int, ...], ...]]
+"""The slots that are held, and what each submitter on its way has seen free."""
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_under_one_limit_no_interleaving_at_all_lets_one_too_many_in(limit: int) -> None:
+    """Every state that up to three submitters with old views can reach, whatever earlier limits have left behind."""
+    slots = range(limit + 3)
+    waiting: list[State] = [(frozenset(held), ()) for count in slots for held in combinations(slots, count)]
+    seen = set(waiting)
+    while waiting:
+        for state in steps(waiting.pop(), limit):
+            if state not in seen:
+                seen.add(state)
+                waiting.append(state)
+    assert len(seen) > 2 ** len(slots)
+
+
+def steps(state: State, limit: int) -> Iterator[State]:
+    held, views = state
+    verdict = admit(held, limit=limit)
+    if isinstance(verdict, Admitted) and len(views) < 3:
+        yield held, tuple(sorted([*views, verdict.slots]))
+    for number, view in enumerate(views):
+        others = views[:number] + views[number + 1 :]
+        for slot in view:
+            if slot not in held:
+                assert len(held) < limit, f"{slot} is taken although {sorted(held)} are held"
+            yield held | {slot}, others
+    for slot in held:
+        yield held - {slot}, views
 
 
 @given(held=HELD, limit=LIMITS)

@@ -14,7 +14,7 @@ from shared.tenants.settings import Settings
 from tests.core.race import together
 from tests.core.world import World
 
-REAL = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+REAL = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 Versions = frozenset[int] | None
 
 

@@ -257,12 +257,10 @@ def test_keys_are_the_same_exactly_when_the_texts_are_the_same_without_case(firs
     assert (key(first) == key(second)) == (first.casefold() == second.casefold())
 
 
-@given(
-    text=st.text(st.sampled_from("aA/\\#?=%2f.+ä\x00\x7f"), max_size=8),
-    other=st.text(st.sampled_from("aA=2f/%"), max_size=8),
-)
-def test_an_escape_cannot_be_typed(text: str, other: str) -> None:
-    assert (key(text) == key(other)) == (text.casefold() == other.casefold())
+@given(text=st.text(st.sampled_from("aA/\\#?=%2f.+ä\x00\x7f"), max_size=4))
+def test_an_escape_cannot_be_typed(text: str) -> None:
+    typed = key(text)
+    assert (key(typed) == key(text)) == (typed == text.casefold())
 
 
 @given(text=TEXT)

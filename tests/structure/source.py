@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,7 @@ class Module:
     def lines(self) -> int:
         return len(self.text.splitlines())
 
+    @cached_property
     def imports(self) -> set[str]:
         """Every module named by an import anywhere in the file: of ``from a import b`` both ``a`` and ``a.b``.
 
@@ -59,6 +60,7 @@ class Module:
         parents = package.split(".")[: len(package.split(".")) - level + 1]
         return ".".join([*parents, *([module] if module else [])])
 
+    @cached_property
     def uses(self) -> set[str]:
         """Every dotted name that is read, with aliases written out: ``time.sleep`` after ``from time import sleep``."""
         aliases = dict(self._aliases())
@@ -100,9 +102,14 @@ def modules(root: Path, *rooms: str) -> list[Module]:
         place = root / room
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]:
             if path.is_file():
-                name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
-                found.append(Module(name, path))
+                found.append(_module(root, path))
     return found
+
+
+@cache
+def _module(root: Path, path: Path) -> Module:
+    """One object per file, so that it is parsed once."""
+    return Module(".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"), path)
 
 
 def is_in(name: str, place: str) -> bool:

@@ -17,7 +17,7 @@ LONGEST = 300  # lines of a module
 
 def users(found: list[Module], *names: str) -> set[str]:
     """The modules that use one of the names, or something of it."""
-    return {module.name for module in found if any(is_in(use, name) for use in module.uses() for name in names)}
+    return {module.name for module in found if any(is_in(use, name) for use in module.uses for name in names)}
 
 
 def test_the_source_is_where_it_is_looked_for() -> None:
@@ -68,7 +68,7 @@ def test_a_module_can_be_read_in_one_go(module: Module) -> None:
 
 def test_tests_tell_their_claims_to_fakes_that_hold_state() -> None:
     assert users(TESTS, "unittest.mock", "mock", "pytest_mock") == set()
-    patchers = {module.name for module in TESTS if any(use.endswith("monkeypatch.setattr") for use in module.uses())}
+    patchers = {module.name for module in TESTS if any(use.endswith("monkeypatch.setattr") for use in module.uses)}
     assert patchers == set()
 
 

@@ -73,7 +73,7 @@ def breaches(root: Path, doors: Iterable[str] = DOORS) -> list[str]:
             continue
         itself = [] if wall.room == "shared" else [wall.room]
         allowed = [*itself, *wall.ours, *(DOORS[module.name][:1] if module.name in doors else ())]
-        for name in sorted(module.imports()):
+        for name in sorted(module.imports):
             if not _may(module, wall, name, allowed):
                 found.append(f"{module.name} -> {name}")
     return found
