@@ -10,13 +10,14 @@ from shared.errors import Throttled
 
 T = TypeVar("T")
 Sleep = Callable[[float], None]
+wait: Sleep = time.sleep
 
 
 def patiently(
     attempt: Callable[[], T],
     *,
     patience: float,
-    sleep: Sleep = time.sleep,
+    sleep: Sleep = wait,
     elapsed: Callable[[], float] = time.monotonic,
 ) -> T:
     """Run ``attempt``; when the far side says slow down, wait as long as it asks for and try again.

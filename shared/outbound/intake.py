@@ -69,9 +69,12 @@ class Intake:
             self._refusals.note(tenant_id, write.service_upn, exc.code, "queue")
 
     def set_aside(self, text: str, *, reason: str, attempts: int) -> None:
-        """Keep a message that cannot be worked on, with the reason."""
+        """Keep a message that cannot be worked on, with the reason.
+
+        It is listed for the tenant it names; where there is no such tenant, or no longer, for the operator.
+        """
         now = self._clock()
-        tenant_id = _tenant_of(text)
+        tenant_id = self._known(_tenant_of(text))
         row = Row(
             f"{tenant_id or self.nobody}|poison",
             newest_first(now),
@@ -79,6 +82,12 @@ class Intake:
         )
         self._journal.insert(row)
         log.warning("an outbound request was set aside", tenant=tenant_id, attempts=attempts, reason=reason[:200])
+
+    def _known(self, tenant_id: str | None) -> str | None:
+        try:
+            return self._tenants.head(tenant_id).tenant_id if tenant_id else None
+        except NotFound:
+            return None
 
     def page(self, tenant_id: str, *, top: int, continuation: str | None) -> Page[SetAside]:
         """What was set aside for a tenant (or ``nobody``), newest first."""

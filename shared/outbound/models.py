@@ -112,8 +112,11 @@ class SchedulerEntryWrite(ConnectorModel):
         return from_wire(self.due_date_time_utc)
 
     def fingerprint(self) -> str:
-        """The same for the same content, whatever the order of fields or the case of UPNs."""
-        fields = set(SchedulerEntryWrite.model_fields)
+        """The same for the same content, whatever the order of fields or the case of UPNs.
+
+        The ReferenceId is left out: it names the content, and is compared without case where it is looked up.
+        """
+        fields = set(SchedulerEntryWrite.model_fields) - {"reference_id"}
         content = self.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
         for name in ("serviceUpn", "destination"):
             content[name] = content[name].casefold()

@@ -66,7 +66,7 @@ class Kept:
 
 
 class SlotTaken(Exception):
-    """Somebody else was faster with this slot."""
+    """Somebody else was faster with this slot, or this very entry is in already: look again."""
 
 
 class ReferenceTaken(Exception):
@@ -108,7 +108,7 @@ class OutboundStore:
         try:
             self._table.transact(operations)
         except Exists as exc:
-            if exc.index == 0:
+            if exc.index < 2:
                 raise SlotTaken from exc
             raise ReferenceTaken from exc
 

@@ -16,7 +16,7 @@ from shared.presence.accounts import Accounts, Health, Source, changes, noted, r
 from shared.presence.faults import fault_of
 from shared.presence.states import is_known
 from shared.presence.store import Block, PollState, PresenceStore, Reading
-from shared.retry import Sleep, patiently
+from shared.retry import Sleep, patiently, wait
 from shared.storage.queues import Queue
 from shared.storage.tables import Exists
 from shared.tenants.directory import Directory
@@ -59,7 +59,7 @@ class Poller:
         reader: Reader,
         polls: Queue,
         clock: Clock,
-        sleep: Sleep = time.sleep,
+        sleep: Sleep = wait,
     ) -> None:
         self._store = store
         self._tenants = tenants
@@ -88,23 +88,22 @@ class Poller:
         except NotFound:
             return False
         user_ids = self._directory.user_ids(tenant_id)
-        state = self._lease(tenant_id, tick) if user_ids else None
+        if not user_ids:
+            self._store.forget_readings(tenant_id)
+            return False
+        state = self._lease(tenant_id, tick)
         if state is None:
             return False
         tracking = head.settings.value.presence_tracking.track_over_guest_accounts
         accounts, found, source = self._read(tenant_id, user_ids, state.accounts, tracking)
+        done = replace(state, lease_until=None, accounts=accounts)
         try:
-            if found is not None:
-                self._save(tenant_id, user_ids, found, source)
-            done = replace(
-                state,
-                lease_until=None,
-                accounts=accounts,
-                polled_at=to_wire(self._clock()) if found is not None else state.polled_at,
-            )
-            self._store.save_state(tenant_id, done)
-        except (Stale, Exists):
-            log.warning("a poll lost its lease and was dropped", tenant=tenant_id)
+            if found is None:
+                self._store.save_state(tenant_id, done)
+            else:
+                self._save(tenant_id, done, user_ids, found, source)
+        except (Stale, Exists, NotFound):
+            log.warning("a poll lost its lease, or its tenant, and was dropped", tenant=tenant_id)
             return False
         for account, health in changes(state.accounts, accounts):
             _log_change(tenant_id, account, health)
@@ -117,7 +116,7 @@ class Poller:
             return None
         try:
             return self._store.save_state(tenant_id, replace(state, tick=tick, lease_until=now + LEASE))
-        except (Stale, Exists):
+        except (Stale, Exists, NotFound):
             return None
 
     def _read(
@@ -166,7 +165,14 @@ class Poller:
                 answers += pool.map(read, parts[1:])
         return {row.user_id: row for answer in answers for row in answer}
 
-    def _save(self, tenant_id: str, user_ids: Sequence[str], found: dict[str, GraphPresence], source: Source) -> None:
+    def _save(
+        self,
+        tenant_id: str,
+        state: PollState,
+        user_ids: Sequence[str],
+        found: dict[str, GraphPresence],
+        source: Source,
+    ) -> None:
         before = self._store.blocks(tenant_id)
         known = {user: (block, r) for block in before.values() for user, r in block.readings.items()}
         read_at = to_wire(self._clock())
@@ -174,7 +180,7 @@ class Poller:
         for number, part in enumerate(in_blocks(user_ids)):
             readings = {user: _merged(known.get(user), found.get(user)) for user in part}
             blocks.append(Block(number, read_at, source, readings))
-        self._store.save_blocks(tenant_id, blocks, before)
+        self._store.save_poll(tenant_id, replace(state, polled_at=read_at), blocks, before)
         self._note_strange_words(found)
 
     def _note_strange_words(self, found: dict[str, GraphPresence]) -> None:

@@ -9,7 +9,7 @@ One block is one Graph call and one row, so a poll of n users writes n/650 rows 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -74,21 +74,18 @@ class PresenceStore:
         )
 
     def save_state(self, tenant_id: str, state: PollState) -> PollState:
-        """Raises Exists or Stale when another poller was faster."""
-        values = with_doc(
-            to_json(state.accounts),
-            tick=state.tick,
-            polled_at=state.polled_at,
-            lease_until=to_wire(state.lease_until) if state.lease_until else "",
-        )
-        row = Row(tenant_id, _STATE, values)
-        etag = self._table.replace(row, etag=state.row.etag) if state.row else self._table.insert(row)
-        saved = Row(tenant_id, _STATE, values, etag)
-        return PollState(state.lease_until, state.tick, state.polled_at, state.accounts, saved)
+        """Raises Exists or Stale when another poller was faster, NotFound when the tenant has left."""
+        (etag,) = self._table.transact([_write_state(tenant_id, state)])
+        return replace(state, row=Row(tenant_id, _STATE, {}, etag))
 
     def blocks(self, tenant_id: str) -> dict[int, Block]:
         found = (_block(row) for row in self._table.span(tenant_id, _BLOCK, prefix_end(_BLOCK)))
         return {block.number: block for block in found}
+
+    def forget_readings(self, tenant_id: str) -> None:
+        """Remove all blocks: nobody is left whose presence they could tell."""
+        rows = self._table.span(tenant_id, _BLOCK, prefix_end(_BLOCK), select=["PartitionKey", "RowKey"])
+        self._table.remove_blindly(list(rows))
 
     def block_of(self, tenant_id: str, user_id: str) -> Block | None:
         """The block a user is in, in one query; the storage compares the ids."""
@@ -101,17 +98,30 @@ class PresenceStore:
         )
         return next((_block(row) for row in rows), None)
 
-    def save_blocks(self, tenant_id: str, blocks: Sequence[Block], before: Mapping[int, Block]) -> None:
-        """Write new and changed blocks, touch unchanged ones, remove those no longer needed.
+    def save_poll(self, tenant_id: str, state: PollState, blocks: Sequence[Block], before: Mapping[int, Block]) -> None:
+        """Write the state, new and changed blocks, touch unchanged ones, remove those no longer needed.
 
-        Raises Stale when another poller wrote meanwhile; blocks are independent of each other.
+        The state goes into the first transaction, so who has lost the lease writes no block, nor does anybody for
+        a tenant that has left. Raises Stale and NotFound for these; blocks are independent of each other.
         """
-        operations = [_write(tenant_id, block, before.get(block.number)) for block in blocks]
+        operations = [_write_state(tenant_id, state)]
+        operations += [_write(tenant_id, block, before.get(block.number)) for block in blocks]
         numbers = {block.number for block in blocks}
         for number, old in before.items():
             if number not in numbers and old.row is not None:
                 operations.append(Delete(old.row, old.row.etag))
         self._table.transact_all(operations)
+
+
+def _write_state(tenant_id: str, state: PollState) -> Operation:
+    values = with_doc(
+        to_json(state.accounts),
+        tick=state.tick,
+        polled_at=state.polled_at,
+        lease_until=to_wire(state.lease_until) if state.lease_until else "",
+    )
+    row = Row(tenant_id, _STATE, values)
+    return Replace(row, state.row.etag) if state.row else Insert(row)
 
 
 def _write(tenant_id: str, block: Block, before: Block | None) -> Operation:

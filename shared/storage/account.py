@@ -10,22 +10,24 @@ import requests
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
-from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
+from azure.storage.queue import LinearRetry, QueueServiceClient, TextBase64EncodePolicy
 from requests.adapters import HTTPAdapter
 
 from shared.errors import StorageDown
 from shared.storage.queues import Queue
 from shared.storage.tables import Row, Table
 
-TABLES: Final = ("system", "tenants", "directory", "outbound", "journal", "presence")
+TABLES: Final = ("system", "tenants", "widgetkeys", "directory", "outbound", "journal", "presence")
 QUEUES: Final = ("outbound-requests", "presence-polls", "tenant-offboarding")
 # Whoever changes the lists above changes this too, so that running accounts get what is new.
-LAYOUT: Final = "1"
+LAYOUT: Final = "2"
 
 # A blip is bridged within a second; longer waits belong to the caller, who knows what is at stake.
 _RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}
 _TIMEOUTS: Final[dict[str, Any]] = {"connection_timeout": 3, "read_timeout": 15}  # seconds
 _PROBE: Final[dict[str, Any]] = {"retry_total": 0, "connection_timeout": 2, "read_timeout": 2}
+# The queue SDK has retry settings of its own; its default waits 15 s and more between two tries.
+_QUEUE_RETRIES: Final[dict[str, Any]] = {"backoff": 0, "random_jitter_range": 1, "retry_total": 2}
 
 
 class StorageAccount:
@@ -38,6 +40,7 @@ class StorageAccount:
         # Time limits given to the clients would be ignored beside a transport of our own.
         transport = RequestsTransport(session=session, session_owner=False, **_TIMEOUTS)
         common: dict[str, Any] = {"transport": transport, **_RETRIES}
+        patient: dict[str, Any] = {**common, "retry_policy": LinearRetry(**_QUEUE_RETRIES)}
         encode = {"message_encode_policy": TextBase64EncodePolicy()}
         if account_name:
             from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - 100 ms that local keys do not need
@@ -45,11 +48,11 @@ class StorageAccount:
             credential = DefaultAzureCredential()
             host = f"{account_name}.{{}}.{suffix}"
             self._tables = TableServiceClient(f"https://{host.format('table')}", credential=credential, **common)
-            self._queues = QueueServiceClient(f"https://{host.format('queue')}", credential=credential, **common)
+            self._queues = QueueServiceClient(f"https://{host.format('queue')}", credential=credential, **patient)
         else:
             text = str(connection_string)
             self._tables = TableServiceClient.from_connection_string(text, **common)
-            self._queues = QueueServiceClient.from_connection_string(text, **common)
+            self._queues = QueueServiceClient.from_connection_string(text, **patient)
         self._encode = encode
 
     def table(self, name: str) -> Table:

@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from azure.core import MatchConditions
-from azure.core.exceptions import (
-    AzureError,
-    DecodeError,
-    HttpResponseError,
-    ResourceExistsError,
-    ResourceModifiedError,
-    ResourceNotFoundError,
-)
-from azure.data.tables import TableClient, TableTransactionError, UpdateMode
+from azure.data.tables import TableClient, UpdateMode
 
-from shared.errors import AppError, Conflict, NotFound, Stale, StorageDown
+from shared.errors import NotFound
+from shared.storage import failures
 
 MAX_OPERATIONS: Final = 100  # of one entity group transaction
 MAX_ENTITY_BYTES: Final = 1_000_000  # Azure's limit is 1 MiB; some of it is names and overhead
 MAX_PROPERTIES: Final = 252  # 255 less PartitionKey, RowKey and Timestamp
 MAX_TRANSACTION_BYTES: Final = 4_000_000  # Azure's limit is 4 MiB
+MAX_ROWS_PER_CALL: Final = 1000  # Azure refuses a query that asks for more at once
 # A string property ends at 32 Ki UTF-16 units; one character takes at most two.
 _CHUNK: Final = 16_000
 
@@ -36,18 +29,8 @@ Value = str | int | bool | float | bytes
 Values = Mapping[str, Value]
 
 
-class Exists(Conflict):
-    """A row with this key is there already. ``index`` is its place in a transaction, else 0."""
-
-    def __init__(self, detail: str, index: int = 0) -> None:
-        super().__init__(detail)
-        self.index = index
-
-
-class TooBig(AppError):
-    """The row would pass what Azure stores; nothing was sent."""
-
-    code = "TooBig"
+Exists = failures.Exists
+TooBig = failures.TooBig
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +114,7 @@ class Table:
 
     def get(self, partition: str, row: str) -> Row | None:
         try:
-            with _errors(self._name):
+            with failures.ours(self._name):
                 return _row(self._client.get_entity(partition, row))
         except NotFound:
             return None
@@ -139,13 +122,13 @@ class Table:
     def insert(self, row: Row) -> str:
         """Create the row and give its ETag. Raises Exists."""
         entity = _entity(row)
-        with _errors(self._name):
+        with failures.ours(self._name):
             return str(self._client.create_entity(entity)["etag"])
 
     def replace(self, row: Row, *, etag: str) -> str:
         """Write over the version that has ``etag`` and give the new ETag. Raises Stale, NotFound."""
         entity = _entity(row)
-        with _errors(self._name):
+        with failures.ours(self._name):
             meta = self._client.update_entity(
                 entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
             )
@@ -154,12 +137,12 @@ class Table:
     def overwrite(self, row: Row) -> str:
         """Write blindly, whatever is there."""
         entity = _entity(row)
-        with _errors(self._name):
+        with failures.ours(self._name):
             return str(self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)["etag"])
 
     def delete(self, row: Row, *, etag: str) -> None:
         """Remove the version that has ``etag``. Raises Stale; a missing row is no error."""
-        with _errors(self._name):
+        with failures.ours(self._name):
             self._client.delete_entity(row.partition, row.row, etag=etag, match_condition=MatchConditions.IfNotModified)
 
     def transact(self, operations: Sequence[Operation]) -> list[str]:
@@ -172,7 +155,7 @@ class Table:
             raise TooBig(f"{len(wire)} operations in one transaction on {self._name}; Azure takes {MAX_OPERATIONS}")
         if sum(_size(operation.row) for operation in operations) > MAX_TRANSACTION_BYTES:
             raise TooBig(f"a transaction on {self._name} is larger than Azure takes")
-        with _errors(self._name):
+        with failures.ours(self._name):
             return [str(meta.get("etag", "")) for meta in self._client.submit_transaction(wire)]
 
     def transact_all(self, operations: Sequence[Operation]) -> None:
@@ -209,7 +192,7 @@ class Table:
         """
         condition = "PartitionKey eq @p and RowKey ge @s and RowKey lt @e" + (f" and {only}" if only else "")
         values = {"p": partition, "s": start, "e": end, **(parameters or {})}
-        with _errors(self._name):
+        with failures.ours(self._name):
             found = self._client.query_entities(condition, parameters=values, select=list(select) if select else None)
             yield from (_row(entity) for entity in found)
 
@@ -220,11 +203,11 @@ class Table:
 
         ``continuation`` may come from a caller: whatever it says, no row outside of the range is given.
         """
-        with _errors(self._name):
+        with failures.ours(self._name):
             found = self._client.query_entities(
                 "PartitionKey eq @p and RowKey ge @s and RowKey lt @e",
                 parameters={"p": partition, "s": max(start, continuation or start), "e": end},
-                results_per_page=top + 1,
+                results_per_page=min(top + 1, MAX_ROWS_PER_CALL),
             )
             rows: list[Row] = []
             for entity in found:
@@ -235,7 +218,7 @@ class Table:
 
     def partitions(self, start: str, end: str) -> Iterator[Row]:
         """Keys of all rows whose partition lies in [start, end). A scan: for clearing up, not for callers."""
-        with _errors(self._name):
+        with failures.ours(self._name):
             found = self._client.query_entities(
                 "PartitionKey ge @s and PartitionKey lt @e",
                 parameters={"s": start, "e": end},
@@ -249,7 +232,7 @@ class Table:
             self.transact_all([Delete(row, "*") for row in rows])
         except NotFound:
             for row in rows:
-                with _errors(self._name):
+                with failures.ours(self._name):
                     self._client.delete_entity(row.partition, row.row)
 
 
@@ -269,12 +252,13 @@ def _entity(row: Row) -> dict[str, Any]:
 
 def _size(row: Row) -> int:
     """An upper estimate of what Azure counts: UTF-16 for text, 8 bytes for the rest."""
-    return sum(
-        2 * len(name)
-        + 8
-        + (2 * len(value) if isinstance(value, str) else len(value) if isinstance(value, bytes) else 8)
-        for name, value in row.values.items()
-    )
+    return sum(2 * len(name) + 8 + _weight(value) for name, value in row.values.items())
+
+
+def _weight(value: Value) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-16-le", "surrogatepass"))
+    return len(value) if isinstance(value, bytes) else 8
 
 
 def _operation(operation: Operation) -> tuple[Any, ...]:
@@ -294,34 +278,3 @@ def _operation(operation: Operation) -> tuple[Any, ...]:
             return ("upsert", _entity(row), {"mode": UpdateMode.REPLACE})
         case Insert(row):
             return ("create", _entity(row))
-
-
-@contextmanager
-def _errors(name: str) -> Iterator[None]:
-    """Vendor exceptions become ours. The order matters: a transaction error is also an HTTP error."""
-    try:
-        yield
-    except TableTransactionError as exc:
-        raise _of_status(exc.status_code, f"transaction on {name} failed at operation {exc.index}", exc.index) from exc
-    except ResourceExistsError as exc:
-        raise Exists(f"the row is in {name} already") from exc
-    except ResourceModifiedError as exc:
-        raise Stale(f"the row in {name} was changed meanwhile") from exc
-    except ResourceNotFoundError as exc:
-        raise NotFound(f"the row is not in {name}") from exc
-    except HttpResponseError as exc:
-        raise _of_status(exc.status_code, f"{name} answered {exc.status_code}", 0) from exc
-    except (AzureError, DecodeError, OSError) as exc:
-        raise StorageDown(f"Azure Storage does not answer (table {name})") from exc
-
-
-def _of_status(status: int | None, detail: str, index: int) -> AppError:
-    match status:
-        case 409:
-            return Exists(detail, index)
-        case 412:
-            return Stale(detail)
-        case 404:
-            return NotFound(detail)
-        case _:
-            return StorageDown(detail)

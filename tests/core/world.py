@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,13 +21,19 @@ from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
 from shared.storage.account import StorageAccount
+from shared.storage.secrets import SecretBox
 from shared.tenants.directory import Directory
+from shared.tenants.licences import Licences
 from shared.tenants.models import ServiceWrite, TenantWrite, UserWrite
+from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head, Tenants
+from shared.tenants.widget_keys import WidgetKeys
 from shared.wire import parse
 
 ADMIN = "aaaaaaaa-0000-4000-8000-000000000001"
 SERVICE = "desk@contoso.example"
+OLD_KEY = ("old", bytes(32))
+CONTOSO_STRING = f"endpoint=https://contoso.communication.azure.com/;accesskey={base64.b64encode(bytes(64)).decode()}"
 
 
 class FakeClock:
@@ -76,8 +83,15 @@ class World:
         self.tenant_id = tenant_id
         self.by = Caller(tenant_id, ADMIN, "Admin", frozenset({"TenantAdmin"}))
         self.outbound = OutboundStore(account.table("outbound"))
-        self.tenants = Tenants(account.table("tenants"), account.queue("tenant-offboarding"))
-        self.directory = Directory(account.table("directory"), lambda t, s: bool(self.outbound.slots(t, s)))
+        self.secrets = SecretBox([OLD_KEY])
+        heads = account.table("tenants")
+        self.widget_keys = WidgetKeys(heads, account.table("widgetkeys"), self.secrets, clock)
+        self.tenants = Tenants(heads, self.widget_keys, account.queue("tenant-offboarding"))
+        self.licences = Licences(heads, account.table("directory"), clock)
+        suffixes = (".communication.azure.com",)
+        self.settings = TenantSettings(heads, self.secrets, self.licences, suffixes, [], clock)
+        in_use = lambda tenant, service: bool(self.outbound.slots(tenant, service))  # noqa: E731 - as in bootstrap
+        self.directory = Directory(account.table("directory"), self.licences, in_use)
         self.refusals = Refusals(account.table("journal"), clock)
         self.scheduler = Scheduler(self.outbound, self.directory, self.refusals, clock)
         self.intake = Intake(self.scheduler, self.tenants, self.refusals, account.table("journal"), clock)
@@ -124,7 +138,7 @@ class World:
         """Patch the settings."""
         head = self.head
         revisions = frozenset({head.settings.revision})
-        self.tenants.patch_settings(head, sections, versions=revisions, by=self.by)
+        self.settings.patch(head, sections, versions=revisions, by=self.by)
 
     def set_limit(self, limit: int) -> None:
         self.set(outbound={"maxScheduledTasksPerService": limit})
