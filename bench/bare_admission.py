@@ -25,12 +25,8 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 from requests.adapters import HTTPAdapter
 
-_SETTINGS: Final[dict[str, Any]] = {
-    "retry_total": 2,
-    "retry_backoff_factor": 0.2,
-    "connection_timeout": 3,
-    "read_timeout": 15,
-}
+_RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}
+_TIMEOUTS: Final[dict[str, Any]] = {"connection_timeout": 3, "read_timeout": 15}  # seconds
 _RANGE: Final = "PartitionKey eq @p and RowKey ge @s and RowKey lt @e"
 
 
@@ -38,8 +34,8 @@ def open_tables(connection: str) -> TableServiceClient:
     """A client with the transport, pool and patience ours has."""
     session = requests.Session()
     session.mount("http://", HTTPAdapter(pool_maxsize=64))
-    transport = RequestsTransport(session=session, session_owner=False)
-    return TableServiceClient.from_connection_string(connection, transport=transport, **_SETTINGS)
+    transport = RequestsTransport(session=session, session_owner=False, **_TIMEOUTS)
+    return TableServiceClient.from_connection_string(connection, transport=transport, **_RETRIES)
 
 
 @dataclass(frozen=True, slots=True)

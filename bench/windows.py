@@ -21,11 +21,10 @@ Cycle = Callable[[], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One side in one round: cycles a second; ms of latency; client CPU ms and HTTP requests a cycle."""
+    """One side in one round: cycles a second; each latency in ms; client CPU ms and HTTP requests a cycle."""
 
     per_second: float
-    p50: float
-    p99: float
+    latencies: list[float]
     cpu: float
     trips: float
     give_ups: int
@@ -33,21 +32,24 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """All rounds of one side, with the meaning and units of Window."""
+    """All rounds of one side, in the units of Window. Percentiles are of the ``samples`` latencies of all rounds."""
 
     per_second: Spread
-    p50: Spread
-    p99: Spread
+    p50: float
+    p99: float
+    samples: int
     cpu: Spread
     trips: Spread
     give_ups: int
 
     @classmethod
     def of(cls, windows: Sequence[Window]) -> Side:
+        latencies = [latency for window in windows for latency in window.latencies]
         return cls(
             per_second=Spread.of([window.per_second for window in windows]),
-            p50=Spread.of([window.p50 for window in windows]),
-            p99=Spread.of([window.p99 for window in windows]),
+            p50=percentile(latencies, 0.5),
+            p99=percentile(latencies, 0.99),
+            samples=len(latencies),
             cpu=Spread.of([window.cpu for window in windows]),
             trips=Spread.of([window.trips for window in windows]),
             give_ups=sum(window.give_ups for window in windows),
@@ -104,8 +106,7 @@ def run(cycle: Cycle, trips: RoundTrips, *, threads: int, seconds: float) -> Win
     done = len(latencies)
     return Window(
         per_second=done / took,
-        p50=percentile(latencies, 0.5),
-        p99=percentile(latencies, 0.99),
+        latencies=latencies,
         cpu=1000 * spent / done,
         trips=(trips.sent - sent) / done,
         give_ups=sum(tally.give_ups for tally in tallies),

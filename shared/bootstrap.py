@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared import clock
@@ -30,6 +31,7 @@ from shared.presence.views import Presences
 from shared.presence.warnings import PresenceWarnings
 from shared.storage.account import StorageAccount
 from shared.storage.secrets import SecretBox
+from shared.storage.tables import Table
 from shared.tenants.directory import Directory
 from shared.tenants.licences import Licences
 from shared.tenants.offboarding import Offboarding
@@ -61,6 +63,39 @@ class Core:
     overview: Overview
 
 
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """What every feature stands on."""
+
+    heads: Table
+    secrets: SecretBox
+    widget_keys: WidgetKeys
+    licences: Licences
+    tenants: Tenants
+    directory: Directory
+
+
+def open_trunk(
+    account: StorageAccount,
+    secret_keys: Sequence[tuple[str, bytes]],
+    now: Clock,
+    in_use: Callable[[str, str], bool],
+) -> Trunk:
+    """``in_use`` says whether a service of a tenant has unfinished tasks."""
+    heads, directory = account.table("tenants"), account.table("directory")
+    secrets = SecretBox(secret_keys)
+    widget_keys = WidgetKeys(heads, account.table("widgetkeys"), secrets, now)
+    licences = Licences(heads, directory, now)
+    return Trunk(
+        heads,
+        secrets,
+        widget_keys,
+        licences,
+        Tenants(heads, widget_keys, account.queue("tenant-offboarding")),
+        Directory(directory, licences, in_use),
+    )
+
+
 def build(config: Config, *, now: Clock = clock.now) -> Core:
     """Open storage and wire everything. Raises StorageDown; talks to nobody else."""
     account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
@@ -72,16 +107,12 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     outbound = OutboundStore(account.table("outbound"))
     presence = PresenceStore(account.table("presence"))
 
-    secrets = SecretBox(config.secret_keys)
-    heads = account.table("tenants")
-    widget_keys = WidgetKeys(heads, account.table("widgetkeys"), secrets, now)
-    tenants = Tenants(heads, widget_keys, account.queue("tenant-offboarding"))
-    licences = Licences(heads, account.table("directory"), now)
-    directory = Directory(
-        account.table("directory"), licences, in_use=lambda tenant, service: bool(outbound.slots(tenant, service))
+    trunk = open_trunk(
+        account, config.secret_keys, now, in_use=lambda tenant, service: bool(outbound.slots(tenant, service))
     )
+    tenants, directory, widget_keys = trunk.tenants, trunk.directory, trunk.widget_keys
     warners = [filter_warnings, PresenceWarnings(presence).warnings]
-    settings = TenantSettings(heads, secrets, licences, config.cloud.acs_suffixes, warners, now)
+    settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, config.cloud.acs_suffixes, warners, now)
     refusals = Refusals(journal, now)
     scheduler = Scheduler(outbound, directory, refusals, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
@@ -102,9 +133,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         settings=settings,
         widget_keys=widget_keys,
         widget=Widget(widget_keys, tenants),
-        acs_checks=AcsChecks(
-            AcsIdentities(session), account.table("system"), secrets, now, journal
-        ),
+        acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
         overview=Overview(settings, directory, outbound, presence),
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
@@ -115,8 +144,5 @@ def build_rotation(config: Config) -> Rotation:
     """For the command that seals secrets again; opens storage and nothing else."""
     account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
     account.prepare()
-    secrets, heads = SecretBox(config.secret_keys), account.table("tenants")
-    tenants = Tenants(
-        heads, WidgetKeys(heads, account.table("widgetkeys"), secrets, clock.now), account.queue("tenant-offboarding")
-    )
-    return Rotation(tenants, heads, secrets)
+    trunk = open_trunk(account, config.secret_keys, clock.now, in_use=lambda _tenant, _service: False)
+    return Rotation(trunk.tenants, trunk.heads, trunk.secrets)

@@ -26,8 +26,8 @@ Code = Literal[
     "HidesServiceAccounts",
 ]
 
-_URL: Final = re.compile(r"https?://|\$filter\s*=|%24filter\s*=|[?&]\$|\bGET\s+/|%2[0-9a-f]", re.IGNORECASE)
-_FILTER_PART: Final = re.compile(r"(?:\$|%24)filter\s*=\s*([^&]*)", re.IGNORECASE)
+_URL: Final = re.compile(r"^\s*(?:GET\s+)?(?:https?:)?/|(?:\$|%24|^\s*)filter\s*=|[?&]\$", re.IGNORECASE)
+_FILTER_PART: Final = re.compile(r"(?:\$|%24|^\s*)filter\s*=\s*([^&]*)", re.IGNORECASE)
 _INSTEAD: Final = {
     "contains": "; startswith is",
     "gt": "; ge is, where values have an order",
@@ -77,17 +77,18 @@ def examine(text: str) -> FilterReport:
 
 
 def _unread(text: str, problem: FilterError) -> FilterFinding:
-    sign = _URL.search(text[:LONGEST])
-    if sign is None:
+    head = text[:LONGEST]
+    sign = _URL.search(head)
+    if sign is None and not head.startswith("%", problem.position):
         return FilterFinding("SyntaxError", problem.message, problem.position)
-    part = _FILTER_PART.search(text[:LONGEST])
-    value = unquote_plus(part[1] if part else text[:LONGEST]).strip()
+    part = _FILTER_PART.search(head)
+    value = unquote_plus(part[1] if part else head).strip()
     try:
         only = f": {canonical(parse(value))}"
     except FilterError:
         only = ""
     message = f"this looks like a request's address; only the value of $filter belongs here, not encoded{only}"
-    return FilterFinding("LooksLikeUrl", message, sign.start())
+    return FilterFinding("LooksLikeUrl", message, sign.start() if sign else problem.position)
 
 
 def _findings(tree: Condition, used: list[Use]) -> Iterator[FilterFinding]:
@@ -136,7 +137,7 @@ def _level(use: Use) -> Level | None:
         return filter_support.count_level(use.name, use.operator.removeprefix("$count "), use.values[0].text)
     support = filter_support.find(use.name)
     if support is None:
-        return None
+        return "not_supported" if use.in_list and filter_support.is_list(use.name) else None
     if support.many is not None and support.many is not use.in_list:
         return "not_supported"
     levels = {support.level(use.operator)}

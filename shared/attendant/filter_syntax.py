@@ -39,7 +39,8 @@ FUNCTIONS: Final[dict[str, tuple[int, int]]] = {
     **dict.fromkeys(CONDITIONS | {"concat", "indexof"}, (2, 2)),
     **dict.fromkeys(("tolower", "toupper", "trim", "length"), (1, 1)),
     **dict.fromkeys(("year", "month", "day", "hour", "minute", "second", "date", "time"), (1, 1)),
-    **{"substring": (2, 3), "now": (0, 0)},
+    "substring": (2, 3),
+    "now": (0, 0),
 }
 _COMPARISONS: Final[dict[str, Comparison]] = {word: word for word in get_args(Comparison)}
 _CONSTANTS: Final[dict[str, Kind]] = {"true": "boolean", "false": "boolean", "null": "null"}
@@ -165,6 +166,8 @@ class _Reader:
 
     def _call(self, name: Token) -> Call:
         word = name.text.lower()
+        if word in ("any", "all"):
+            raise FilterError(f"{word} follows a list, as in otherMails/any(x:x eq 'value')", name.position)
         if word not in FUNCTIONS:
             raise FilterError(f"there is no function {name.text[:40]}", name.position, hint=nearest(word, FUNCTIONS))
         self._enter(name)
@@ -172,7 +175,7 @@ class _Reader:
         arguments: list[Operand] = []
         while self._peek().kind != ")":
             if arguments:
-                self._expect(",", f"a comma or a closing parenthesis is missing in {word}(...)")
+                self._expect(",", f"a comma or a closing parenthesis is missing in {word}(...)", closes=opened)
             arguments.append(self._operand())
         self._expect(")", closes=opened)
         self._depth -= 1

@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.errors import Finding, Invalid
 
-# The length of a request line is the only bound Graph documents; 2,000 leaves room for the user's own search.
+# Leaves room within a request line for the search of the user.
 LONGEST: Final = 2000
 
 # The possessive *+ keeps '' inside the string: without it an unclosed string would end at its last quote pair.

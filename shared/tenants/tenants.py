@@ -112,12 +112,15 @@ class Tenants:
         self._table.overwrite(Row(tenant_id, _LEAVING, {"removed": removed}))
 
     def finish_offboarding(self, tenant_id: str) -> None:
-        """The last rows: first all that describes the tenant, then the mark, then its name in the index."""
+        """The last rows: all that describes the tenant, then its name in the index, and the mark at the very end.
+
+        While the mark stands nobody can create the tenant again, so no name of a new one is taken away.
+        """
         self._widget_keys.forget(tenant_id)
         described = [row for row in self._table.span(tenant_id, "", "~") if row.row != _LEAVING]
         self._table.remove_blindly(described)
-        self._table.remove_blindly([Row(tenant_id, _LEAVING, {})])
         self._table.remove_blindly([Row(_INDEX, tenant_id, {})])
+        self._table.remove_blindly([Row(tenant_id, _LEAVING, {})])
         log.info("tenant is gone", tenant=tenant_id)
 
     def _find(self, tenant_id: str) -> Head | None:

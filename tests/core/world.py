@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.bootstrap import open_trunk
 from shared.callers import Caller
 from shared.clock import to_wire
 from shared.errors import AppError
@@ -21,13 +22,9 @@ from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
 from shared.storage.account import StorageAccount
-from shared.storage.secrets import SecretBox
-from shared.tenants.directory import Directory
-from shared.tenants.licences import Licences
 from shared.tenants.models import ServiceWrite, TenantWrite, UserWrite
 from shared.tenants.tenant_settings import TenantSettings
-from shared.tenants.tenants import Head, Tenants
-from shared.tenants.widget_keys import WidgetKeys
+from shared.tenants.tenants import Head
 from shared.wire import parse
 
 ADMIN = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -83,15 +80,13 @@ class World:
         self.tenant_id = tenant_id
         self.by = Caller(tenant_id, ADMIN, "Admin", frozenset({"TenantAdmin"}))
         self.outbound = OutboundStore(account.table("outbound"))
-        self.secrets = SecretBox([OLD_KEY])
-        heads = account.table("tenants")
-        self.widget_keys = WidgetKeys(heads, account.table("widgetkeys"), self.secrets, clock)
-        self.tenants = Tenants(heads, self.widget_keys, account.queue("tenant-offboarding"))
-        self.licences = Licences(heads, account.table("directory"), clock)
+        trunk = open_trunk(
+            account, [OLD_KEY], clock, lambda tenant, service: bool(self.outbound.slots(tenant, service))
+        )
+        self.secrets, self.widget_keys, self.licences = trunk.secrets, trunk.widget_keys, trunk.licences
+        self.tenants, self.directory = trunk.tenants, trunk.directory
         suffixes = (".communication.azure.com",)
-        self.settings = TenantSettings(heads, self.secrets, self.licences, suffixes, [], clock)
-        in_use = lambda tenant, service: bool(self.outbound.slots(tenant, service))  # noqa: E731 - as in bootstrap
-        self.directory = Directory(account.table("directory"), self.licences, in_use)
+        self.settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, suffixes, [], clock)
         self.refusals = Refusals(account.table("journal"), clock)
         self.scheduler = Scheduler(self.outbound, self.directory, self.refusals, clock)
         self.intake = Intake(self.scheduler, self.tenants, self.refusals, account.table("journal"), clock)

@@ -1,0 +1,126 @@
+"""A resource of ACS that remembers its users, and the check of connection strings around it."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from threading import Condition, Event
+from typing import Literal
+
+from shared.clouds import CLOUDS
+from shared.errors import StorageDown, Unreachable
+from shared.interact.acs_check import AcsChecks, CheckResult, Section
+from shared.interact.leftovers import PARTITION
+from shared.storage.account import StorageAccount
+from shared.storage.secrets import SecretBox
+from shared.storage.tables import Row, Table
+from shared.tenants.connection_string import ConnectionString
+from tests.core.world import FakeClock
+
+SUFFIXES = CLOUDS["public"].acs_suffixes
+HOST = "contoso.communication.azure.com"
+KEY = base64.b64encode(bytes(range(64))).decode()
+GOOD = f"endpoint=https://{HOST}/;accesskey={KEY}"
+FOREIGN = f"endpoint=https://evil.example/;accesskey={KEY}"
+TOKEN = "eyJ0b2tlbg.very.secret"
+BOX = SecretBox([("k1", bytes(32))])
+SHORT = 1.0  # seconds: enough for a row to be written, for a check that has to wait for the end of its time
+
+Step = Literal["create", "issue", "delete"]
+STEPS: tuple[Step, ...] = ("create", "issue", "delete")
+
+
+class FakeIdentities:
+    """A resource that remembers its users. Each step may fail, or wait for an event before it goes on."""
+
+    def __init__(self) -> None:
+        self.users: set[str] = set()
+        self.deletions = 0
+        self.tokens: list[tuple[Sequence[str], timedelta]] = []
+        self.timeouts: list[float] = []
+        self.fails: dict[Step, Exception] = {}
+        self.hangs: dict[Step, Event] = {}
+        self._changed = Condition()
+
+    def create_user(self, connection: ConnectionString, timeout: float) -> str:
+        self._begin("create", timeout)
+        user = f"8:acs:{uuid.uuid4()}"
+        with self._changed:
+            self.users.add(user)
+        return user
+
+    def issue_token(
+        self,
+        connection: ConnectionString,
+        user_id: str,
+        scopes: Sequence[Literal["voip", "chat"]],
+        lifetime: timedelta,
+        timeout: float,
+    ) -> tuple[str, datetime]:
+        self._begin("issue", timeout)
+        assert user_id in self.users
+        self.tokens.append((scopes, lifetime))
+        return TOKEN, datetime.fromisoformat("2026-03-01T13:00:00Z")
+
+    def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
+        assert connection == ConnectionString(HOST, KEY)
+        self._begin("delete", timeout)
+        with self._changed:
+            self.users.discard(user_id)
+            self.deletions += 1
+            self._changed.notify_all()
+
+    def wait_until_deleted(self) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.deletions > 0, 10)
+
+    def _begin(self, step: Step, timeout: float) -> None:
+        self.timeouts.append(timeout)
+        if step in self.hangs:
+            assert self.hangs[step].wait(10)
+        if step in self.fails:
+            raise self.fails[step]
+
+
+class DeadTable(Table):
+    """A table of a storage that does not answer."""
+
+    def __init__(self) -> None:
+        pass
+
+    def insert(self, row: Row) -> str:
+        raise StorageDown("nobody there")
+
+
+class AcsWorld:
+    """One tenant, the resource, and rows of nobody else: the partition of leftovers is one for all tenants."""
+
+    def __init__(self, account: StorageAccount, clock: FakeClock) -> None:
+        self.clock = clock
+        self.tenant = str(uuid.uuid4())
+        self.identities = FakeIdentities()
+        self.table = account.table("system")
+        self._limits = account.table("journal")
+        self.clear()
+
+    def clear(self) -> None:
+        self.table.remove_blindly(self.rows())
+
+    def rows(self) -> list[Row]:
+        return list(self.table.span(PARTITION, "0", ":"))
+
+    def checks(self, *, total: float = 10, box: SecretBox = BOX, table: Table | None = None) -> AcsChecks:
+        """An instance of its own."""
+        return AcsChecks(self.identities, table or self.table, box, self.clock, self._limits, total=total)
+
+    def check(self, text: str = GOOD, section: Section = "interact") -> CheckResult:
+        return self.checks().check(self.tenant, section, text, SUFFIXES)
+
+    def left_behind(self, box: SecretBox = BOX) -> None:
+        """A user whose check could not delete it, due for a sweep."""
+        self.identities.fails["delete"] = Unreachable("silence")
+        self.checks(box=box).check(self.tenant, "interact", GOOD, SUFFIXES)
+        self.identities.fails.clear()
+        self.clock.move(minutes=2)

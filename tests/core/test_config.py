@@ -1,0 +1,203 @@
+"""App settings: every problem at once, secrets out of sight, and the gateway for local runs only."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.config import AZURE_MARKS, Config
+from shared.errors import ConfigError
+
+EXAMPLE: dict[str, str] = json.loads((Path(__file__).parents[2] / "local.settings.json.example").read_text())["Values"]
+REQUIRED = (
+    "API_CLIENT_ID",
+    "API_AUDIENCE",
+    "API_CLIENT_SECRET",
+    "HOME_TENANT_ID",
+    "GRAPH_CLIENT_ID",
+    "GRAPH_CLIENT_SECRET",
+    "PRESENCE_ACCOUNT_1_UPN",
+    "PRESENCE_ACCOUNT_2_UPN",
+    "PLATFORM_ACS_CONNECTION_STRING",
+    "SECRET_KEYS",
+    "PUBLIC_BASE_URL",
+    "PRESENCE_SCHEDULE",
+)
+
+
+def problems(**changes: str | None) -> list[str]:
+    """What is wrong with the example after these changes; None removes a setting."""
+    env = {name: value for name, value in (EXAMPLE | changes).items() if value is not None}
+    with pytest.raises(ConfigError) as refused:
+        Config.from_env(env)
+    return list(refused.value.problems)
+
+
+def read(**changes: str) -> Config:
+    return Config.from_env(EXAMPLE | changes)
+
+
+def test_the_example_is_a_complete_configuration() -> None:
+    config = read()
+    assert config.gateway == "http://127.0.0.1:7080"
+    assert [account.upn for account in config.presence_accounts] == [
+        "presence1@nimbus.example",
+        "presence2@nimbus.example",
+    ]
+
+
+def test_everything_missing_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        Config.from_env({})
+    assert set(refused.value.problems) == {f"{name} is missing" for name in REQUIRED} | {
+        "AzureWebJobsStorage or STORAGE_ACCOUNT_NAME is missing"
+    }
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_each_required_setting_is_missed_alone_and_when_blank(name: str) -> None:
+    assert problems(**{name: None}) == problems(**{name: "  "}) == [f"{name} is missing"]
+
+
+def test_missing_and_malformed_settings_are_named_together() -> None:
+    found = problems(
+        API_CLIENT_ID="x",
+        HOME_TENANT_ID=None,
+        MICROSOFT_CLOUD="mars",
+        SECRET_KEYS="a:b",
+        COMPONENT_CLIENT_IDS="[1]",
+        OUTBOUND_IP_ADDRESSES="here",
+        PUBLIC_BASE_URL="ftp://x",
+        PRESENCE_ACCOUNT_2_UPN="presence2",
+        STORAGE_ACCOUNT_NAME="No!",
+        MICROSOFT_CLOUD_GATEWAY="https://graph.microsoft.com",
+    )
+    assert [problem.split()[0] for problem in found] == [
+        "MICROSOFT_CLOUD",
+        "STORAGE_ACCOUNT_NAME",
+        "MICROSOFT_CLOUD_GATEWAY",
+        "API_CLIENT_ID",
+        "HOME_TENANT_ID",
+        "PRESENCE_ACCOUNT_2_UPN",
+        "SECRET_KEYS",
+        "COMPONENT_CLIENT_IDS",
+        "OUTBOUND_IP_ADDRESSES",
+        "PUBLIC_BASE_URL",
+    ]
+
+
+@pytest.mark.parametrize("mark", AZURE_MARKS)
+def test_the_gateway_is_refused_in_azure(mark: str) -> None:
+    (problem,) = problems(**{mark: "x"})
+    assert mark in problem
+
+
+@pytest.mark.parametrize("mark", AZURE_MARKS)
+def test_without_a_gateway_azure_is_fine(mark: str) -> None:
+    assert read(**{mark: "x", "MICROSOFT_CLOUD_GATEWAY": ""}).gateway is None
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:7080", "http://localhost:7080/", "http://[::1]:7080", "http://127.9.9.9"]
+)
+def test_a_gateway_on_a_loopback_address_is_taken(url: str) -> None:
+    assert read(MICROSOFT_CLOUD_GATEWAY=url).gateway == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1:7080",
+        "http://10.0.0.1:7080",
+        "http://0.0.0.0:7080",
+        "http://example.org",
+        "http://localhost.example.org",
+        "http://127.0.0.1.example.org",
+        "http://user@127.0.0.1",
+        "http://127.0.0.1@example.org",
+        "http://127.0.0.1/path",
+        "http://127.0.0.1?x=1",
+        "http://127.0.0.1:port",
+        "http://127.1",
+        "http://[::1",
+        "http://",
+        "127.0.0.1:7080",
+        "file:///etc/passwd",
+    ],
+)
+def test_any_other_gateway_is_refused(url: str) -> None:
+    assert problems(MICROSOFT_CLOUD_GATEWAY=url) == [
+        "MICROSOFT_CLOUD_GATEWAY is not an http:// URL of a loopback address"
+    ]
+
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+def test_the_first_key_of_the_ring_comes_first() -> None:
+    assert read(SECRET_KEYS=f"new:{KEY}, old:{KEY}").secret_keys == (
+        ("new", b"01234567890123456789012345678901"),
+        ("old", b"01234567890123456789012345678901"),
+    )
+
+
+@pytest.mark.parametrize(
+    "ring", [KEY, f":{KEY}", "a:", "a:AAAA", f"a:{KEY},a:{KEY}", f"a.b:{KEY}", f"ä:{KEY}", f"a:{KEY}!", f"a:{KEY[:-4]}"]
+)
+def test_a_ring_of_anything_but_32_bytes_under_different_ids_is_refused_without_showing_it(ring: str) -> None:
+    (problem,) = problems(SECRET_KEYS=ring)
+    assert problem.startswith("SECRET_KEYS is not a list of id:base64")
+    assert KEY not in problem
+
+
+def test_secrets_stay_out_of_what_is_printed() -> None:
+    token = {"PRESENCE_ACCOUNT_1_REFRESH_TOKEN": "very-secret-token"}
+    shown = repr(read(**token))
+    secrets = [
+        EXAMPLE["API_CLIENT_SECRET"],
+        EXAMPLE["GRAPH_CLIENT_SECRET"],
+        EXAMPLE["PRESENCE_ACCOUNT_1_PASSWORD"],
+        "very-secret-token",
+        "accesskey",
+        "local-only-key",
+        EXAMPLE["AzureWebJobsStorage"],
+    ]
+    assert [secret for secret in secrets if secret in shown] == []
+
+
+@pytest.mark.parametrize("url", ["https://app.example.org", "http://localhost:7071", "http://127.0.0.1:7071/"])
+def test_the_public_url_is_https_or_loopback(url: str) -> None:
+    assert read(PUBLIC_BASE_URL=url).public_base_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://app.example.org", "https://app.example.org/path", "https://", "app.example.org"]
+)
+def test_any_other_public_url_is_refused(url: str) -> None:
+    assert [problem.split()[0] for problem in problems(PUBLIC_BASE_URL=url)] == ["PUBLIC_BASE_URL"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "seconds"),
+    [("*/30 * * * * *", 30), ("*/5 * * * * *", 5), ("0 */2 * * * *", 120), ("0 0 * * * *", 30), ("*/0 * * * * *", 30)],
+)
+def test_the_interval_between_polls_is_read_from_the_schedule(schedule: str, seconds: int) -> None:
+    assert read(PRESENCE_SCHEDULE=schedule).presence_interval == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("name", "host"), [("usgov", "graph.microsoft.us"), ("China", "microsoftgraph.chinacloudapi.cn")]
+)
+def test_a_sovereign_cloud_has_hosts_of_its_own(name: str, host: str) -> None:
+    config = read(MICROSOFT_CLOUD=name, WEBHOOK_ALLOWED_HOSTS="")
+    assert config.cloud.graph == f"https://{host}"
+    assert config.webhook_allowed_hosts == config.cloud.webhook_suffixes
+
+
+def test_storage_is_named_by_connection_string_or_account() -> None:
+    assert read().storage_account_name is None
+    config = Config.from_env({**EXAMPLE, "AzureWebJobsStorage": "", "STORAGE_ACCOUNT_NAME": "nimbus1"})
+    assert (config.storage_account_name, config.storage_connection_string) == ("nimbus1", None)

@@ -1,0 +1,204 @@
+"""The queue path: admitted by the same rule; refusals end, what cannot be read is set aside."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.clock import to_wire
+from shared.errors import StorageDown
+from shared.outbound.intake import Intake, SetAside
+from shared.outbound.scheduler import Scheduler
+from shared.outbound.store import OutboundStore
+from tests.core.faults import FragileTable
+from tests.core.race import together
+from tests.core.world import SERVICE, FakeClock, World
+
+
+def message(world: World, **changes: Any) -> str:
+    due = to_wire(world.clock() + timedelta(hours=1))
+    body = {"tenantId": world.tenant_id, "serviceUpn": SERVICE, "destination": "+41791234567", "dueDateTimeUtc": due}
+    return json.dumps(body | changes)
+
+
+def take(world: World, text: str, message_id: str = "m-1") -> None:
+    world.intake.take(text, message_id=message_id, attempts=1)
+
+
+def held(world: World) -> int:
+    return len(world.outbound.slots(world.tenant_id, SERVICE))
+
+
+def refusals(world: World) -> list[tuple[str, str]]:
+    page = world.refusals.page(world.tenant_id, top=100, continuation=None)
+    return [(refusal.code, refusal.source) for refusal in page.items]
+
+
+def set_aside(world: World, tenant_id: str | None = None) -> list[SetAside]:
+    return world.intake.page(tenant_id or world.tenant_id, top=100, continuation=None).items
+
+
+def nobodys(world: World) -> set[str]:
+    return {item.id for item in world.intake.page(Intake.nobody, top=1000, continuation=None).items}
+
+
+def test_a_message_is_admitted_like_a_call(world: World) -> None:
+    take(world, message(world, ReferenceId="r-1"))
+    (entry,) = world.scheduler.entries(world.tenant_id, SERVICE, by=world.by)
+    assert (entry.reference_id, entry.state) == ("r-1", "Scheduled")
+    due = to_wire(world.clock() + timedelta(hours=1))
+    again = world.submit(ReferenceId="r-1", dueDateTimeUtc=due)
+    assert (again.replayed, again.entry.scheduler_entry_id) == (True, entry.scheduler_entry_id)
+
+
+def test_a_refused_message_ends_and_is_counted(world: World) -> None:
+    world.set_limit(1)
+    take(world, message(world), "m-1")
+    take(world, message(world), "m-2")
+    assert held(world) == 1
+    assert refusals(world) == [("OutboundTaskLimitReached", "queue")]
+    assert set_aside(world) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"serviceUpn": "nobody@contoso.example"}, "ServiceNotFound"),
+        ({"dueDateTimeUtc": "2020-01-01T00:00:00Z"}, "InvalidContent"),
+    ],
+)
+def test_what_the_rules_refuse_ends_as_a_refusal(world: World, change: dict[str, Any], code: str) -> None:
+    take(world, message(world, **change))
+    assert refusals(world) == [(code, "queue")]
+    assert (held(world), set_aside(world)) == (0, [])
+
+
+def test_a_conflicting_reference_ends_as_a_refusal(world: World) -> None:
+    take(world, message(world, ReferenceId="r-1"), "m-1")
+    take(world, message(world, ReferenceId="r-1", destination="+41791111111"), "m-2")
+    assert refusals(world) == [("ReferenceIdConflict", "queue")]
+    assert held(world) == 1
+
+
+def test_a_message_delivered_twice_is_one_task(world: World) -> None:
+    take(world, message(world))
+    take(world, message(world))
+    assert held(world) == 1
+    assert refusals(world) == []
+
+
+def test_a_message_delivered_eight_times_at_once_is_one_task(world: World) -> None:
+    assert together(8, lambda number: take(world, message(world))) == [None] * 8
+    assert held(world) == 1
+
+
+def test_a_message_delivered_again_after_its_task_was_cancelled_is_not_a_new_task(
+    world: World, clock: FakeClock
+) -> None:
+    text = message(world)
+    take(world, text)
+    (entry,) = world.scheduler.entries(world.tenant_id, SERVICE, by=world.by)
+    world.scheduler.cancel(world.tenant_id, entry.scheduler_entry_id, by=world.by)
+    clock.move(hours=2)
+    take(world, text)
+    assert held(world) == 0
+
+
+def test_two_messages_with_the_same_content_are_two_tasks(world: World) -> None:
+    take(world, message(world), "m-1")
+    take(world, message(world), "m-2")
+    assert held(world) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_message_whose_worker_dies_becomes_one_task_at_its_next_delivery(world: World, when: str) -> None:
+    fragile = FragileTable(world.account.table("outbound"))
+    scheduler = Scheduler(OutboundStore(fragile), world.directory, world.refusals, world.clock)
+    journal = world.account.table("journal")
+    dying = Intake(scheduler, world.tenants, world.refusals, journal, world.clock)
+    fragile.fails = when
+    with pytest.raises(StorageDown):
+        dying.take(message(world), message_id="m-1", attempts=1)
+    take(world, message(world), "m-1")
+    assert held(world) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"destination": "nowhere"}, "destination"),
+        ({"serviceUpn": None}, "serviceUpn"),
+        ({"maxAttempts": 99}, "maxAttempts"),
+        ({"customer": {"city": "x" * 2000}}, "customer.city"),
+    ],
+)
+def test_a_malformed_message_is_set_aside_for_its_tenant_with_the_reason(
+    world: World, clock: FakeClock, change: dict[str, Any], said: str
+) -> None:
+    world.intake.take(message(world, **change), message_id="m-1", attempts=3)
+    (item,) = set_aside(world)
+    assert said in item.reason
+    assert (item.queue, item.attempts, item.at) == ("outbound-requests", 3, to_wire(clock()))
+    assert (held(world), refusals(world)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "nothing of the kind",
+        "[" * 100_000,
+        '{"tenantId": 3}',
+        '{"tenantId": "x"}',
+        "{}",
+        "1" * 5000,
+    ],
+)
+def test_a_message_that_names_no_tenant_is_set_aside_for_the_operator(world: World, text: str) -> None:
+    before = nobodys(world)
+    take(world, text)
+    assert len(nobodys(world) - before) == 1
+    assert set_aside(world) == []
+
+
+@pytest.mark.parametrize("change", [{}, {"destination": "nowhere"}])
+def test_a_message_of_an_unknown_tenant_is_set_aside_for_the_operator(world: World, change: dict[str, Any]) -> None:
+    stranger = str(uuid.uuid4())
+    before = nobodys(world)
+    take(world, message(world, tenantId=stranger, **change))
+    assert len(nobodys(world) - before) == 1
+    assert set_aside(world, stranger) == []
+
+
+def test_a_tenant_is_named_in_any_case(world: World) -> None:
+    take(world, message(world, tenantId=world.tenant_id.upper()))
+    take(world, message(world, tenantId=world.tenant_id.upper(), destination="nowhere"))
+    assert (held(world), len(set_aside(world))) == (1, 1)
+
+
+def test_a_message_that_failed_five_times_is_kept_for_its_tenant(world: World) -> None:
+    world.intake.set_aside(message(world), reason="it failed five times", attempts=5)
+    (item,) = set_aside(world)
+    assert (item.reason, item.attempts) == ("it failed five times", 5)
+    assert held(world) == 0
+
+
+def test_a_message_of_the_largest_size_is_set_aside_whole(world: World) -> None:
+    text = message(world, destination="nowhere", note="ä😀" * 8000)
+    take(world, text)
+    (row,) = world.account.table("journal").span(f"{world.tenant_id}|poison", "0", "~")
+    assert row.doc == text
+
+
+def test_what_was_set_aside_is_listed_newest_first(world: World, clock: FakeClock) -> None:
+    for field in ("one", "two", "three"):
+        world.intake.set_aside(message(world), reason=field, attempts=5)
+        clock.move(seconds=1)
+    assert [item.reason for item in set_aside(world)] == ["three", "two", "one"]

@@ -1,0 +1,427 @@
+"""Polling presence: two accounts, one poll of a tenant at a time, and readings that tell their age."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from datetime import datetime
+
+import pytest
+from azure.storage.queue import QueueClient
+
+from shared.clock import to_wire
+from shared.errors import AppError, Broken, Denied, StorageDown, Throttled, Unreachable
+from shared.presence.poller import IDS_PER_CALL, LEASE, Poller
+from shared.presence.store import PresenceStore
+from shared.presence.views import Presence
+from shared.retry import Sleep
+from shared.storage.tables import Delete, Insert, Merge, Replace
+from tests.core.faults import FragileTable
+from tests.core.race import together
+from tests.core.world import Row, World
+
+INTERVAL = 30  # seconds between two ticks
+
+
+def user(number: int) -> str:
+    return f"aaaaaaaa-0000-4000-8000-{number:012}"
+
+
+ANA, BEN = user(1), user(2)
+NO_MFA = Denied("no", reason="AADSTS50076")
+
+
+@pytest.fixture(autouse=True)
+def people(world: World) -> None:
+    """Two users, tracked over guest accounts; Graph knows both."""
+    world.set(presenceTracking={"trackOverGuestAccounts": True})
+    for person, name in ((ANA, "ana"), (BEN, "ben")):
+        world.put_user(person, f"{name}@contoso.example")
+    say(world, ANA, "Available")
+    say(world, BEN, "Busy", "InACall")
+
+
+def say(world: World, person: str, availability: str, activity: str = "", sequence: str = "") -> None:
+    world.reader.says[person] = Row(person, availability, activity or availability, sequence)
+
+
+def tick(world: World, **moved: float) -> bool:
+    """Move the clock by one interval, or as told, and poll."""
+    world.clock.move(**(moved or {"seconds": INTERVAL}))
+    return world.poller.poll(world.tenant_id, to_wire(world.clock()))
+
+
+def poller(world: World, store: PresenceStore | None = None, sleep: Sleep = lambda seconds: None) -> Poller:
+    """Another instance, with a store or a patience of its own."""
+    polls = world.account.queue("presence-polls")
+    store = store or world.presence
+    return Poller(store, world.tenants, world.directory, world.reader, polls, world.clock, sleep)
+
+
+def readers(world: World) -> list[str]:
+    asked = [source for source, _ in world.reader.asked]
+    world.reader.asked.clear()
+    return asked
+
+
+def seen(world: World, person: str) -> Presence:
+    return world.presences.of_user(world.tenant_id, person)
+
+
+# who reads
+
+
+def test_account_1_reads(world: World) -> None:
+    assert tick(world)
+    assert readers(world) == ["account1"]
+    assert (seen(world, BEN).state, seen(world, BEN).source) == ("InACall", "account1")
+
+
+def test_with_tracking_off_the_application_reads_the_simplified_state(world: World) -> None:
+    world.set(presenceTracking={"trackOverGuestAccounts": False})
+    assert tick(world)
+    assert readers(world) == ["application"]
+    ben = seen(world, BEN)
+    assert (ben.state, ben.activity, ben.source) == ("Busy", "InACall", "application")
+
+
+@pytest.mark.parametrize("error", [NO_MFA, Unreachable("no answer"), Broken("nonsense")])
+def test_when_account_1_fails_for_any_reason_account_2_reads(world: World, error: AppError) -> None:
+    world.reader.fails["account1"] = error
+    assert tick(world)
+    assert readers(world) == ["account1", "account2"]
+    assert (seen(world, BEN).state, seen(world, BEN).source) == ("InACall", "account2")
+
+
+def test_an_account_that_sees_nobody_counts_as_failed(world: World) -> None:
+    world.reader.says.clear()
+    assert not tick(world)
+    assert readers(world) == ["account1", "account2"]
+    accounts = world.presence.state(world.tenant_id).accounts
+    assert (accounts.account1.code, accounts.account2.code) == ("GuestAccessRestricted", "GuestAccessRestricted")
+
+
+def test_account_1_is_left_alone_for_its_pause_and_then_tried_again(world: World) -> None:
+    world.reader.fails["account1"] = NO_MFA
+    asked = []
+    for _ in range(8):
+        tick(world)
+        asked.append(readers(world))
+    both, second = ["account1", "account2"], ["account2"]
+    # Tried after 30 s, 60 s, 120 s, ... with a tick each 30 s.
+    assert asked == [both, both, second, both, second, second, second, both]
+
+
+def test_account_1_reads_again_once_it_works(world: World) -> None:
+    world.reader.fails["account1"] = NO_MFA
+    tick(world)
+    world.reader.fails.clear()
+    readers(world)
+    tick(world)
+    tick(world)
+    assert readers(world) == ["account1", "account1"]
+    assert world.presence.state(world.tenant_id).accounts.account1.well
+
+
+def test_when_both_fail_the_tenant_is_degraded_and_the_last_good_reading_ages(world: World) -> None:
+    tick(world)
+    good = seen(world, BEN)
+    world.reader.fails |= {"account1": NO_MFA, "account2": Unreachable("no answer")}
+    for _ in range(3):
+        assert not tick(world)
+        assert seen(world, BEN) == good
+    assert world.presence.state(world.tenant_id).accounts.degraded
+    assert not tick(world)
+    assert (seen(world, BEN).state, seen(world, BEN).stale, seen(world, BEN).read_at) == ("Unknown", True, good.read_at)
+
+
+# throttling
+
+
+def test_throttling_is_not_a_failure_of_the_account_and_waits_as_told(world: World) -> None:
+    def wait(seconds: float) -> None:
+        world.slept.append(seconds)
+        world.reader.fails.clear()
+
+    world.reader.fails["account1"] = Throttled("slow down", retry_after=7)
+    world.poller = poller(world, sleep=wait)
+    assert tick(world)
+    assert world.slept == [7]
+    assert readers(world) == ["account1", "account1"]
+    assert world.presence.state(world.tenant_id).accounts.account1.well
+
+
+def test_a_pause_longer_than_a_poll_may_take_ends_the_poll_and_changes_no_account(world: World) -> None:
+    world.reader.fails["account1"] = Throttled("slow down", retry_after=60)
+    assert not tick(world)
+    assert (readers(world), world.slept) == (["account1"], [])
+    assert world.presence.state(world.tenant_id).accounts.account1.well
+    world.reader.fails.clear()
+    assert tick(world)
+    assert readers(world) == ["account1"]
+
+
+# one poll at a time
+
+
+def test_the_same_tick_delivered_twice_is_one_poll(world: World) -> None:
+    now = to_wire(world.clock())
+    assert world.poller.poll(world.tenant_id, now)
+    assert not world.poller.poll(world.tenant_id, now)
+    assert len(readers(world)) == 1
+
+
+def test_an_old_tick_that_comes_late_is_dropped(world: World) -> None:
+    old = to_wire(world.clock())
+    assert tick(world)
+    assert not world.poller.poll(world.tenant_id, old)
+    assert len(readers(world)) == 1
+
+
+def test_of_8_pollers_with_the_same_tick_one_reads(world: World) -> None:
+    now = to_wire(world.clock())
+    outcomes = together(8, lambda number: world.poller.poll(world.tenant_id, now))
+    assert sorted(map(bool, outcomes)) == [False] * 7 + [True]
+    assert len(readers(world)) == 1
+
+
+def test_a_poll_does_not_start_while_another_one_runs(world: World) -> None:
+    def next_tick_comes() -> None:
+        world.reader.meanwhile = lambda: None
+        world.clock.move(seconds=1)
+        assert not world.poller.poll(world.tenant_id, to_wire(world.clock()))
+
+    world.reader.meanwhile = next_tick_comes
+    assert tick(world)
+    assert len(readers(world)) == 1
+
+
+def test_a_poll_that_outlives_its_lease_gives_way_to_the_one_that_took_over(world: World) -> None:
+    def much_later() -> None:
+        world.reader.meanwhile = lambda: None
+        say(world, ANA, "Away")
+        assert tick(world, seconds=LEASE.total_seconds() + 1)
+        say(world, ANA, "Available")
+
+    world.reader.meanwhile = much_later
+    assert not tick(world)
+    assert seen(world, ANA).state == "Away"
+
+
+def test_a_killed_poller_delays_the_next_poll_by_at_most_one_interval(world: World) -> None:
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    assert tick(world)
+    world.reader.meanwhile = die
+    with pytest.raises(KeyboardInterrupt):
+        tick(world)
+    world.reader.meanwhile = lambda: None
+    # The tick of the killed poll comes again at once, and is not polled twice.
+    assert not world.poller.poll(world.tenant_id, to_wire(world.clock()))
+    missed = [tick(world, seconds=INTERVAL - 1), tick(world, seconds=INTERVAL)]
+    assert missed == [False, True]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_poller_that_dies_at_its_last_write_delays_the_next_by_at_most_one_interval(world: World, when: str) -> None:
+    fragile = FragileTable(world.account.table("presence"))
+    world.poller = poller(world, PresenceStore(fragile))
+    assert tick(world)
+
+    def die_later() -> None:
+        fragile.fails = when
+
+    world.reader.meanwhile = die_later
+    with pytest.raises(StorageDown):
+        tick(world)
+    world.reader.meanwhile = lambda: None
+    outcomes = [tick(world), tick(world)]
+    assert outcomes[-1]
+    assert not seen(world, ANA).stale
+
+
+# what is written
+
+
+def operations(world: World, fragile: FragileTable) -> list[tuple[str, str]]:
+    """Kind and row of what the last poll wrote."""
+    batch = fragile.transactions[-1]
+    return [(type(operation).__name__, operation.row.row) for operation in batch]
+
+
+def test_only_blocks_that_changed_are_written_anew(world: World) -> None:
+    world.directory, world.reader.says = _Crowd(IDS_PER_CALL + 1), {}  # type: ignore[assignment]
+    for number in range(IDS_PER_CALL + 1):
+        say(world, user(number), "Available")
+    fragile = FragileTable(world.account.table("presence"))
+    world.poller = poller(world, PresenceStore(fragile))
+    assert tick(world)
+    assert operations(world, fragile)[1:] == [(Insert.__name__, "block:00000"), (Insert.__name__, "block:00001")]
+    say(world, user(3), "Away")
+    assert tick(world)
+    assert operations(world, fragile)[1:] == [(Replace.__name__, "block:00000"), (Merge.__name__, "block:00001")]
+    assert seen(world, user(IDS_PER_CALL)).read_at == to_wire(world.clock()), "an untouched user stays fresh"
+    world.directory.crowd = 2  # type: ignore[attr-defined]
+    assert tick(world)
+    assert operations(world, fragile)[1:] == [(Replace.__name__, "block:00000"), (Delete.__name__, "block:00001")]
+
+
+def test_1400_users_are_read_in_three_calls(world: World) -> None:
+    world.directory = _Crowd(1400)  # type: ignore[assignment]
+    world.reader.says = {user(number): Row(user(number), "Away", "Away") for number in range(1400)}
+    world.poller = poller(world)
+    assert tick(world)
+    assert sorted(world.reader.asked) == [("account1", 100), ("account1", 650), ("account1", 650)]
+    for number in (0, 649, 650, 1299, 1300, 1399):
+        assert seen(world, user(number)).state == "Away"
+
+
+class _Crowd:
+    """A directory of many users, ids in ascending order."""
+
+    def __init__(self, crowd: int) -> None:
+        self.crowd = crowd
+
+    def user_ids(self, tenant_id: str) -> list[str]:
+        return [user(number) for number in range(self.crowd)]
+
+
+# ages
+
+
+def test_a_user_missing_from_an_answer_ages_and_the_others_stay_fresh(world: World) -> None:
+    tick(world)
+    last = to_wire(world.clock())
+    del world.reader.says[BEN]
+    for _ in range(3):
+        tick(world)
+    assert (seen(world, BEN).state, seen(world, BEN).read_at) == ("InACall", last)
+    tick(world)
+    assert (seen(world, BEN).state, seen(world, BEN).stale, seen(world, BEN).read_at) == ("Unknown", True, last)
+    assert (seen(world, ANA).stale, seen(world, ANA).read_at) == (False, to_wire(world.clock()))
+    say(world, BEN, "Available")
+    tick(world)
+    assert (seen(world, BEN).state, seen(world, BEN).stale) == ("Available", False)
+
+
+def test_a_user_never_seen_is_unknown(world: World) -> None:
+    del world.reader.says[BEN]
+    tick(world)
+    assert seen(world, BEN) == Presence(user_id=BEN, state="Unknown", stale=True)
+
+
+def test_a_reading_older_than_three_polls_is_unknown(world: World) -> None:
+    tick(world)
+    world.clock.move(seconds=3 * INTERVAL)
+    assert (seen(world, ANA).state, seen(world, ANA).stale) == ("Available", False)
+    world.clock.move(milliseconds=1)
+    assert (seen(world, ANA).state, seen(world, ANA).stale) == ("Unknown", True)
+
+
+def test_a_reading_with_an_older_sequence_is_dropped_but_proves_the_user_fresh(world: World) -> None:
+    say(world, ANA, "Away", sequence="0006")
+    tick(world)
+    say(world, ANA, "Available", sequence="0005")
+    tick(world)
+    assert (seen(world, ANA).state, seen(world, ANA).read_at) == ("Away", to_wire(world.clock()))
+    say(world, ANA, "Available", sequence="0007")
+    tick(world)
+    assert seen(world, ANA).state == "Available"
+
+
+def test_a_removed_user_is_forgotten_with_the_next_poll(world: World) -> None:
+    tick(world)
+    world.directory.delete_user(world.tenant_id, ANA, versions=None, by=world.by)
+    tick(world)
+    page = world.presences.page(world.tenant_id, top=10, continuation=None)
+    assert [presence.user_id for presence in page.items] == [BEN]
+
+
+def test_the_last_removed_user_is_forgotten_too(world: World) -> None:
+    tick(world)
+    for person in (ANA, BEN):
+        world.directory.delete_user(world.tenant_id, person, versions=None, by=world.by)
+    assert not tick(world)
+    assert world.presences.page(world.tenant_id, top=10, continuation=None).items == []
+    assert readers(world) == ["account1"]
+
+
+def test_a_user_who_moves_to_another_block_keeps_its_reading(world: World) -> None:
+    tick(world)
+    world.directory.delete_user(world.tenant_id, ANA, versions=None, by=world.by)
+    del world.reader.says[ANA], world.reader.says[BEN]
+    world.put_user(user(0), "new@contoso.example")
+    say(world, user(0), "Away")
+    tick(world)
+    assert (seen(world, BEN).state, seen(world, BEN).stale) == ("InACall", False)
+
+
+# what is logged
+
+
+def lines(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
+    found = [record.getMessage() for record in caplog.records if part in record.getMessage()]
+    caplog.clear()
+    return found
+
+
+def test_one_line_is_logged_when_an_account_changes_and_none_while_it_stays(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    heard = []
+    for error in (None, NO_MFA, NO_MFA, NO_MFA, None, None):
+        world.reader.fails = {"account1": error} if error else {}
+        tick(world, minutes=20)
+        heard.append(lines(caplog, "presence account"))
+    broke = f"presence account does not work tenant={world.tenant_id} account=account1 code=MfaRequired"
+    works = f"presence account works again tenant={world.tenant_id} account=account1"
+    assert heard == [[], [broke], [], [], [works], []]
+
+
+def test_another_reason_is_another_line(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for reason in ("AADSTS50076", "AADSTS50126"):
+        world.reader.fails = {"account1": Denied("no", reason=reason)}
+        tick(world, minutes=20)
+    heard = lines(caplog, "does not work")
+    assert [line.rpartition("code=")[2] for line in heard] == ["MfaRequired", "WrongPassword"]
+
+
+def test_a_word_nobody_knows_is_logged_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    say(world, ANA, "Levitating", "Available")
+    say(world, BEN, "Levitating", "Dancing")
+    tick(world)
+    tick(world)
+    heard = sorted(line.rpartition("word=")[2] for line in lines(caplog, "presence word"))
+    assert heard == ["Dancing", "Levitating"]
+
+
+# planning
+
+
+def test_a_tick_asks_for_a_poll_of_every_tenant(world: World, connection: str) -> None:
+    queue = QueueClient.from_connection_string(connection, "presence-polls")
+    queue.clear_messages()
+    world.clock.move(seconds=INTERVAL)
+    count = world.poller.plan()
+    asked = [json.loads(base64.b64decode(message.content)) for message in queue.receive_messages()]
+    assert sorted(message["tenantId"] for message in asked) == sorted(world.tenants.ids())
+    assert len(asked) == count
+    assert {message["tick"] for message in asked} == {to_wire(world.clock())}
+    (mine,) = [message for message in asked if message["tenantId"] == world.tenant_id]
+    assert world.poller.poll(mine["tenantId"], mine["tick"])
+
+
+def test_a_tenant_that_is_gone_is_not_polled(world: World) -> None:
+    world.tenants.start_offboarding(world.tenant_id, world.by)
+    assert not tick(world)
+    assert readers(world) == []
+
+
+def test_ticks_in_wire_form_order_like_time(world: World) -> None:
+    assert to_wire(datetime.fromisoformat("2026-03-01T12:00:00.5Z")) > to_wire(
+        datetime.fromisoformat("2026-03-01T12:00Z")
+    )

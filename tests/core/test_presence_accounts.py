@@ -1,0 +1,133 @@
+"""Which guest account reads, and when the first is tried again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.presence.accounts import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    Account,
+    Accounts,
+    Health,
+    changes,
+    from_json,
+    noted,
+    reading_order,
+    to_json,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CODES = st.sampled_from(["MfaRequired", "WrongPassword", "AccountLocked"])
+ACCOUNT = st.sampled_from(["account1", "account2"])
+EVENTS = st.lists(st.tuples(ACCOUNT, st.just("") | CODES, st.timedeltas(timedelta(0), timedelta(hours=1))), max_size=30)
+
+
+def after(events: list[tuple[Account, str, timedelta]]) -> tuple[Accounts, datetime]:
+    accounts, now = Accounts(), NOW
+    for account, code, pause in events:
+        now += timedelta(seconds=int(pause.total_seconds()))
+        accounts = noted(accounts, account, code=code, now=now)
+    return accounts, now
+
+
+def test_account_1_reads_first_and_account_2_stands_by() -> None:
+    assert reading_order(Accounts(), NOW) == ("account1", "account2")
+
+
+def test_the_pauses_double_from_30_seconds_to_a_quarter_of_an_hour() -> None:
+    accounts, now, pauses = Accounts(), NOW, []
+    for _ in range(8):
+        accounts = noted(accounts, "account1", code="MfaRequired", now=now)
+        assert accounts.account1.retry_at is not None
+        pauses.append((accounts.account1.retry_at - now).total_seconds())
+        now = accounts.account1.retry_at
+    assert pauses == [30, 60, 120, 240, 480, 900, 900, 900]
+
+
+@given(failures=st.integers(1, 10_000))
+def test_a_pause_is_never_shorter_than_the_first_or_longer_than_the_longest(failures: int) -> None:
+    accounts = Accounts(account1=Health("MfaRequired", NOW, failures - 1, NOW))
+    retry_at = noted(accounts, "account1", code="MfaRequired", now=NOW).account1.retry_at
+    assert retry_at is not None
+    assert FIRST_PAUSE <= retry_at - NOW <= LONGEST_PAUSE
+
+
+@given(events=EVENTS, later=st.timedeltas(timedelta(0), timedelta(minutes=20)))
+def test_account_1_is_asked_when_it_is_well_or_its_pause_is_over(
+    events: list[tuple[Account, str, timedelta]], later: timedelta
+) -> None:
+    accounts, now = after(events)
+    first = accounts.account1
+    due = first.well or (first.retry_at is not None and now + later >= first.retry_at)
+    assert ("account1" in reading_order(accounts, now + later)) == due
+
+
+@given(events=EVENTS, later=st.timedeltas(timedelta(0), timedelta(days=1)))
+def test_account_2_is_always_there_and_never_before_account_1(
+    events: list[tuple[Account, str, timedelta]], later: timedelta
+) -> None:
+    accounts, now = after(events)
+    assert reading_order(accounts, now + later)[-1] == "account2"
+
+
+@given(events=EVENTS)
+def test_after_a_quarter_of_an_hour_account_1_is_always_asked_again(
+    events: list[tuple[Account, str, timedelta]],
+) -> None:
+    accounts, now = after(events)
+    assert reading_order(accounts, now + LONGEST_PAUSE) == ("account1", "account2")
+
+
+@given(events=EVENTS, account=ACCOUNT)
+def test_an_account_that_worked_is_well_and_starts_over_with_the_shortest_pause(
+    events: list[tuple[Account, str, timedelta]], account: Account
+) -> None:
+    accounts, now = after(events)
+    accounts = noted(accounts, account, code="", now=now)
+    assert accounts.health(account).well
+    failed = noted(accounts, account, code="MfaRequired", now=now).health(account)
+    assert failed.retry_at == now + FIRST_PAUSE
+
+
+@given(events=EVENTS, account=ACCOUNT, code=st.just("") | CODES)
+def test_what_one_account_does_is_nothing_to_the_other(
+    events: list[tuple[Account, str, timedelta]], account: Account, code: str
+) -> None:
+    accounts, now = after(events)
+    other: Account = "account2" if account == "account1" else "account1"
+    assert noted(accounts, account, code=code, now=now).health(other) == accounts.health(other)
+
+
+@given(events=EVENTS)
+def test_degraded_means_that_neither_works(events: list[tuple[Account, str, timedelta]]) -> None:
+    accounts, _ = after(events)
+    assert accounts.degraded == bool(accounts.account1.code and accounts.account2.code)
+
+
+@given(events=EVENTS, account=ACCOUNT, code=st.just("") | CODES)
+def test_a_change_is_a_change_of_the_code_and_since_tells_when_it_was(
+    events: list[tuple[Account, str, timedelta]], account: Account, code: str
+) -> None:
+    before, now = after(events)
+    now += timedelta(seconds=1)
+    later = noted(before, account, code=code, now=now)
+    if before.health(account).code == code:
+        assert changes(before, later) == []
+        assert later.health(account).since == (before.health(account).since or now)
+    else:
+        assert changes(before, later) == [(account, later.health(account))]
+        assert later.health(account).since == now
+
+
+@given(events=EVENTS)
+def test_what_is_kept_is_read_back(events: list[tuple[Account, str, timedelta]]) -> None:
+    accounts, _ = after(events)
+    assert from_json(to_json(accounts)) == accounts
+
+
+def test_nothing_kept_is_two_accounts_nobody_has_complained_about() -> None:
+    assert from_json({}) == Accounts()

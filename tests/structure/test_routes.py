@@ -1,0 +1,164 @@
+"""Every HTTP function: who may call it, where it is found, and that the API's description knows it."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+from typing import Any
+
+import pytest
+
+import function_app
+from functions import openapi
+from functions.web import ENDPOINTS, Endpoint
+from shared.callers import ROLES
+from tests.structure.indexed import AS_DEVHOST, environment, run
+from tests.structure.routes import Route, hidden
+from tests.structure.source import ROOT, dotted, modules
+
+assert function_app.app, "importing the app is what fills ENDPOINTS"
+# Open to everybody. Whoever adds one writes it down here too.
+OPEN = {"get_live", "get_ready", "get_openapi", "get_docs", "get_widget"}
+SHORT = 12  # lines; the median of a handler's body stays under it
+
+
+@pytest.fixture(scope="module")
+def indexed() -> dict[str, dict[str, Any]]:
+    """The HTTP triggers by function name, as the host is told of them."""
+    functions = run(AS_DEVHOST, ROOT, environment(storage_port=10000))
+    triggers = {one["name"]: one["bindings"] for one in functions if one["trigger"] == "httpTrigger"}
+    return {name: next(b for b in bindings if b["type"] == "httpTrigger") for name, bindings in triggers.items()}
+
+
+def endpoints(*conditions: Any) -> list[Endpoint]:
+    return [endpoint for endpoint in ENDPOINTS.values() if all(condition(endpoint) for condition in conditions)]
+
+
+def test_every_http_function_is_an_endpoint_of_ours(indexed: dict[str, dict[str, Any]]) -> None:
+    assert indexed.keys() == ENDPOINTS.keys()
+
+
+def test_the_host_serves_each_endpoint_where_it_says(indexed: dict[str, dict[str, Any]]) -> None:
+    served = {name: (trigger["route"], trigger["methods"]) for name, trigger in indexed.items()}
+    assert served == {name: (endpoint.path, [endpoint.method]) for name, endpoint in ENDPOINTS.items()}
+
+
+def test_keys_of_the_host_are_not_asked_for(indexed: dict[str, dict[str, Any]]) -> None:
+    assert {str(trigger["authLevel"]).upper() for trigger in indexed.values()} == {"ANONYMOUS"}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_an_endpoint_says_who_may_call_or_why_everybody_may(endpoint: Endpoint) -> None:
+    assert bool(endpoint.roles) != bool(endpoint.open_because)
+    assert set(endpoint.roles) <= set(ROLES)
+    assert (endpoint.name in OPEN) == bool(endpoint.open_because)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_a_path_that_names_a_tenant_needs_a_role(endpoint: Endpoint) -> None:
+    assert endpoint.roles or "tenant" not in endpoint.path.lower()
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_an_endpoint_describes_itself(endpoint: Endpoint) -> None:
+    assert endpoint.summary.endswith(".")
+    assert endpoint.body is None or endpoint.method in ("POST", "PUT", "PATCH")
+    assert endpoint.body is not None or endpoint.method not in ("PUT", "PATCH")
+
+
+def test_no_route_hides_another() -> None:
+    assert hidden([Route(one.name, one.method, one.path) for one in ENDPOINTS.values()]) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("items/{id}", "items/recent", True),
+        ("items/recent", "items/{id}", False),
+        ("items/{id}", "ITEMS/{other}", True),
+        ("items/{id}/x", "items/{id}/y", False),
+        ("{a}/x", "b/{c}", True),
+        ("items", "items/{id}", False),
+        ("portal/{*path}", "portal/app.js", True),
+        ("portal/app.js", "portal/{*path}", False),
+        ("portal/{*path}", "portal", True),
+        ("portal/{*path}", "other/app.js", False),
+        ("portal/{*path}", "portal/a/b/c", True),
+        ("items/{id}", "items/{*rest}", False),
+    ],
+)
+def test_a_planted_overlap_is_found(first: str, second: str, found: bool) -> None:
+    routes = [Route("b_second", "GET", second), Route("a_first", "GET", first)]
+    assert hidden(routes) == ([("a_first", "b_second")] if found else [])
+    assert hidden([Route("a", "GET", first), Route("b", "PUT", second)]) == []
+
+
+# the description
+
+
+def test_the_description_lists_exactly_the_http_functions() -> None:
+    paths = openapi.document()["paths"]
+    listed = {
+        operation["operationId"]: (path.lstrip("/"), method.upper())
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+    assert listed == {name: (endpoint.path, endpoint.method) for name, endpoint in ENDPOINTS.items()}
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        here = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return here.union(*(references(item) for item in value.values()))
+    if isinstance(value, list):
+        return set().union(*(references(item) for item in value))
+    return set()
+
+
+def test_every_reference_in_the_description_leads_somewhere() -> None:
+    document = openapi.document()
+    found = references(document)
+    assert found
+    lost = [
+        name for name in found if name.removeprefix("#/components/schemas/") not in document["components"]["schemas"]
+    ]
+    assert lost == []
+
+
+def test_every_schema_of_the_description_is_used() -> None:
+    document = openapi.document()
+    named = {name.removeprefix("#/components/schemas/") for name in references(document)}
+    assert document["components"]["schemas"].keys() == named
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_the_description_says_what_an_operation_needs(endpoint: Endpoint) -> None:
+    operation = openapi.document()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
+    assert operation["x-roles"] == list(endpoint.roles)
+    assert ("security" in operation) == bool(endpoint.roles)
+    assert ("requestBody" in operation) == (endpoint.body is not None)
+    named = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"]
+    assert [f"{{{name}}}" for name in named] == [part for part in endpoint.path.split("/") if part.startswith("{")]
+
+
+# the handlers
+
+
+def handlers() -> dict[str, int]:
+    """Lines of each handler's body, without its docstring."""
+    found = {}
+    for module in modules(ROOT, "functions"):
+        for node in module.tree.body:
+            if not isinstance(node, ast.FunctionDef) or not node.decorator_list:
+                continue
+            calls = [decorator.func for decorator in node.decorator_list if isinstance(decorator, ast.Call)]
+            if any(dotted(call) in ("web.route", "bp.queue_trigger", "bp.timer_trigger") for call in calls):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                found[node.name] = sum((line.end_lineno or 0) - line.lineno + 1 for line in body)
+    return found
+
+
+def test_a_handler_translates_and_decides_nothing() -> None:
+    lengths = handlers()
+    assert lengths.keys() >= ENDPOINTS.keys()
+    assert statistics.median(lengths.values()) < SHORT

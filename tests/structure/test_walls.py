@@ -1,0 +1,148 @@
+"""The architecture, kept by reading the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.structure.source import ROOT, Module, is_in, modules
+from tests.structure.walls import DOORS, breaches
+
+CORE = modules(ROOT, "shared", "functions")
+PRODUCT = modules(ROOT, "function_app", "functions", "shared", "devhost", "simulator", "bench")
+TESTS = modules(ROOT, "tests")
+LONGEST = 300  # lines of a module
+
+
+def users(found: list[Module], *names: str) -> set[str]:
+    """The modules that use one of the names, or something of it."""
+    return {module.name for module in found if any(is_in(use, name) for use in module.uses() for name in names)}
+
+
+def test_the_source_is_where_it_is_looked_for() -> None:
+    names = {module.name for module in PRODUCT}
+    assert {"function_app", "functions.web", "shared", "shared.outbound.admission", "devhost.indexing"} <= names
+
+
+def test_no_import_goes_through_a_wall() -> None:
+    assert breaches(ROOT) == []
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_is_there_because_somebody_uses_it(door: str) -> None:
+    assert {breach.split(" -> ")[0] for breach in breaches(ROOT, doors=set(DOORS) - {door})} == {door}
+
+
+def test_the_core_is_called_only_by_triggers() -> None:
+    assert {name.split(".")[0] for name in users(PRODUCT, "functions.wiring.core")} == {"functions"}
+
+
+def test_only_the_config_reads_the_environment() -> None:
+    assert users(CORE, "os.environ", "os.getenv", "os.environb") == {"shared.config"}
+
+
+def test_only_the_clock_knows_what_time_it_is() -> None:
+    assert users(CORE, *clock_names()) == {"shared.clock"}
+
+
+def clock_names() -> list[str]:
+    classes = ("datetime.datetime", "datetime.date")
+    return ["time.time", "time.time_ns", *(f"{one}.{way}" for one in classes for way in ("now", "utcnow", "today"))]
+
+
+def test_only_the_retry_sleeps() -> None:
+    assert users(CORE, "time.sleep", "asyncio.sleep") == {"shared.retry"}
+
+
+def test_nothing_is_named_service_but_a_queue_with_agents() -> None:
+    assert [module.name for module in PRODUCT if module.name.split(".")[-1] in ("service", "services")] == []
+    named = {name for module in PRODUCT for name in module.classes() if name.endswith("Service")}
+    assert named <= {"Service"}
+
+
+@pytest.mark.parametrize("module", PRODUCT, ids=lambda module: module.name)
+def test_a_module_can_be_read_in_one_go(module: Module) -> None:
+    assert module.lines <= LONGEST
+
+
+def test_tests_tell_their_claims_to_fakes_that_hold_state() -> None:
+    assert users(TESTS, "unittest.mock", "mock", "pytest_mock") == set()
+    patchers = {module.name for module in TESTS if any(use.endswith("monkeypatch.setattr") for use in module.uses())}
+    assert patchers == set()
+
+
+# the checkers themselves
+
+PLANTED = {
+    "functions/a_http.py": "import requests",
+    "functions/b_http.py": "from shared.clients import graph",
+    "functions/c_http.py": "def handler():\n    import shared.storage.tables",
+    "functions/d_http.py": "from azure.data import tables",
+    "functions/e_http.py": "from shared.bootstrap import build",
+    "shared/tenants/a.py": "from shared.outbound import models",
+    "shared/outbound/a.py": "from ..presence.states import State",
+    "shared/outbound/b.py": "import shared.clients.graph as g",
+    "shared/outbound/c.py": "import azure.functions as func",
+    "shared/outbound/d.py": "from azure import functions",
+    "shared/clients/a.py": "from shared.storage.tables import Row",
+    "shared/clients/b.py": "if True:\n    from shared.presence import states",
+    "shared/bootstrap.py": "import functions.wiring",
+    "shared/errors.py": "from shared.tenants.models import Tenant",
+    "simulator/a.py": "from shared.clock import now",
+    "simulator/b.py": "import importlib\nimportlib.import_module('shared.clock')",
+    "simulator/c.py": "import importlib\nname = 'shared'\nimportlib.import_module(name)",
+    "devhost/a.py": "from shared.outbound import store",
+    "bench/a.py": "from functions import web",
+}
+FINE = {
+    "functions/f_http.py": "import azure.functions as func\nfrom functions.wiring import core\nfrom shared import log",
+    "functions/wiring.py": "def f():\n    from shared.bootstrap import build\n    from shared.config import Config",
+    "shared/outbound/f.py": "import json\nfrom shared.tenants.models import Page\nfrom shared.storage.keys import key",
+    "shared/outbound/g.py": "from .f import x\nfrom . import f",
+    "shared/clients/f.py": "import requests\nimport msal\nfrom azure.communication.identity import X",
+    "simulator/f.py": "import starlette\nfrom simulator import state",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name, text in (PLANTED | FINE).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_every_planted_breach_is_found_and_nothing_else(tree: Path) -> None:
+    found = {breach.split(" -> ")[0] for breach in breaches(tree)}
+    assert found == {name.removesuffix(".py").replace("/", ".") for name in PLANTED}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time\ntime.sleep(1)",
+        "from time import sleep\nsleep(1)",
+        "import time as t\nt.sleep(1)",
+        "def f(pause=__import__('x')):\n    import time\n    return time.sleep",
+    ],
+)
+def test_a_planted_sleep_is_found_however_it_is_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "shared.py").write_text(text)
+    assert users(modules(tmp_path, "shared"), "time.sleep") == {"shared"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from datetime import datetime\ndatetime.now()",
+        "import datetime\ndatetime.datetime.utcnow()",
+        "import datetime as dt\nx = dt.datetime.now",
+        "from datetime import date\ndate.today()",
+        "from time import time\ntime()",
+    ],
+)
+def test_a_planted_look_at_the_clock_is_found_however_it_is_written(tmp_path: Path, text: str) -> None:
+    (tmp_path / "shared.py").write_text(text)
+    assert users(modules(tmp_path, "shared"), *clock_names()) == {"shared"}

@@ -1,0 +1,98 @@
+"""Which room may import what: the table of the architecture, as data and a check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.structure.source import Module, is_in, modules
+
+OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "bench", "tests")
+FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions")
+# Plain values and pure helpers; every room of shared may lean on them.
+GROUND: Final = ("shared.errors", "shared.clock", "shared.log", "shared.callers", "shared.wire", "shared.clouds")
+# Libraries that speak to somebody, and what only triggers may know.
+VENDORS: Final = ("azure", "msal", "requests", "urllib3", "httpx", "socket", "http.client")
+
+
+@dataclass(frozen=True)
+class Wall:
+    """``room`` may import ``ours`` of our modules (itself always), and of ``VENDORS`` only ``vendors``."""
+
+    room: str
+    ours: tuple[str, ...]
+    vendors: tuple[str, ...] = ()
+
+
+WALLS: Final = (
+    Wall("function_app", ("functions",), ("azure.functions",)),
+    Wall("functions.wiring", ("shared.bootstrap", "shared.config")),
+    Wall(
+        "functions",
+        (*GROUND, "shared.health", "shared.overview", "shared.tenants", *(f"shared.{feature}" for feature in FEATURES)),
+        ("azure.functions",),
+    ),
+    Wall("shared.bootstrap", ("shared",)),
+    # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
+    Wall("shared.overview", (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.store")),
+    Wall("shared.tenants", (*GROUND, "shared.storage")),
+    *(Wall(f"shared.{feature}", (*GROUND, "shared.retry", "shared.tenants", "shared.storage")) for feature in FEATURES),
+    Wall(
+        "shared.clients",
+        (*GROUND, "shared.retry", "shared.config"),
+        ("azure.communication", "azure.core", "msal", "requests"),
+    ),
+    Wall(
+        "shared.storage",
+        ("shared.errors", "shared.clock"),
+        ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
+    ),
+    Wall("shared", (*GROUND, "shared.retry", "shared.config", "shared.health")),
+    Wall(
+        "devhost",
+        ("shared.config", "simulator", "function_app"),
+        ("azure.core", "azure.data.tables", "azure.functions", "azure.storage.queue", "requests", "socket"),
+    ),
+    Wall("bench", ("shared.config", "simulator", "function_app", "devhost"), ("azure", "requests", "socket")),
+    Wall("simulator", (), ("socket",)),
+)
+# Single modules that may do more, each with the reason.
+DOORS: Final = {
+    "bench.admission": ("shared", "measures admission without HTTP around it, so it builds the actors itself"),
+    "bench.cold_start": ("shared", "makes the tenant that the first call finds, without a running app"),
+}
+
+
+def breaches(root: Path, doors: Iterable[str] = DOORS) -> list[str]:
+    """Every import that goes through a wall, as ``module -> import``."""
+    found = []
+    for module in modules(root, *(room for room in OURS if room != "tests")):
+        wall = _wall_of(module)
+        if wall is None:
+            found.append(f"{module.name} is in no room")
+            continue
+        itself = [] if wall.room == "shared" else [wall.room]
+        allowed = [*itself, *wall.ours, *(DOORS[module.name][:1] if module.name in doors else ())]
+        for name in sorted(module.imports()):
+            if not _may(module, wall, name, allowed):
+                found.append(f"{module.name} -> {name}")
+    return found
+
+
+def _wall_of(module: Module) -> Wall | None:
+    return next((wall for wall in WALLS if is_in(module.name, wall.room)), None)
+
+
+def _may(module: Module, wall: Wall, name: str, allowed: list[str]) -> bool:
+    if name == "?":
+        return wall.room == "devhost"
+    if any(is_in(name, room) for room in OURS):
+        # ``from shared import log`` names the package and then the module in it.
+        package = any(is_in(place, name) for place in allowed) and name.count(".") == 0
+        return package or any(is_in(name, place) for place in allowed)
+    if any(is_in(name, vendor) for vendor in VENDORS):
+        package = any(is_in(vendor, name) for vendor in wall.vendors)
+        return package or any(is_in(name, vendor) for vendor in wall.vendors)
+    return True
