@@ -4,6 +4,8 @@ import azure.functions as func
 
 from functions import (
     directory_http,
+    interact_http,
+    interact_timer,
     outbound_http,
     outbound_queue,
     presence_http,
@@ -18,6 +20,8 @@ from functions import (
 app = func.FunctionApp()
 for room in (
     directory_http,
+    interact_http,
+    interact_timer,
     outbound_http,
     outbound_queue,
     presence_http,

@@ -21,15 +21,15 @@ from bench.bare_admission import BareAdmission, open_tables
 from bench.rounds import Spread, ratio, take_turns
 from bench.windows import Cycle, RoundTrips, Side, Window, run
 from shared import clock
+from shared.bootstrap import open_trunk
 from shared.callers import Caller
 from shared.outbound.models import read_entry
 from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Accepted, Scheduler
 from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
-from shared.tenants.directory import Directory
 from shared.tenants.models import ServiceWrite, TenantWrite
-from shared.tenants.tenants import Tenants
+from shared.tenants.tenant_settings import TenantSettings
 
 LIMIT: Final = 20  # unfinished tasks per service, the default of the setting
 CROWD: Final = 8  # threads
@@ -86,8 +86,8 @@ class Bench:
         self._tables = open_tables(connection)
         self._tenant_id = str(uuid.uuid4())
         self._by = Caller(self._tenant_id, str(uuid.uuid4()), "bench", frozenset({"TenantAdmin"}))
-        self._tenants = Tenants(self._account.table("tenants"), self._account.queue("tenant-offboarding"))
-        self._directory = Directory(self._account.table("directory"), in_use=lambda _tenant, _service: False)
+        self._trunk = open_trunk(self._account, [("bench", bytes(32))], clock.now, lambda _tenant, _service: False)
+        self._tenants, self._directory = self._trunk.tenants, self._trunk.directory
         self._bare = BareAdmission(self._tables, self._tenant_id, scenario.limit)
         self._scheduler: Scheduler
         self._numbers = count()
@@ -175,7 +175,8 @@ class Bench:
         if self._scenario.limit != LIMIT:
             patch = {"outbound": {"maxScheduledTasksPerService": self._scenario.limit}}
             head = self._tenants.head(self._tenant_id)
-            self._tenants.patch_settings(head, patch, versions=frozenset({head.settings.revision}), by=self._by)
+            settings = TenantSettings(self._trunk.heads, self._trunk.secrets, self._trunk.licences, (), (), clock.now)
+            settings.patch(head, patch, versions=frozenset({head.settings.revision}), by=self._by)
         service = ServiceWrite(
             display_name="Desk", licence="ContactCenter", outbound_enabled=True, pstn_number="+41445550100"
         )

@@ -26,10 +26,11 @@ from bench.stack import Stack, clean_environment
 from devhost.checks import ROOT
 from devhost.http import RUN_HEADER
 from devhost.job import Job
+from shared import clock
+from shared.bootstrap import open_trunk
 from shared.callers import Caller
 from shared.storage.account import StorageAccount
 from shared.tenants.models import TenantWrite
-from shared.tenants.tenants import Tenants
 
 EMPTY: Final = Path(__file__).with_name("empty_app")
 LIVE: Final = "/api/health/live"
@@ -117,9 +118,8 @@ def _tenant(stack: Stack) -> str:
     tenant_id = str(uuid.uuid4())
     tenant = TenantWrite(display_name="Contoso", products=["ContactCenter"])
     by = Caller(tenant_id, str(uuid.uuid4()), "bench", frozenset({"Operator"}))
-    Tenants(account.table("tenants"), account.queue("tenant-offboarding")).put(
-        tenant_id, lambda: tenant, versions=None, by=by
-    )
+    trunk = open_trunk(account, [("bench", bytes(32))], clock.now, lambda _tenant, _service: False)
+    trunk.tenants.put(tenant_id, lambda: tenant, versions=None, by=by)
     return tenant_id
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import openapi, web
+from functions import docs_page, openapi, web
 from functions.wiring import core
 from shared.callers import OPERATOR
 from shared.errors import AppError, ConfigError, StorageDown
@@ -38,6 +38,12 @@ def get_ready(call: web.Call) -> func.HttpResponse:
 def get_openapi(call: web.Call) -> func.HttpResponse:
     """Read the OpenAPI 3.1 description of everything served here."""
     return call.ok(openapi.document())
+
+
+@web.route(bp, "GET", "api/docs", open_because="the description of the API is public")
+def get_docs(call: web.Call) -> func.HttpResponse:
+    """Read the description of the API as a page."""
+    return call.html(docs_page.page())
 
 
 def _is_operator(call: web.Call) -> bool:

@@ -145,6 +145,25 @@ class Call:
         """A document with its ETag: 201 when it is new."""
         return self.ok(stored.value, status=201 if stored.created else 200, etag=stored.revision)
 
+    def csv(self, text: str, continuation: str | None) -> func.HttpResponse:
+        """A table for a spreadsheet; where it goes on is said in a header, since the body has no place for it."""
+        headers = {"x-trace-id": self.trace_id, "Cache-Control": "no-store"}
+        if continuation:
+            headers["x-continuation"] = continuation
+        return func.HttpResponse(text, status_code=200, mimetype="text/csv", charset="utf-8", headers=headers)
+
+    def html(self, text: str) -> func.HttpResponse:
+        """A page without scripts; the policy lets none in."""
+        policy = (
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        headers = {
+            "x-trace-id": self.trace_id,
+            "Content-Security-Policy": policy,
+            "X-Content-Type-Options": "nosniff",
+        }
+        return func.HttpResponse(text, status_code=200, mimetype="text/html", charset="utf-8", headers=headers)
+
     def nothing(self, status: int = 204) -> func.HttpResponse:
         return func.HttpResponse(status_code=status, headers={"x-trace-id": self.trace_id, "Cache-Control": "no-store"})
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared import clock
+from shared.attendant.filter_warnings import filter_warnings
 from shared.callers import Callers
+from shared.clients.acs import AcsIdentities
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
@@ -15,17 +18,27 @@ from shared.clients.signing_keys import SigningKeys
 from shared.clock import Clock
 from shared.config import Config
 from shared.health import Health
+from shared.interact.acs_check import AcsChecks
+from shared.interact.widget import Widget
 from shared.outbound.intake import Intake
 from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
+from shared.overview import Overview
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
+from shared.presence.warnings import PresenceWarnings
 from shared.storage.account import StorageAccount
+from shared.storage.secrets import SecretBox
+from shared.storage.tables import Table
 from shared.tenants.directory import Directory
+from shared.tenants.licences import Licences
 from shared.tenants.offboarding import Offboarding
+from shared.tenants.rotation import Rotation
+from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants
+from shared.tenants.widget_keys import WidgetKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,45 @@ class Core:
     poller: Poller
     presences: Presences
     health: Health
+    settings: TenantSettings
+    widget_keys: WidgetKeys
+    widget: Widget
+    acs_checks: AcsChecks
+    acs_suffixes: tuple[str, ...]
+    overview: Overview
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """What every feature stands on."""
+
+    heads: Table
+    secrets: SecretBox
+    widget_keys: WidgetKeys
+    licences: Licences
+    tenants: Tenants
+    directory: Directory
+
+
+def open_trunk(
+    account: StorageAccount,
+    secret_keys: Sequence[tuple[str, bytes]],
+    now: Clock,
+    in_use: Callable[[str, str], bool],
+) -> Trunk:
+    """``in_use`` says whether a service of a tenant has unfinished tasks."""
+    heads, directory = account.table("tenants"), account.table("directory")
+    secrets = SecretBox(secret_keys)
+    widget_keys = WidgetKeys(heads, account.table("widgetkeys"), secrets, now)
+    licences = Licences(heads, directory, now)
+    return Trunk(
+        heads,
+        secrets,
+        widget_keys,
+        licences,
+        Tenants(heads, widget_keys, account.queue("tenant-offboarding")),
+        Directory(directory, licences, in_use),
+    )
 
 
 def build(config: Config, *, now: Clock = clock.now) -> Core:
@@ -55,10 +107,12 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     outbound = OutboundStore(account.table("outbound"))
     presence = PresenceStore(account.table("presence"))
 
-    tenants = Tenants(account.table("tenants"), account.queue("tenant-offboarding"))
-    directory = Directory(
-        account.table("directory"), in_use=lambda tenant, service: bool(outbound.slots(tenant, service))
+    trunk = open_trunk(
+        account, config.secret_keys, now, in_use=lambda tenant, service: bool(outbound.slots(tenant, service))
     )
+    tenants, directory, widget_keys = trunk.tenants, trunk.directory, trunk.widget_keys
+    warners = [filter_warnings, PresenceWarnings(presence).warnings]
+    settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, config.cloud.acs_suffixes, warners, now)
     refusals = Refusals(journal, now)
     scheduler = Scheduler(outbound, directory, refusals, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
@@ -76,5 +130,19 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         refusals=refusals,
         poller=Poller(presence, tenants, directory, reader, account.queue("presence-polls"), now),
         presences=Presences(presence, directory, now, config.presence_interval),
+        settings=settings,
+        widget_keys=widget_keys,
+        widget=Widget(widget_keys, tenants),
+        acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
+        acs_suffixes=config.cloud.acs_suffixes,
+        overview=Overview(settings, directory, outbound, presence),
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
+
+
+def build_rotation(config: Config) -> Rotation:
+    """For the command that seals secrets again; opens storage and nothing else."""
+    account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
+    account.prepare()
+    trunk = open_trunk(account, config.secret_keys, clock.now, in_use=lambda _tenant, _service: False)
+    return Rotation(trunk.tenants, trunk.heads, trunk.secrets)

@@ -95,6 +95,14 @@ def is_e164(text: str) -> bool:
     return re.fullmatch(r"\+[1-9][0-9]{6,14}", text) is not None
 
 
+def https_origin(text: str) -> str:
+    """``https://host[:port]`` in lower case, the default port left out. Raises ValueError."""
+    match = re.fullmatch(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::([0-9]{1,5}))?", text.lower())
+    if not match or not text.isascii() or not 0 < int(match.group(2) or 443) < 65536:
+        raise ValueError("holds something that is not an origin such as https://www.example.com")
+    return f"https://{match.group(1)}" + (f":{match.group(2)}" if match.group(2) not in (None, "443") else "")
+
+
 def _e164(text: str) -> str:
     if not is_e164(text):
         raise ValueError("is not an E.164 number, such as +41445550100")

@@ -15,6 +15,7 @@ from shared.errors import Conflict, Invalid, NotFound, Stale
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import Delete, Insert, Operation, Row, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, write
+from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
 from shared.wire import is_guid, is_upn
 
@@ -29,8 +30,9 @@ class Directory:
     What is wanted comes as a function and is judged after the version: an old version is not worth judging.
     """
 
-    def __init__(self, table: Table, in_use: Callable[[str, str], bool]) -> None:
+    def __init__(self, table: Table, licences: Licences, in_use: Callable[[str, str], bool]) -> None:
         self._table = table
+        self._licences = licences
         self._in_use = in_use
 
     # services
@@ -60,8 +62,16 @@ class Directory:
         if not is_upn(upn):
             raise Invalid.field("serviceUpn", "is not a user principal name")
         service = Service(upn=found.value.upn if found else upn, **dict(wanted()))
-        operation = write(found, tenant_id, _SERVICE + key(upn), service)
+        operation = write(
+            found,
+            tenant_id,
+            _SERVICE + key(upn),
+            service,
+            licences=service.licence,
+            calls_out=service.licence == "ContactCenter" and service.outbound_enabled,
+        )
         saved = commit(self._table, found, service, [operation], lambda: self._service(tenant_id, upn))
+        self._licences.forget(tenant_id)
         log.info("service written", tenant=tenant_id, service=service.upn, by=by.oid)
         return saved
 
@@ -75,6 +85,7 @@ class Directory:
         if self._in_use(tenant_id, upn):
             raise Conflict("the service has unfinished outbound tasks; finish or cancel them", code="ServiceInUse")
         self._table.delete(found.row, etag=found.row.etag)
+        self._licences.forget(tenant_id)
         log.info("service deleted", tenant=tenant_id, service=found.value.upn, by=by.oid)
 
     # users
@@ -111,7 +122,8 @@ class Directory:
         if not is_guid(user_id):
             raise Invalid.field("userId", "is not a GUID")
         user = User(user_id=user_id, **dict(wanted()))
-        operations: list[Operation] = [write(found, tenant_id, _USER + user_id, user)]
+        licences = ",".join(sorted(user.licences))
+        operations: list[Operation] = [write(found, tenant_id, _USER + user_id, user, licences=licences)]
         previous = key(found.value.upn) if found else None
         if previous != key(user.upn):
             operations.append(Insert(Row(tenant_id, _UPN + key(user.upn), {"user_id": user_id})))
@@ -122,6 +134,10 @@ class Directory:
         except Stale:
             self._refuse_taken_upn(tenant_id, user)
             raise
+        if found and set(found.value.licences) - set(user.licences):
+            self._licences.forget(tenant_id)
+        else:
+            self._licences.user_has(tenant_id, user.licences)
         log.info("user written", tenant=tenant_id, user=user_id, by=by.oid)
         return saved
 
@@ -133,6 +149,8 @@ class Directory:
             check(found, versions)
         pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
         self._table.transact([Delete(found.row, found.row.etag), Delete(pointer, "*")])
+        if found.value.licences:
+            self._licences.forget(tenant_id)
         log.info("user deleted", tenant=tenant_id, user=user_id, by=by.oid)
 
     def _refuse_taken_upn(self, tenant_id: str, user: User) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from shared.errors import NeedsVersion, Stale
-from shared.storage.tables import Exists, Insert, Operation, Replace, Row, Table, with_doc
+from shared.storage.tables import Exists, Insert, Operation, Replace, Row, Table, Value, with_doc
 from shared.tenants.models import Stored
 from shared.wire import Wire
 
@@ -48,10 +48,10 @@ def check(found: Held[Any] | None, versions: Versions) -> None:
         raise Stale("somebody changed this since you read it; read it again", etag=found.revision)
 
 
-def write(found: Held[Any] | None, partition: str, row: str, document: Wire) -> Operation:
-    """The operation that makes ``document`` the next revision of what was found."""
+def write(found: Held[Any] | None, partition: str, row: str, document: Wire, **values: Value) -> Operation:
+    """The operation that makes ``document`` the next revision of what was found; ``values`` stand beside it."""
     revision = found.revision + 1 if found else 1
-    entity = Row(partition, row, with_doc(document.as_json(), revision=revision))
+    entity = Row(partition, row, with_doc(document.as_json(), revision=revision, **values))
     return Replace(entity, found.row.etag) if found else Insert(entity)
 
 

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic.json_schema import models_json_schema
 
-from shared.errors import Invalid
-from shared.tenants.models import Product
-from shared.wire import Wire, parse
+from shared.wire import Guid, Wire, https_origin
+
+SECTIONS: Final = ("outbound", "interact", "assistant", "attendantConsole", "presenceTracking")
+
+
+class Secret(Wire):
+    """A secret as it is kept: sealed, with what may be shown of it."""
+
+    sealed: str
+    endpoint: str
+    fingerprint: str
+
+
+def _origins(items: list[str]) -> list[str]:
+    origins = [https_origin(item) for item in items]
+    if len(set(origins)) != len(origins):
+        raise ValueError("holds an origin twice")
+    return origins
+
+
+Origins = Annotated[list[str], Field(max_length=50), AfterValidator(_origins)]
+# On the wire a secret is written as text and read as an object without it, see settings_document.
+ConnectionString = Annotated[
+    Secret | None,
+    WithJsonSchema({"type": ["string", "null"], "writeOnly": True, "format": "password", "maxLength": 1024}),
+]
 
 
 class Outbound(Wire):
@@ -24,6 +46,102 @@ class Outbound(Wire):
             "A flow that asks for one more gets an error and the task is dropped.",
         ),
     ] = 20
+
+
+class Interact(Wire):
+    enabled: Annotated[
+        bool,
+        Field(
+            title="Interact enabled",
+            description="Lets customers of your website reach agents in Teams. Needs an ACS connection string.",
+        ),
+    ] = False
+    acs_connection_string: Annotated[
+        ConnectionString,
+        Field(
+            title="ACS connection string",
+            description="Connection string of your Azure Communication Services resource. It is kept encrypted and "
+            "cannot be read again; Check tells whether a token can be made with it.",
+        ),
+    ] = None
+    o365_user_id: Annotated[
+        Guid | None,
+        Field(
+            alias="o365UserId",
+            title="Microsoft 365 user id",
+            description="Object id of the user on whose behalf meetings are made.",
+        ),
+    ] = None
+    session_recovery_timeout_seconds: Annotated[
+        int,
+        Field(
+            ge=5,
+            le=60,
+            title="Session recovery timeout",
+            description="Seconds in which a customer who left may come back before the session ends for good.",
+        ),
+    ] = 20
+    authorization: Annotated[
+        Literal["None", "VerifyToken", "VerifyTokenAndTenant"],
+        Field(
+            title="Authorization",
+            description="Whether a session needs a token of your own app: not at all, a valid one, or a valid one "
+            "of your tenant.",
+        ),
+    ] = "None"
+    restrict_origins: Annotated[
+        bool,
+        Field(
+            title="Restrict origins",
+            description="Accept the widget only on the pages of the allowed origins.",
+        ),
+    ] = False
+    allowed_origins: Annotated[
+        Origins,
+        Field(
+            title="Allowed origins",
+            description="Origins of the form https://host or https://host:port, 50 at most.",
+        ),
+    ] = []
+
+
+class Assistant(Wire):
+    use_own_acs: Annotated[
+        bool,
+        Field(
+            title="Use your own ACS instance",
+            description="Exchange tokens at your own Azure Communication Services resource instead of the platform's. "
+            "Needs a connection string.",
+        ),
+    ] = False
+    acs_connection_string: Annotated[
+        ConnectionString,
+        Field(
+            title="ACS connection string",
+            description="Connection string of your own Azure Communication Services resource. It is kept encrypted "
+            "and cannot be read again; Check tells whether a token can be made with it.",
+        ),
+    ] = None
+
+
+class AttendantConsole(Wire):
+    contact_search_filter: Annotated[
+        str,
+        Field(
+            max_length=2000,
+            title="Contact search filter",
+            description="Value of a Microsoft Graph $filter that narrows the search of attendants in the directory. "
+            "Only the filter, not a URL. It also applies to the accounts of services. It is saved even if it cannot "
+            "be read; warnings say what is wrong.",
+        ),
+    ] = ""
+    team_visibility: Annotated[
+        Literal["None", "OwnMembers", "AllMembers"],
+        Field(
+            title="Team visibility",
+            description="Which members of services attendants see: none, those of services they belong to, or all.",
+        ),
+    ] = "OwnMembers"
 
 
 class PresenceTracking(Wire):
@@ -41,55 +159,21 @@ class Settings(Wire):
     """What a tenant admin decides, in one document."""
 
     outbound: Annotated[Outbound, Field(title="Outbound tasks")] = Outbound()
+    interact: Annotated[Interact, Field(title="Interact")] = Interact()
+    assistant: Annotated[Assistant, Field(title="Assistant")] = Assistant()
+    attendant_console: Annotated[AttendantConsole, Field(title="Attendant Console")] = AttendantConsole()
     presence_tracking: Annotated[PresenceTracking, Field(title="Presence tracking")] = PresenceTracking()
 
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Whether a section does anything today; ``because`` holds codes when it does not."""
-
-    effective: bool
-    because: tuple[str, ...] = ()
+    def section(self, name: str) -> Wire:
+        """By wire name, one of ``SECTIONS``."""
+        sections: dict[str, Wire] = {field.alias or n: getattr(self, n) for n, field in type(self).model_fields.items()}
+        return sections[name]
 
 
-ROUTING: Final[frozenset[Product]] = frozenset({"AdvancedRouting", "EnterpriseRouting", "ContactCenter"})
-_NEEDS: Final[dict[str, frozenset[Product]]] = {
-    "outbound": frozenset({"ContactCenter"}),
-    "presenceTracking": ROUTING,
-}
-# Facts an answer shows beside the sections; a document read and put back holds them.
-_BESIDE: Final = ("effective", "warnings")
-
-
-def effects(products: Collection[Product]) -> dict[str, Effect]:
-    """Per section, by wire name: one of the products it belongs to must be licensed."""
-    return {
-        section: Effect(True) if needed.intersection(products) else Effect(False, ("ProductNotLicensed",))
-        for section, needed in _NEEDS.items()
-    }
-
-
-def read_document(data: object) -> Settings:
-    """A whole document from a caller. Sections and fields left out take their defaults. Raises Invalid."""
-    if isinstance(data, dict):
-        data = {name: value for name, value in data.items() if name not in _BESIDE}
-    return parse(Settings, data)
-
-
-def merge(current: Settings, patch: object) -> Settings:
-    """RFC 7396: what the patch names changes, null goes back to the default. Raises Invalid."""
-    if not isinstance(patch, dict):
-        raise Invalid.field("", "the body is not a JSON object", "NotAnObject")
-    return read_document(_merged(current.as_json(), patch))
-
-
-def _merged(target: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = _merged(result.get(name), value)
-    return result
+def schema() -> dict[str, Any]:
+    """JSON Schema of the document as it is written, with titles, texts, bounds and defaults."""
+    _, definitions = models_json_schema([(Settings, "validation")], ref_template="#/$defs/{model}")
+    settings: dict[str, Any] = definitions["$defs"].pop("Settings")
+    for section in settings["properties"].values():  # pydantic leaves a title out where it equals the model's
+        section.setdefault("title", definitions["$defs"][section["$ref"].rsplit("/", 1)[-1]]["title"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **settings, "$defs": definitions["$defs"]}

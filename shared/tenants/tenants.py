@@ -1,13 +1,13 @@
-"""Tenants and their settings: the rows nearly every call needs, read in one go.
+"""Tenants, and the rows nearly every call needs, read in one go.
 
-A tenant's partition of the table ``tenants`` starts with its *head*: the tenant and its settings, made together
-in one transaction. The partition ``index`` names every tenant that may exist; an entry is written before
+A tenant's partition of the table ``tenants`` holds its *head*: the tenant, its settings and its widget key, made
+together in one transaction. The partition ``index`` names every tenant that may exist; an entry is written before
 the head and removed after it, so a crash in between leaves a name too many, never one too few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,21 +18,23 @@ from shared.storage.queues import Queue
 from shared.storage.tables import Row, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, write
 from shared.tenants.models import Page, Stored, Tenant, TenantWrite
-from shared.tenants.settings import Settings, merge, read_document
+from shared.tenants.settings import Settings
+from shared.tenants.widget_keys import WidgetKeys
 
 _INDEX: Final = "index"
 _HEAD: Final = ("head:", "head;")
 _TENANT: Final = "head:tenant"
-_SETTINGS: Final = "head:settings"
+SETTINGS: Final = "head:settings"
 _LEAVING: Final = "head:leaving"
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A tenant with its settings, as one read found them."""
+    """A tenant with its settings, as one read found them; ``rows`` holds whatever else stands at the head."""
 
     tenant: Held[Tenant]
     settings: Held[Settings]
+    rows: Mapping[str, Row]
 
     @property
     def tenant_id(self) -> str:
@@ -40,10 +42,11 @@ class Head:
 
 
 class Tenants:
-    """Reads and writes tenants and their settings."""
+    """Reads, makes and removes tenants."""
 
-    def __init__(self, table: Table, offboarding: Queue) -> None:
+    def __init__(self, table: Table, widget_keys: WidgetKeys, offboarding: Queue) -> None:
         self._table = table
+        self._widget_keys = widget_keys
         self._offboarding = offboarding
 
     def head(self, tenant_id: str) -> Head:
@@ -69,7 +72,8 @@ class Tenants:
         operations = [write(found, tenant_id, _TENANT, tenant)]
         if found is None:
             self._table.overwrite(Row(_INDEX, tenant_id, {}))
-            operations.append(write(None, tenant_id, _SETTINGS, Settings()))
+            operations.append(write(None, tenant_id, SETTINGS, Settings()))
+            operations.append(self._widget_keys.first(tenant_id))
         saved = commit(self._table, found, tenant, operations, lambda: self._tenant(tenant_id))
         log.info("tenant created" if saved.created else "tenant changed", tenant=tenant_id, by=by.oid)
         return saved
@@ -83,16 +87,6 @@ class Tenants:
     def ids(self) -> Iterator[str]:
         """Ids of every tenant that may exist; ``head`` tells whether it does."""
         return (row.row for row in self._table.span(_INDEX, "0", "~"))
-
-    def replace_settings(self, head: Head, document: object, *, versions: Versions, by: Caller) -> Stored[Settings]:
-        """The whole document. Raises NeedsVersion, Stale, then Invalid: an old version is not worth judging."""
-        check(head.settings, versions)
-        return self._save_settings(head, read_document(document), by)
-
-    def patch_settings(self, head: Head, patch: object, *, versions: Versions, by: Caller) -> Stored[Settings]:
-        """A merge patch (RFC 7396) on the version named."""
-        check(head.settings, versions)
-        return self._save_settings(head, merge(head.settings.value, patch), by)
 
     def start_offboarding(self, tenant_id: str, by: Caller) -> dict[str, object]:
         """Close the tenant to every call at once; the rows go by and by. Says how far that is.
@@ -122,25 +116,18 @@ class Tenants:
 
         While the mark stands nobody can create the tenant again, so no name of a new one is taken away.
         """
+        self._widget_keys.forget(tenant_id)
         described = [row for row in self._table.span(tenant_id, "", "~") if row.row != _LEAVING]
         self._table.remove_blindly(described)
         self._table.remove_blindly([Row(_INDEX, tenant_id, {})])
         self._table.remove_blindly([Row(tenant_id, _LEAVING, {})])
         log.info("tenant is gone", tenant=tenant_id)
 
-    def _save_settings(self, head: Head, settings: Settings, by: Caller) -> Stored[Settings]:
-        if settings == head.settings.value:
-            return head.settings.stored
-        operation = write(head.settings, head.tenant_id, _SETTINGS, settings)
-        saved = commit(self._table, head.settings, settings, [operation], lambda: self._settings(head.tenant_id))
-        log.info("settings changed", tenant=head.tenant_id, by=by.oid, revision=saved.revision)
-        return saved
-
     def _find(self, tenant_id: str) -> Head | None:
         rows = self._head_rows(tenant_id)
         if _LEAVING in rows or _TENANT not in rows:
             return None
-        return Head(held(Tenant, rows[_TENANT]), held(Settings, rows[_SETTINGS]))
+        return Head(held(Tenant, rows[_TENANT]), held(Settings, rows[SETTINGS]), rows)
 
     def _head_rows(self, tenant_id: str) -> dict[str, Row]:
         return {row.row: row for row in self._table.span(tenant_id, *_HEAD)}
@@ -148,7 +135,3 @@ class Tenants:
     def _tenant(self, tenant_id: str) -> Held[Tenant] | None:
         row = self._table.get(tenant_id, _TENANT)
         return held(Tenant, row) if row else None
-
-    def _settings(self, tenant_id: str) -> Held[Settings] | None:
-        row = self._table.get(tenant_id, _SETTINGS)
-        return held(Settings, row) if row else None

@@ -40,6 +40,7 @@ class AppStack:
         self.base = f"http://127.0.0.1:{self.app_port}"
         self.simulator = f"http://127.0.0.1:{self.simulator_port}/_simulator"
         self._events: list[Event] = []
+        self.answers: list[tuple[str, str]] = []
         self._local = threading.local()
         told = {
             "APP_PORT": str(self.app_port),
@@ -69,6 +70,9 @@ class AppStack:
     def events(self, name: str, **fields: object) -> list[Event]:
         found = [event for event in list(self._events) if event["event"] == name]
         return [event for event in found if all(event.get(key) == value for key, value in fields.items())]
+
+    def all_events(self) -> list[Event]:
+        return list(self._events)
 
     def logged(self, start: str) -> list[str]:
         """The app's own log lines that start so."""
@@ -106,7 +110,9 @@ class AppStack:
             headers["Authorization"] = f"Bearer {token}"
         if "etag" in more:
             headers["If-Match"] = more.pop("etag")
-        return self.http.request(method, self.base + path, json=body, headers=headers, timeout=60, **more)
+        answer = self.http.request(method, self.base + path, json=body, headers=headers, timeout=60, **more)
+        self.answers.append((path.split("?", maxsplit=1)[0], f"{answer.headers} {answer.text}"))
+        return answer
 
     @property
     def admin_token(self) -> str:

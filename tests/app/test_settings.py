@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -24,8 +25,34 @@ def test_a_new_tenant_has_the_defaults(tenant: NewTenant, path: str) -> None:
     assert answer.headers["ETag"] == '"1"'
     assert answer.json()["outbound"] == {"maxScheduledTasksPerService": 20}
     assert answer.json()["presenceTracking"] == {"trackOverGuestAccounts": False}
+    assert answer.json()["interact"] == {
+        "enabled": False,
+        "acsConnectionString": {"set": False, "endpoint": None, "fingerprint": None, "lastCheck": None},
+        "o365UserId": None,
+        "sessionRecoveryTimeoutSeconds": 20,
+        "authorization": "None",
+        "restrictOrigins": False,
+        "allowedOrigins": [],
+    }
+    assert answer.json()["attendantConsole"] == {"contactSearchFilter": "", "teamVisibility": "OwnMembers"}
     assert answer.json()["effective"]["outbound"] == {"effective": True, "because": []}
     assert answer.json()["warnings"] == []
+
+
+def test_one_section_can_be_read(tenant: NewTenant, path: str) -> None:
+    section = tenant.call("GET", f"{path}/outbound")
+    assert (section.json(), section.headers["ETag"]) == ({"maxScheduledTasksPerService": 20}, '"1"')
+    assert tenant.call("GET", f"{path}/nonsense").json()["code"] == "SectionNotFound"
+
+
+def test_the_schema_carries_titles_bounds_and_defaults(stack: AppStack) -> None:
+    schema = stack.call("GET", "/api/settings/schema").json()
+    limit = schema["$defs"]["Outbound"]["properties"]["maxScheduledTasksPerService"]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 50, 20)
+    assert all(
+        field["title"] and field["description"] for d in schema["$defs"].values() for field in d["properties"].values()
+    )
+    assert schema["$defs"]["Interact"]["properties"]["acsConnectionString"]["writeOnly"] is True
 
 
 def test_a_patch_changes_what_it_names_and_null_goes_back_to_the_default(tenant: NewTenant, path: str) -> None:
@@ -116,6 +143,30 @@ def test_an_unlicensed_section_can_be_set_and_says_that_it_has_no_effect(stack: 
     tenant.set(outbound={"maxScheduledTasksPerService": 5})
     effective = tenant.call("GET", f"{home}/settings").json()["effective"]
     assert effective["outbound"] == {"effective": False, "because": ["ProductNotLicensed"]}
+    warnings = tenant.call("GET", f"{home}/settings").json()["warnings"]
+    assert [(warning["path"], warning["code"]) for warning in warnings] == [("outbound", "NotEffective")]
+
+
+def test_effective_follows_the_licences_of_services_and_users(stack: AppStack) -> None:
+    tenant = stack.new_tenant(services=0)
+    path = f"/api/tenants/{tenant.id}"
+
+    def because(section: str) -> list[str]:
+        reasons: list[str] = tenant.call("GET", f"{path}/settings").json()["effective"][section]["because"]
+        return reasons
+
+    assert because("outbound") == ["NoLicensedService"]
+    service = {"displayName": "S", "licence": "ContactCenter", "outboundEnabled": False}
+    tenant.call("PUT", f"{path}/services/s@t.example", service)
+    assert because("outbound") == ["OutboundNotEnabled"]
+    tenant.call("PUT", f"{path}/services/s@t.example", service | {"outboundEnabled": True}, etag='"1"')
+    assert because("outbound") == []
+    assert because("attendantConsole") == ["ProductNotLicensed", "NoLicensedUser"]
+    user = f"{path}/users/{uuid.uuid4()}"
+    tenant.call("PUT", user, {"upn": "u@t.example", "displayName": "U", "licences": ["AttendantConsole"]})
+    assert because("attendantConsole") == ["ProductNotLicensed"]
+    tenant.call("DELETE", user)
+    assert because("attendantConsole") == ["ProductNotLicensed", "NoLicensedUser"]
 
 
 def test_another_tenants_settings_are_out_of_reach(stack: AppStack, path: str) -> None:

@@ -32,6 +32,15 @@ def test_the_description_names_every_path_and_no_stranger(stack: AppStack) -> No
     assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 50, 20)
 
 
+def test_the_page_about_the_api_names_every_operation_and_runs_no_script(stack: AppStack) -> None:
+    page = stack.call("GET", "/api/docs", token=None)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "script" not in page.headers["Content-Security-Policy"]
+    paths = stack.call("GET", "/api/openapi.json", token=None).json()["paths"]
+    assert page.text.count("<details>") == sum(len(operations) for operations in paths.values())
+    assert "<script" not in page.text
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("POST", "/api/health/live"), ("GET", "/")])
 def test_an_unknown_path_or_method_is_404(stack: AppStack, method: str, path: str) -> None:
     assert stack.call(method, path, token=None).status_code == 404

@@ -21,12 +21,12 @@ Versions = frozenset[int] | None
 def patch(world: World, change: object, *, versions: Versions = None) -> Stored[Settings]:
     head = world.head
     versions = frozenset({head.settings.revision}) if versions is None else versions
-    return world.tenants.patch_settings(head, change, versions=versions, by=world.by)
+    return world.settings.patch(head, change, versions=versions, by=world.by)
 
 
 def replace(world: World, document: object) -> Stored[Settings]:
     head = world.head
-    return world.tenants.replace_settings(head, document, versions=frozenset({head.settings.revision}), by=world.by)
+    return world.settings.replace(head, document, versions=frozenset({head.settings.revision}), by=world.by)
 
 
 def findings(exc: Invalid) -> list[tuple[str, str]]:
@@ -107,7 +107,7 @@ def test_what_a_replacement_leaves_out_takes_its_default(world: World) -> None:
 
 
 def test_a_write_without_a_version_is_told_which_there_is(world: World) -> None:
-    for write in (world.tenants.patch_settings, world.tenants.replace_settings):
+    for write in (world.settings.patch, world.settings.replace):
         with pytest.raises(NeedsVersion) as refused:
             write(world.head, {}, versions=None, by=world.by)
         assert refused.value.members == {"etag": 1}
@@ -115,7 +115,7 @@ def test_a_write_without_a_version_is_told_which_there_is(world: World) -> None:
 
 def test_an_old_version_is_stale_even_with_bad_content(world: World) -> None:
     world.set_limit(7)
-    for write in (world.tenants.patch_settings, world.tenants.replace_settings):
+    for write in (world.settings.patch, world.settings.replace):
         with pytest.raises(Stale) as refused:
             write(world.head, {"nonsense": 1}, versions=frozenset({1}), by=world.by)
         assert refused.value.members == {"etag": 2}
@@ -125,7 +125,7 @@ def test_a_version_read_before_somebody_elses_write_is_stale(world: World) -> No
     before = world.head
     world.set_limit(7)
     with pytest.raises(Stale) as refused:
-        world.tenants.patch_settings(
+        world.settings.patch(
             before, {"outbound": {"maxScheduledTasksPerService": 9}}, versions=frozenset({1}), by=world.by
         )
     assert refused.value.members == {"etag": 2}
@@ -151,7 +151,7 @@ def test_two_who_patch_100_times_lose_no_update(world: World) -> None:
             change = {"outbound": {"maxScheduledTasksPerService": limit % 47 + 1}}
             versions = frozenset({head.settings.revision})
             try:
-                world.tenants.patch_settings(head, change, versions=versions, by=world.by)
+                world.settings.patch(head, change, versions=versions, by=world.by)
             except Stale:
                 continue
             done += 1

@@ -356,7 +356,7 @@ def test_a_tenant_created_again_at_any_moment_of_its_end_is_in_the_index(world: 
             answers.append(exc.code)
 
     watched = WatchedTable(account.table("tenants"), create_again)
-    tenants = Tenants(watched, account.queue("tenant-offboarding"))
+    tenants = Tenants(watched, world.widget_keys, account.queue("tenant-offboarding"))
     tenants.start_offboarding(world.tenant_id, world.by)
     tenants.finish_offboarding(world.tenant_id)
     assert answers == ["TenantLeaving", "TenantLeaving", "created"]

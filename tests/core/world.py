@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.bootstrap import open_trunk
 from shared.callers import Caller
 from shared.clock import to_wire
 from shared.errors import AppError
@@ -20,13 +22,15 @@ from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
 from shared.storage.account import StorageAccount
-from shared.tenants.directory import Directory
 from shared.tenants.models import ServiceWrite, TenantWrite, UserWrite
-from shared.tenants.tenants import Head, Tenants
+from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.tenants import Head
 from shared.wire import parse
 
 ADMIN = "aaaaaaaa-0000-4000-8000-000000000001"
 SERVICE = "desk@contoso.example"
+OLD_KEY = ("old", bytes(32))
+CONTOSO_STRING = f"endpoint=https://contoso.communication.azure.com/;accesskey={base64.b64encode(bytes(64)).decode()}"
 
 
 class FakeClock:
@@ -76,8 +80,13 @@ class World:
         self.tenant_id = tenant_id
         self.by = Caller(tenant_id, ADMIN, "Admin", frozenset({"TenantAdmin"}))
         self.outbound = OutboundStore(account.table("outbound"))
-        self.tenants = Tenants(account.table("tenants"), account.queue("tenant-offboarding"))
-        self.directory = Directory(account.table("directory"), lambda t, s: bool(self.outbound.slots(t, s)))
+        trunk = open_trunk(
+            account, [OLD_KEY], clock, lambda tenant, service: bool(self.outbound.slots(tenant, service))
+        )
+        self.secrets, self.widget_keys, self.licences = trunk.secrets, trunk.widget_keys, trunk.licences
+        self.tenants, self.directory = trunk.tenants, trunk.directory
+        suffixes = (".communication.azure.com",)
+        self.settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, suffixes, [], clock)
         self.refusals = Refusals(account.table("journal"), clock)
         self.scheduler = Scheduler(self.outbound, self.directory, self.refusals, clock)
         self.intake = Intake(self.scheduler, self.tenants, self.refusals, account.table("journal"), clock)
@@ -124,7 +133,7 @@ class World:
         """Patch the settings."""
         head = self.head
         revisions = frozenset({head.settings.revision})
-        self.tenants.patch_settings(head, sections, versions=revisions, by=self.by)
+        self.settings.patch(head, sections, versions=revisions, by=self.by)
 
     def set_limit(self, limit: int) -> None:
         self.set(outbound={"maxScheduledTasksPerService": limit})

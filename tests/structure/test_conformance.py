@@ -15,11 +15,12 @@ import pytest
 
 import function_app
 from functions.web import ENDPOINTS
+from shared import clock
+from shared.bootstrap import Trunk, open_trunk
 from shared.callers import Caller
 from shared.outbound.intake import Intake
 from shared.outbound.refusals import Refusals
 from shared.storage.account import StorageAccount
-from shared.tenants.directory import Directory
 from shared.tenants.models import TenantWrite, UserWrite
 from shared.tenants.tenants import Tenants
 from tests.azurite import azurite
@@ -31,7 +32,8 @@ STAYING, LEAVING = (str(uuid.uuid4()) for _ in range(2))
 TICK = "2026-03-01T12:00:00.000Z"
 NO_TOKEN = 401
 # What those answer that everybody may call: storage is there, and what else is missing only makes them say so.
-OPEN_ANSWERS = {"get_live": 200, "get_ready": 200, "get_openapi": 200}
+OPEN_ANSWERS = {"get_live": 200, "get_ready": 200, "get_openapi": 200, "get_docs": 200}
+NO_KEY = {"get_widget"}  # a widget shows its key, not a token
 
 
 def as_microsoft(app: Path, environ: dict[str, str], wishes: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
@@ -89,7 +91,11 @@ QUEUED = {
     "poll_presence": json.dumps({"tenantId": STAYING, "tick": TICK}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
-TIMED = ("plan_presence_polls",)
+TIMED = ("plan_presence_polls", "sweep_acs_leftovers")
+
+
+def trunk_of(account: StorageAccount) -> Trunk:
+    return open_trunk(account, [("local1", bytes(32))], clock.now, lambda tenant, service: False)
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class Seen:
 
     @property
     def tenants(self) -> Tenants:
-        return Tenants(self.account.table("tenants"), self.account.queue("tenant-offboarding"))
+        return trunk_of(self.account).tenants
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +129,7 @@ def seen() -> Iterator[Seen]:
 
 def _settle(account: StorageAccount) -> None:
     """A tenant with one user, and one that is leaving."""
-    tenants = Tenants(account.table("tenants"), account.queue("tenant-offboarding"))
-    directory = Directory(account.table("directory"), lambda tenant, service: False)
+    tenants, directory = trunk_of(account).tenants, trunk_of(account).directory
     by = Caller(STAYING, "somebody", "Somebody", frozenset())
     for tenant_id in (STAYING, LEAVING):
         tenants.put(tenant_id, lambda: TenantWrite(display_name="Contoso"), versions=None, by=by)
@@ -153,7 +158,7 @@ def test_an_http_function_answers_a_call_without_a_token(seen: Seen, name: str) 
     assert outcome["status"] == OPEN_ANSWERS.get(name, NO_TOKEN)
     assert outcome["headers"]["x-trace-id"]
     if outcome["status"] == NO_TOKEN:
-        assert json.loads(outcome["body"])["code"] == "TokenMissing"
+        assert json.loads(outcome["body"])["code"] == ("WidgetKeyInvalid" if name in NO_KEY else "TokenMissing")
 
 
 def test_a_malformed_request_from_the_queue_is_set_aside(seen: Seen) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.settings_page import page
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,10 +24,10 @@ def test_every_app_setting_is_documented_once_and_none_is_made_up() -> None:
     assert set(documented) == example | read
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=str)
-def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+@pytest.mark.parametrize("written", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=str)
+def test_every_link_of_a_page_leads_somewhere(written: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", written.read_text()):
+        assert (written.parent / target).exists(), target
 
 
 def test_every_target_of_the_makefile_is_in_its_help() -> None:
@@ -33,3 +35,8 @@ def test_every_target_of_the_makefile_is_in_its_help() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)
     assert phony is not None
     assert set(phony.group(1).split()) == set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE))
+
+
+def test_the_page_of_settings_is_the_one_the_catalogue_makes() -> None:
+    made = (ROOT / "docs/settings.md").read_text()
+    assert made == page(), "run: python -m tools.settings_page"

@@ -1,0 +1,76 @@
+"""Interact: the widget's key, the check of connection strings, and what the widget asks first."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import azure.functions as func
+
+from functions import web
+from functions.wiring import core
+from shared.callers import OPERATOR, TENANT_ADMIN
+from shared.errors import Invalid
+from shared.interact.acs_check import CheckResult
+from shared.interact.widget import WidgetFacts
+from shared.tenants.widget_keys import WidgetKey
+from shared.wire import Wire
+
+bp = func.Blueprint()
+_TENANT = "api/tenants/{tenantId}"
+
+
+class AcsCheckWrite(Wire):
+    """Without a string the stored one is checked."""
+
+    connection_string: str | None = None
+
+
+@web.route(
+    bp, "POST", _TENANT + "/interact/acs-check", roles=(TENANT_ADMIN, OPERATOR), body=AcsCheckWrite, answer=CheckResult
+)
+def check_interact_acs(call: web.Call) -> func.HttpResponse:
+    """Check whether a token can be made with Interact's connection string, given or stored."""
+    return _check(call, "interact")
+
+
+@web.route(
+    bp, "POST", _TENANT + "/assistant/acs-check", roles=(TENANT_ADMIN, OPERATOR), body=AcsCheckWrite, answer=CheckResult
+)
+def check_assistant_acs(call: web.Call) -> func.HttpResponse:
+    """Check whether a token can be made with Assistant's connection string, given or stored."""
+    return _check(call, "assistant")
+
+
+# Operators are left out on purpose: a widget key is the tenant's own.
+@web.route(bp, "GET", _TENANT + "/interact/widget-key", roles=(TENANT_ADMIN,), answer=WidgetKey)
+def get_widget_key(call: web.Call) -> func.HttpResponse:
+    """Read the widget key."""
+    return call.ok(core().widget_keys.read(call.tenant_id))
+
+
+@web.route(bp, "POST", _TENANT + "/interact/widget-key/refresh", roles=(TENANT_ADMIN,), answer=WidgetKey)
+def refresh_widget_key(call: web.Call) -> func.HttpResponse:
+    """Replace the widget key; pages with the old one stop working."""
+    return call.ok(core().widget_keys.refresh(call.tenant_id, by=call.caller))
+
+
+@web.route(
+    bp,
+    "GET",
+    "api/interact/widget",
+    open_because="a website's visitors have no account; the widget key says whose widget it is",
+    answer=WidgetFacts,
+)
+def get_widget(call: web.Call) -> func.HttpResponse:
+    """Tell a widget whether it is switched on and what a session needs."""
+    return call.ok(core().widget.facts(call.req.headers.get("x-widget-key")))
+
+
+def _check(call: web.Call, section: Literal["interact", "assistant"]) -> func.HttpResponse:
+    given = call.body(AcsCheckWrite).connection_string if call.req.get_body() else None
+    text = given if given is not None else core().settings.connection_string(call.head, section)
+    if text is None:
+        raise Invalid.field("connectionString", "there is none stored, so give one to check", "Required")
+    result = core().acs_checks.check(call.tenant_id, section, text, core().acs_suffixes)
+    core().settings.note_check(call.head, section, text, result.as_json())
+    return call.ok(result)

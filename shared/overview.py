@@ -1,0 +1,90 @@
+"""What a portal's home page needs of a tenant, in one call."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from shared.outbound.store import OutboundStore
+from shared.presence.store import PollState, PresenceStore
+from shared.tenants.directory import Directory
+from shared.tenants.models import Service
+from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.tenants import Head
+
+TOP_SERVICES: Final = 5
+MOST_SERVICES_READ: Final = 50  # of a tenant with more, the first by name
+RECENT: Final = 5
+
+
+class Overview:
+    """Reads across features, which do not know each other; decides nothing."""
+
+    def __init__(
+        self, settings: TenantSettings, directory: Directory, outbound: OutboundStore, presence: PresenceStore
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._outbound = outbound
+        self._presence = presence
+
+    def of(self, head: Head) -> dict[str, Any]:
+        """JSON-ready: ``sections, presence, outbound, permissions, recentChanges, recommendations``."""
+        services = self._directory.services(head.tenant_id, top=MOST_SERVICES_READ).items
+        state = self._presence.state(head.tenant_id)
+        effects = self._settings.effects(head, head.settings.value)
+        recent = self._settings.history(head.tenant_id, top=RECENT, continuation=None, section=None, by=None)
+        return {
+            "sections": {n: {"effective": e.effective, "because": list(e.because)} for n, e in effects.items()},
+            "presence": _presence(head, state),
+            "outbound": self._top_services(head, services),
+            # Until grants are read, nothing is claimed about them.
+            "permissions": {"state": "unknown", "gaps": []},
+            "recentChanges": recent.items,
+            "recommendations": _recommendations(head, state, services),
+        }
+
+    def _top_services(self, head: Head, services: list[Service]) -> list[dict[str, Any]]:
+        """Those that hold the most slots, fullest first."""
+        limit = head.settings.value.outbound.max_scheduled_tasks_per_service
+        callers = [service for service in services if service.outbound_enabled]
+        with ThreadPoolExecutor(8) as pool:
+            held = list(pool.map(lambda service: self._outbound.slots(head.tenant_id, service.upn), callers))
+        rows = []
+        for service, slots in zip(callers, held, strict=True):
+            in_progress = sum(slot.in_progress for slot in slots)
+            rows.append(
+                {
+                    "serviceUpn": service.upn,
+                    "limit": limit,
+                    "scheduled": len(slots) - in_progress,
+                    "inProgress": in_progress,
+                    "free": max(limit - len(slots), 0),
+                }
+            )
+        return sorted(rows, key=lambda row: int(str(row["free"])))[:TOP_SERVICES]
+
+
+def _presence(head: Head, state: PollState) -> dict[str, Any]:
+    return {
+        "tracking": head.settings.value.presence_tracking.track_over_guest_accounts,
+        "lastPollAt": state.polled_at or None,
+        "degraded": state.accounts.degraded,
+    }
+
+
+def _recommendations(head: Head, state: PollState, services: list[Service]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    tracking = head.settings.value.presence_tracking.track_over_guest_accounts
+    if tracking and state.accounts.degraded:
+        message = "Neither presence account can read your tenant, so agents will show as Unknown. Test the accounts."
+        found.append({"code": "PresenceDegraded", "message": message})
+    if tracking and state.accounts.account1.well and state.accounts.account1.since is not None:
+        # The product's pages advise it once calls can be told from being busy.
+        message = "Calls can be told from being busy now, so let the service distribute while busy."
+        found += [
+            {"code": "DistributeWhileBusy", "message": message, "serviceUpn": service.upn}
+            for service in services
+            if not service.distribution.while_busy
+        ]
+    return found

@@ -1,0 +1,93 @@
+"""Who changed what: rows beside the settings, written in the transaction of the change, newest first.
+
+The settings row counts the entries (``audit``), and an entry's key is that count from the top, so the order of keys is
+the order of changes whatever the clocks of instances say.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any, Final
+
+from shared.callers import Caller
+from shared.storage.keys import prefix_end
+from shared.storage.tables import Insert, Row, Table, with_doc
+from shared.tenants.models import Page
+from shared.wire import Wire
+
+_PREFIX: Final = "audit:"
+_TOP: Final = 9_999_999_999
+
+
+class Author(Wire):
+    """Whoever made a change; ``tid`` tells the platform's staff from the tenant's own."""
+
+    oid: str
+    name: str
+    tid: str
+
+
+class Change(Wire):
+    """One field. Of a secret it is said that it changed and nothing else."""
+
+    path: str
+    old: Any = None
+    new: Any = None
+
+
+class AuditEntry(Wire):
+    """One write. ``revision`` is the ETag it gave the settings; a widget key leaves it as it was."""
+
+    at: str
+    by: Author
+    revision: int
+    changes: list[Change]
+
+
+def entry(tenant_id: str, count: int, at: str, by: Caller, revision: int, changes: Sequence[dict[str, Any]]) -> Insert:
+    """The operation that adds entry number ``count``."""
+    author = Author(oid=by.oid, name=by.name, tid=by.tid)
+    audited = AuditEntry(at=at, by=author, revision=revision, changes=[Change(**change) for change in changes])
+    return Insert(Row(tenant_id, f"{_PREFIX}{_TOP - count:010}", with_doc(audited.as_json())))
+
+
+def page(
+    table: Table, tenant_id: str, *, top: int, continuation: str | None, section: str | None, by: str | None
+) -> Page[AuditEntry]:
+    """Entries that touch a section (``widgetKey`` is one too) or were made by an author (oid), newest first."""
+    found: list[AuditEntry] = []
+    while True:
+        rows, continuation = table.page(tenant_id, _PREFIX, prefix_end(_PREFIX), top=top, continuation=continuation)
+        for at, row in enumerate(rows):
+            audited = AuditEntry.model_validate(row.doc, by_alias=True, by_name=False)
+            if _fits(audited, section, by):
+                if len(found) == top:
+                    return Page(found, rows[at].row)
+                found.append(audited)
+        if continuation is None or len(found) == top:
+            return Page(found, continuation)
+
+
+def as_csv(entries: Sequence[AuditEntry]) -> str:
+    """One line per changed field. Texts that a spreadsheet would take for a formula are quoted as text."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["at", "oid", "name", "tid", "revision", "path", "old", "new"])
+    for audited in entries:
+        for change in audited.changes:
+            row = [audited.at, audited.by.oid, audited.by.name, audited.by.tid, audited.revision]
+            writer.writerow([_cell(value) for value in [*row, change.path, change.old, change.new]])
+    return out.getvalue()
+
+
+def _fits(audited: AuditEntry, section: str | None, by: str | None) -> bool:
+    if by is not None and audited.by.oid != by.casefold():
+        return False
+    return section is None or any(change.path.split(".")[0] == section for change in audited.changes)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

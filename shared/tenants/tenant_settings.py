@@ -1,0 +1,181 @@
+"""The settings of a tenant: read, written and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from shared import log
+from shared.callers import Caller
+from shared.clock import Clock, to_wire
+from shared.errors import Invalid, NotFound, Stale
+from shared.storage.secrets import SecretBox
+from shared.storage.tables import Exists, Row, Table, with_doc
+from shared.tenants import audit
+from shared.tenants.connection_string import Refused, read_connection_string
+from shared.tenants.documents import Held, Versions, check, held, write
+from shared.tenants.effects import Effect, effects
+from shared.tenants.licences import ROW as LICENCES
+from shared.tenants.licences import Licences
+from shared.tenants.models import Page, Stored
+from shared.tenants.settings import SECTIONS, Secret, Settings
+from shared.tenants.settings_document import differences, merged, replaced, shown
+from shared.tenants.tenants import SETTINGS, Head
+from shared.wire import Wire
+
+_CHECK: Final = "head:check:"
+
+
+class Warned(Wire):
+    """Something that does not block a write and that an admin should know."""
+
+    path: str
+    code: str
+    message: str
+
+
+Warner = Callable[[Head, Settings], Sequence[Warned]]
+
+
+class TenantSettings:
+    """``warners`` are asked at each answer; ``acs_suffixes`` are the hosts a connection string may name."""
+
+    def __init__(
+        self,
+        table: Table,
+        secrets: SecretBox,
+        licences: Licences,
+        acs_suffixes: Sequence[str],
+        warners: Sequence[Warner],
+        clock: Clock,
+    ) -> None:
+        self._table = table
+        self._secrets = secrets
+        self._licences = licences
+        self._suffixes = tuple(acs_suffixes)
+        self._warners = warners
+        self._clock = clock
+
+    def shown(self, head: Head, settings: Settings) -> dict[str, Any]:
+        """The document as callers read it, with ``effective`` by section and ``warnings``."""
+        warnings = [warned.as_json() for warner in self._warners for warned in warner(head, settings)]
+        effective = self.effects(head, settings)
+        warnings += [
+            Warned(
+                path=section,
+                code="NotEffective",
+                message=f"these settings have no effect yet: {', '.join(effect.because)}",
+            ).as_json()
+            for section, effect in effective.items()
+            if {"ProductNotLicensed", "NoLicensedService", "NoLicensedUser"}.intersection(effect.because)
+            and settings.section(section) != Settings().section(section)
+        ]
+        shown_effects = {name: {"effective": e.effective, "because": list(e.because)} for name, e in effective.items()}
+        return shown(settings, _last_checks(head)) | {"effective": shown_effects, "warnings": warnings}
+
+    def section(self, head: Head, name: str) -> dict[str, Any]:
+        """One section as callers read it. Raises NotFound (``SectionNotFound``)."""
+        if name not in SECTIONS:
+            raise NotFound(f"there is no section {name[:64]}; there are {', '.join(SECTIONS)}", code="SectionNotFound")
+        section: dict[str, Any] = shown(head.settings.value, _last_checks(head))[name]
+        return section
+
+    def effects(self, head: Head, settings: Settings) -> dict[str, Effect]:
+        in_use = self._licences.in_use(head.tenant_id, head.rows.get(LICENCES))
+        return effects(settings, frozenset(head.tenant.value.products), in_use)
+
+    def replace(self, head: Head, document: object, *, versions: Versions, by: Caller) -> Stored[Settings]:
+        """The whole document. Raises NeedsVersion, Stale, then Invalid: an old version is not worth judging."""
+        check(head.settings, versions)
+        return self._save(head, replaced(head.settings.value, document, self._seal(head)), by)
+
+    def patch(self, head: Head, patch: object, *, versions: Versions, by: Caller) -> Stored[Settings]:
+        """A merge patch (RFC 7396) on the version named."""
+        check(head.settings, versions)
+        return self._save(head, merged(head.settings.value, patch, self._seal(head)), by)
+
+    def reset(self, head: Head, *, versions: Versions, by: Caller) -> Stored[Settings]:
+        """Back to the defaults; secrets are cleared."""
+        check(head.settings, versions)
+        return self._save(head, Settings(), by)
+
+    def history(
+        self, tenant_id: str, *, top: int, continuation: str | None, section: str | None, by: str | None
+    ) -> Page[audit.AuditEntry]:
+        """Changes, newest first."""
+        return audit.page(self._table, tenant_id, top=top, continuation=continuation, section=section, by=by)
+
+    def connection_string(self, head: Head, section: str) -> str | None:
+        """The stored secret in clear, for the call that uses it and nobody else."""
+        secret = _secret(head.settings.value, section)
+        if secret is None:
+            return None
+        return self._secrets.open(secret.sealed, tenant=head.tenant_id, field=_field(section))
+
+    def note_check(self, head: Head, section: str, text: str, result: dict[str, Any]) -> None:
+        """Keep the last check of the stored string for the portal; it belongs to no version.
+
+        A check of another string is not kept: it says nothing about what is stored.
+        """
+        secret = _secret(head.settings.value, section)
+        try:
+            fingerprint = read_connection_string(text, self._suffixes).fingerprint
+        except Refused:
+            return
+        if secret is not None and secret.fingerprint == fingerprint:
+            values = with_doc({"fingerprint": fingerprint, "result": result})
+            self._table.overwrite(Row(head.tenant_id, _CHECK + section, values))
+
+    def _save(self, head: Head, settings: Settings, by: Caller) -> Stored[Settings]:
+        """Settings and audit entry in one transaction.
+
+        A refreshed widget key adds an audit entry too, and so touches the row without making a new version: then
+        the same write is tried on the row as it is now.
+        """
+        found: Held[Settings] | None = head.settings
+        changes = differences(head.settings.value, settings)
+        while changes and found is not None and found.revision == head.settings.revision:
+            count = found.row.number("audit") + 1
+            operations = [
+                write(found, head.tenant_id, SETTINGS, settings, audit=count),
+                audit.entry(head.tenant_id, count, to_wire(self._clock()), by, found.revision + 1, changes),
+            ]
+            try:
+                self._table.transact(operations)
+            except (Exists, Stale):
+                found = self._reread(head.tenant_id)
+                continue
+            paths = ",".join(str(change["path"]) for change in changes)
+            log.info("settings changed", tenant=head.tenant_id, by=by.oid, revision=found.revision + 1, paths=paths)
+            return Stored(settings, found.revision + 1)
+        if changes:
+            etag = found.revision if found else None
+            raise Stale("somebody changed the settings while you wrote; read them again", etag=etag)
+        return head.settings.stored
+
+    def _reread(self, tenant_id: str) -> Held[Settings] | None:
+        row = self._table.get(tenant_id, SETTINGS)
+        return held(Settings, row) if row else None
+
+    def _seal(self, head: Head) -> Callable[[str, str], Secret]:
+        def seal(section: str, text: str) -> Secret:
+            try:
+                read = read_connection_string(text, self._suffixes)
+            except Refused as exc:
+                raise Invalid.field("", exc.detail, exc.code) from None
+            sealed = self._secrets.seal(read.text, tenant=head.tenant_id, field=_field(section))
+            return Secret(sealed=sealed, endpoint=read.endpoint, fingerprint=read.fingerprint)
+
+        return seal
+
+
+def _secret(settings: Settings, section: str) -> Secret | None:
+    return (settings.interact if section == "interact" else settings.assistant).acs_connection_string
+
+
+def _field(section: str) -> str:
+    return f"{section}.acsConnectionString"
+
+
+def _last_checks(head: Head) -> dict[str, Any]:
+    return {key.removeprefix(_CHECK): row.doc for key, row in head.rows.items() if key.startswith(_CHECK)}

@@ -1,0 +1,164 @@
+"""The widget key of a tenant: a random GUID that a website sends along with each request.
+
+It is kept twice: sealed at the tenant's head, so that an admin can copy it, and as the SHA-256 of its lower-case form
+in the table ``widgetkeys``, where one point read leads from a key to its tenant (122 random bits need no salt). A head
+names the hashes that were replaced until they are removed, so a crash in between is made good by the next
+refresh or look at the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+from shared import log
+from shared.callers import Caller
+from shared.clock import Clock, to_wire
+from shared.errors import NotFound, NotKnown, Stale
+from shared.storage.secrets import SecretBox
+from shared.storage.tables import Exists, Insert, Merge, Replace, Row, Table
+from shared.tenants import audit
+from shared.wire import Wire, is_guid
+
+ROW: Final = "head:widget"
+_SETTINGS: Final = "head:settings"  # its row counts the audit entries
+FIELD: Final = "widgetKey"
+BELIEVED_FOR: Final = 5.0  # seconds another instance may go on believing a key that was replaced
+_MOST_BELIEVED: Final = 10_000  # keys kept in mind per process
+
+
+class WidgetKey(Wire):
+    """The key in clear: for the calls that exist to hand it out."""
+
+    widget_key: str
+    created_at: str
+
+
+class WidgetKeys:
+    """``heads`` is the table of tenant heads, ``keys`` leads from a key's hash to its tenant."""
+
+    def __init__(
+        self,
+        heads: Table,
+        keys: Table,
+        secrets: SecretBox,
+        clock: Clock,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._heads = heads
+        self._keys = keys
+        self._secrets = secrets
+        self._clock = clock
+        self._elapsed = elapsed
+        self._believed: dict[str, tuple[str, float]] = {}
+        self._refreshes = 0
+        self._lock = threading.Lock()
+
+    def first(self, tenant_id: str) -> Insert:
+        """The operation that gives a new tenant its key. The way to the tenant is laid before the key exists."""
+        key = str(uuid.uuid4())
+        self._keys.overwrite(Row(_hash(key), "tenant", {"tenant_id": tenant_id}))
+        return Insert(self._row(tenant_id, key))
+
+    def read(self, tenant_id: str) -> WidgetKey:
+        row = self._head(tenant_id)
+        self._remove_retired(row)
+        return self._open(row)
+
+    def refresh(self, tenant_id: str, *, by: Caller) -> WidgetKey:
+        """A new key; the old one is invalid at once here and within 5 s elsewhere. Audited."""
+        key = str(uuid.uuid4())
+        self._keys.overwrite(Row(_hash(key), "tenant", {"tenant_id": tenant_id}))
+        while True:
+            before = self._head(tenant_id)
+            settings = self._heads.get(tenant_id, _SETTINGS)
+            if settings is None:
+                raise NotFound("there is no such tenant", code="TenantNotFound")
+            after = self._row(tenant_id, key, retired=before.text("hash"))
+            count, revision = settings.number("audit") + 1, settings.number("revision")
+            change = {"path": FIELD, "old": None, "new": "changed"}
+            self._remove_retired(before)
+            try:
+                self._heads.transact(
+                    [
+                        Replace(after, before.etag),
+                        Merge(Row(tenant_id, _SETTINGS, {"audit": count}), settings.etag),
+                        audit.entry(tenant_id, count, to_wire(self._clock()), by, revision, [change]),
+                    ]
+                )
+            except (Exists, Stale):
+                continue  # another refresh, or a settings write, was faster
+            break
+        self._disbelieve(before.text("hash"))
+        self._keys.remove_blindly([Row(before.text("hash"), "tenant", {})])
+        log.info("widget key refreshed", tenant=tenant_id, by=by.oid)
+        return self._open(after)
+
+    def tenant_of(self, key: str | None) -> str:
+        """The tenant a key belongs to. Raises NotKnown, the same for a missing, malformed and unknown key."""
+        digest = _hash(key.strip().lower()) if key and is_guid(key.strip()) else ""
+        with self._lock:
+            tenant_id, until = self._believed.get(digest, ("", 0.0))
+            refreshes = self._refreshes
+        if tenant_id and self._elapsed() < until:
+            return tenant_id
+        asked = self._elapsed()
+        row = self._keys.get(digest, "tenant") if digest else None
+        if row is None:
+            log.info("a widget key was refused", why="unknown" if digest else "malformed" if key else "missing")
+            raise NotKnown("the widget key is not valid", code="WidgetKeyInvalid")
+        self._believe(digest, row.text("tenant_id"), asked + BELIEVED_FOR, refreshes)
+        return row.text("tenant_id")
+
+    def forget(self, tenant_id: str) -> None:
+        """Remove the way from the key to a tenant that leaves."""
+        row = self._heads.get(tenant_id, ROW)
+        if row is not None:
+            self._remove_retired(row)
+            self._disbelieve(row.text("hash"))
+            self._keys.remove_blindly([Row(row.text("hash"), "tenant", {})])
+
+    def _believe(self, digest: str, tenant_id: str, until: float, refreshes: int) -> None:
+        """Not if a key was refreshed while this one was looked up: it may be the old one."""
+        with self._lock:
+            if refreshes == self._refreshes:
+                if len(self._believed) >= _MOST_BELIEVED:
+                    self._believed.clear()
+                self._believed[digest] = (tenant_id, until)
+
+    def _disbelieve(self, digest: str) -> None:
+        with self._lock:
+            self._refreshes += 1
+            self._believed.pop(digest, None)
+
+    def _head(self, tenant_id: str) -> Row:
+        row = self._heads.get(tenant_id, ROW)
+        if row is None:
+            raise NotFound("there is no such tenant", code="TenantNotFound")
+        return row
+
+    def _row(self, tenant_id: str, key: str, retired: str = "") -> Row:
+        values = {
+            "sealed": self._secrets.seal(key, tenant=tenant_id, field=FIELD),
+            "hash": _hash(key),
+            "retired": retired,
+            "created_at": to_wire(self._clock()),
+        }
+        return Row(tenant_id, ROW, values)
+
+    def _open(self, row: Row) -> WidgetKey:
+        key = self._secrets.open(row.text("sealed"), tenant=row.partition, field=FIELD)
+        return WidgetKey(widget_key=key, created_at=row.text("created_at"))
+
+    def _remove_retired(self, row: Row) -> None:
+        """What a crash after the last refresh may have left. Removing what is gone costs nothing but the call."""
+        if retired := row.text("retired"):
+            self._keys.remove_blindly([Row(retired, "tenant", {})])
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -1,0 +1,95 @@
+"""Who changed what, and two admins at once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import requests
+
+from tests.app.stack import ADMIN, AppStack
+
+
+def test_each_change_is_listed_newest_first_with_author_path_and_values(stack: AppStack) -> None:
+    tenant = stack.new_tenant(services=0)
+    path = f"/api/tenants/{tenant.id}/settings"
+    tenant.set(outbound={"maxScheduledTasksPerService": 3})
+    tenant.set(interact={"authorization": "VerifyToken", "restrictOrigins": True})
+    newest, oldest = tenant.call("GET", f"{path}/history").json()["items"]
+    assert oldest["by"] == {"oid": ADMIN, "name": "Alex Admin", "tid": tenant.id}
+    assert oldest["changes"] == [{"path": "outbound.maxScheduledTasksPerService", "old": 20, "new": 3}]
+    assert [change["path"] for change in newest["changes"]] == ["interact.authorization", "interact.restrictOrigins"]
+    assert (oldest["revision"], newest["revision"]) == (2, 3)
+    assert len(tenant.call("GET", f"{path}/history?section=outbound").json()["items"]) == 1
+    assert len(tenant.call("GET", f"{path}/history?by={ADMIN.upper()}").json()["items"]) == 2
+    assert tenant.call("GET", f"{path}/history?by={tenant.id}").json()["items"] == []
+    first = tenant.call("GET", f"{path}/history?top=1").json()
+    second = tenant.call("GET", f"{path}/history", params={"top": 1, "continuation": first["continuation"]}).json()
+    assert [first["items"], second["items"]] == [[newest], [oldest]]
+
+
+def test_a_spreadsheet_gets_one_line_per_changed_field(stack: AppStack) -> None:
+    tenant = stack.new_tenant(services=0)
+    tenant.set(attendantConsole={"contactSearchFilter": "=cmd()", "teamVisibility": "None"})
+    answer = tenant.call("GET", f"/api/tenants/{tenant.id}/settings/history?format=csv")
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert {row["path"]: row["new"] for row in rows} == {
+        "attendantConsole.contactSearchFilter": "'=cmd()",  # not a formula
+        "attendantConsole.teamVisibility": "None",
+    }
+    assert tenant.call("GET", f"/api/tenants/{tenant.id}/settings/history?format=xml").status_code == 422
+
+
+def test_two_processes_patching_200_times_lose_no_update_and_audit_each(stack: AppStack) -> None:
+    tenant = stack.new_tenant(services=0)
+    url = f"{stack.base}/api/tenants/{tenant.id}/settings"
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        saved = [etag for etags in pool.map(_admin, [url] * 2, [tenant.token] * 2, [100] * 2) for etag in etags]
+    assert len(saved) == len(set(saved)) == 200
+    audited: list[int] = []
+    continuation = None
+    while True:
+        params = {"top": 100, "continuation": continuation}
+        page = tenant.call("GET", f"/api/tenants/{tenant.id}/settings/history", params=params).json()
+        audited += [row["revision"] for row in page["items"]]
+        continuation = page["continuation"]
+        if continuation is None:
+            break
+    assert audited == sorted(saved, reverse=True) == list(range(201, 1, -1))
+    final = requests.get(url, headers={"Authorization": f"Bearer {tenant.token}"}, timeout=20).json()
+    assert final["interact"]["sessionRecoveryTimeoutSeconds"] + final["outbound"]["maxScheduledTasksPerService"] > 6
+
+
+def _admin(url: str, token: str, writes: int) -> list[int]:
+    """Reads, changes, and on 412 reads again, until ``writes`` of its own got through; their ETags."""
+    saved: list[int] = []
+    with requests.Session() as http:
+        http.trust_env = False
+        http.headers["Authorization"] = f"Bearer {token}"
+        while len(saved) < writes:
+            read = http.get(url, timeout=20)
+            limit = read.json()["outbound"]["maxScheduledTasksPerService"]
+            body: dict[str, Any] = {"outbound": {"maxScheduledTasksPerService": limit % 50 + 1}}
+            answer = http.patch(url, json=body, headers={"If-Match": read.headers["ETag"]}, timeout=20)
+            assert answer.status_code in (200, 412), answer.text
+            if answer.status_code == 200:
+                saved.append(int(answer.headers["ETag"].strip('"')))
+    return saved
+
+
+def test_the_overview_says_it_all_in_one_call(stack: AppStack) -> None:
+    tenant = stack.new_tenant(services=2, limit=5)
+    tenant.submit(1)
+    overview = tenant.call("GET", f"/api/tenants/{tenant.id}/overview").json()
+    assert set(overview) == {"sections", "presence", "outbound", "permissions", "recentChanges", "recommendations"}
+    assert overview["sections"]["outbound"] == {"effective": True, "because": []}
+    assert overview["sections"]["interact"]["because"] == ["ProductNotLicensed", "NoLicensedUser", "SwitchedOff"]
+    assert [(row["serviceUpn"], row["scheduled"], row["free"]) for row in overview["outbound"]] == [
+        (tenant.services[1], 1, 4),
+        (tenant.services[0], 0, 5),
+    ]
+    assert overview["recentChanges"][0]["changes"][0]["path"] == "outbound.maxScheduledTasksPerService"

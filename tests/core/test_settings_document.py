@@ -1,0 +1,140 @@
+"""The settings document as a pure thing: merging, replacing, and what is shown of it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import Invalid
+from shared.tenants.settings import Secret, Settings, schema
+from shared.tenants.settings_document import differences, merged, replaced, shown
+
+GOOD = "endpoint=https://good.communication.azure.com/;accesskey=AAAA"
+
+
+def seal(section: str, text: str) -> Secret:
+    if not text.startswith("endpoint="):
+        raise Invalid.field("", "is not a connection string", "InvalidConnectionString")
+    return Secret(sealed=f"sealed for {section}", endpoint="https://good", fingerprint=str(hash(text)))
+
+
+sections: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "outbound": {"maxScheduledTasksPerService": st.integers(1, 50) | st.none()},
+    "interact": {
+        "o365UserId": st.uuids().map(str) | st.none(),
+        "sessionRecoveryTimeoutSeconds": st.integers(5, 60) | st.none(),
+        "authorization": st.sampled_from(["None", "VerifyToken", "VerifyTokenAndTenant"]) | st.none(),
+        "restrictOrigins": st.booleans() | st.none(),
+        "allowedOrigins": st.lists(st.sampled_from([f"https://{n}.example" for n in "abcde"]), unique=True) | st.none(),
+    },
+    "attendantConsole": {
+        "contactSearchFilter": st.text("aé'=() ", max_size=20) | st.none(),
+        "teamVisibility": st.sampled_from(["None", "OwnMembers", "AllMembers"]) | st.none(),
+    },
+    "presenceTracking": {"trackOverGuestAccounts": st.booleans() | st.none()},
+}
+patches = st.fixed_dictionaries(
+    {}, optional={name: st.none() | st.fixed_dictionaries({}, optional=fields) for name, fields in sections.items()}
+)
+
+
+def reference_merge(target: Any, patch: Any) -> Any:
+    """RFC 7396, as its pseudo code has it."""
+    if not isinstance(patch, dict):
+        return patch
+    target = copy.deepcopy(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            target.pop(name, None)
+        else:
+            target[name] = reference_merge(target.get(name), value)
+    return target
+
+
+def filled(document: dict[str, Any]) -> dict[str, Any]:
+    """Defaults where something is missing."""
+    return {name: default | document.get(name, {}) for name, default in Settings().as_json().items()}
+
+
+@given(st.lists(patches, max_size=6))
+def test_any_sequence_of_patches_is_the_same_as_merging_them_locally(changes: list[dict[str, Any]]) -> None:
+    settings, expected = Settings(), Settings().as_json()
+    for patch in changes:
+        settings = merged(settings, patch, seal)
+        expected = filled(reference_merge(expected, patch))
+    assert settings.as_json() == expected
+
+
+@given(st.lists(patches, max_size=3), st.booleans())
+def test_putting_back_what_was_shown_changes_nothing(changes: list[dict[str, Any]], secret: bool) -> None:
+    settings = merged(Settings(), {"interact": {"acsConnectionString": GOOD, "enabled": True}} if secret else {}, seal)
+    for patch in changes:
+        if not (secret and patch.get("interact", {}) is None):
+            settings = merged(settings, patch, seal)
+    answer = shown(settings, {}) | {"effective": {}, "warnings": []}
+    assert replaced(settings, answer, seal) == settings
+    assert differences(settings, replaced(settings, answer, seal)) == []
+
+
+@given(patches)
+def test_what_is_shown_never_holds_what_is_sealed(patch: dict[str, Any]) -> None:
+    settings = merged(merged(Settings(), {"assistant": {"acsConnectionString": GOOD}}, seal), patch, seal)
+    assert "sealed" not in str(shown(settings, {}))
+
+
+def test_findings_about_fields_switches_and_secrets_come_together() -> None:
+    patch = {
+        "outbound": {"maxScheduledTasksPerService": 0},
+        "interact": {"acsConnectionString": "nonsense", "enabled": True},
+        "assistant": {"useOwnAcs": True, "acsConnectionString": 5},
+    }
+    with pytest.raises(Invalid) as refused:
+        merged(Settings(), patch, seal)
+    assert {finding.path for finding in refused.value.findings} == {
+        "outbound.maxScheduledTasksPerService",
+        "interact.acsConnectionString",
+        "assistant.acsConnectionString",
+    }
+
+
+def test_a_section_that_is_no_object_is_a_finding_and_no_crash() -> None:
+    values: list[Any] = [5, [], "x", True]
+    for value in values:
+        with pytest.raises(Invalid):
+            merged(Settings(), {"interact": value}, seal)
+        with pytest.raises(Invalid):
+            replaced(Settings(), {"assistant": value}, seal)
+
+
+@pytest.mark.parametrize(
+    ("origin", "kept"),
+    [
+        ("https://www.Example.com", "https://www.example.com"),
+        ("https://www.example.com:443", "https://www.example.com"),
+        ("https://www.example.com:8443", "https://www.example.com:8443"),
+        *(
+            (bad, None)
+            for bad in ("http://a.example", "https://a.example/", "https://a b", "https://ä.example", "*", "")
+        ),
+        *((bad, None) for bad in ("https://a.example:0", "https://a.example:65536", "https://u@a.example", "null")),
+    ],
+)
+def test_an_origin_is_https_and_host_and_port(origin: str, kept: str | None) -> None:
+    patch = {"interact": {"allowedOrigins": [origin]}}
+    if kept is None:
+        with pytest.raises(Invalid):
+            merged(Settings(), patch, seal)
+    else:
+        assert merged(Settings(), patch, seal).interact.allowed_origins == [kept]
+
+
+def test_every_setting_explains_itself() -> None:
+    for model in schema()["$defs"].values():
+        for name, field in model["properties"].items():
+            assert field["title"], name
+            assert field["description"], name
+            assert "default" in field, name

@@ -1,0 +1,1 @@
+"""Commands for operators and for whoever changes the code."""
