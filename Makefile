@@ -21,7 +21,7 @@ run: setup ## Start the app with everything around it; Ctrl-C stops it
 test: setup ## Check style and types, then run all tests
 	@echo "== style"; $(BIN)/ruff check .; $(BIN)/ruff format --check .
 	@echo "== types"; $(BIN)/mypy
-	@echo "== tests"; env -u CONTAINER_NAME $(BIN)/python -m pytest
+	@echo "== tests"; env -u CONTAINER_NAME $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 lint: setup ## Check style
 	@$(BIN)/ruff check .
@@ -34,7 +34,7 @@ format: setup ## Put all Python files into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## Measure cold start and admission; prints a table, ratios first
+bench: setup ## Measure cold start, admission and calls; prints a table, ratios first
 	@env -u CONTAINER_NAME $(BIN)/python -m bench
 
 clean: ## Remove what setup, runs and tests left here

@@ -1,1 +1,1 @@
-"""Measures cold start and admission, each against a named bare equivalent. Start it with `python -m bench`."""
+"""Measures cold start, admission and HTTP calls, each against something bare. Start it with `python -m bench`."""

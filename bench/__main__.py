@@ -1,4 +1,4 @@
-"""`python -m bench`: cold start and admission, ratios first. Exit code 1 if an admission gave up.
+"""`python -m bench`: cold start, admission and HTTP calls, ratios first. Exit code 1 if one of them gave up.
 
 `--quick` takes fewer and shorter rounds, enough to see that everything works; its figures prove nothing.
 """
@@ -12,15 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bench import admission, cold_start
+from bench import admission, calls, cold_start
 from bench.rounds import Spread, say
 from bench.stack import stack
 from devhost.errors import CannotStart
 
 
 def main() -> int:
-    """0 when every admission got its answer, 2 with one sentence on stderr if the stack cannot start."""
-    parser = argparse.ArgumentParser(prog="bench", description="Measures cold start and admission.")
+    """0 when every admission and call got its answer, 2 with one sentence on stderr if the stack cannot start."""
+    parser = argparse.ArgumentParser(prog="bench", description="Measures cold start, admission and HTTP calls.")
     parser.add_argument("--quick", action="store_true", help="under 30 s; to see that it works, not for figures")
     quick = parser.parse_args().quick
     began = time.monotonic()
@@ -29,15 +29,17 @@ def main() -> int:
             if quick:
                 starts = cold_start.measure(around, rounds=1, warm_ups=0, runs=1)
                 comparisons = admission.measure(around.connection, admission.A_FEW, rounds=1, length=0.3)
+                called = calls.measure(around, rounds=1, length=0.3, counting=0.3)
             else:
                 starts = cold_start.measure(around, rounds=5, warm_ups=1, runs=3)
                 comparisons = admission.measure(around.connection, admission.SCENARIOS, rounds=5, length=1.0)
+                called = calls.measure(around, rounds=5, length=1.0, counting=6.0)
     except CannotStart as reason:
         say(f"bench: {reason}")
         return 2
     say(f"done after {time.monotonic() - began:.0f} s")
-    print("\n".join([*_machine(), "", *_cold(starts), "", *_admissions(comparisons)]))
-    return 1 if any(one.ours.give_ups + one.bare.give_ups for one in comparisons) else 0
+    print("\n".join([*_machine(), "", *_cold(starts), "", *_admissions(comparisons), "", *_calls(called)]))
+    return 1 if called.give_ups or any(one.ours.give_ups + one.bare.give_ups for one in comparisons) else 0
 
 
 def _machine() -> Iterator[str]:
@@ -80,6 +82,26 @@ def _admissions(comparisons: list[admission.Comparison]) -> Iterator[str]:
         ]
         give_ups = f"{ours.give_ups}, {bare.give_ups}"
         yield f"  {one.scenario.title:<46}" + "".join(f"{cell:<14}" for cell in cells) + give_ups
+
+
+def _calls(called: calls.Calls) -> Iterator[str]:
+    yield "CALLS over HTTP (constant: a function that answers a constant, on a devhost of the same kind)"
+    yield f"  {'':38}{'per s, ours / constant':<26}{'per s':<14}{'p50 ms':<14}{'p99 ms':<14}{'samples':<14}gave up"
+    for one in called.timed:
+        ours, bare = one.ours, one.constant
+        cells = (
+            _pair(ours.per_second, bare.per_second, 0),
+            f"{ours.p50:.1f}, {bare.p50:.1f}",
+            f"{ours.p99:.0f}, {bare.p99:.0f}",
+            f"{ours.samples}, {bare.samples}",
+        )
+        yield (
+            f"  {calls.titles(one):<38}{one.per_second.text(3):<26}"
+            + "".join(f"{cell:<14}" for cell in cells)
+            + (f"{ours.give_ups}, {bare.give_ups}")
+        )
+    yield "  storage operations, by table:"
+    yield from calls.operations(called.counted)
 
 
 def _pair(ours: Spread, bare: Spread, digits: int) -> str:

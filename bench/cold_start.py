@@ -7,14 +7,12 @@ timers and queues, so nothing but the request runs.
 
 from __future__ import annotations
 
-import json
-import secrets
 import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -23,9 +21,8 @@ from typing import Final
 from bench.imports import Cost, heaviest
 from bench.rounds import Spread, ratio, say, take_turns
 from bench.stack import Stack, clean_environment
+from bench.workers import Door, worker
 from devhost.checks import ROOT
-from devhost.http import RUN_HEADER
-from devhost.job import Job
 from shared import clock
 from shared.bootstrap import open_trunk
 from shared.callers import Caller
@@ -125,41 +122,15 @@ def _tenant(stack: Stack) -> str:
 
 def _first_answer(stack: Stack, app: Path, path: str, headers: Mapping[str, str]) -> float:
     """Milliseconds from the start of a worker process to the end of its first answer, which must be a 200."""
-    secret = secrets.token_hex(8)
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        job = Job(0, str(app), str(stack.folder), door.fileno(), as_json=True, run_id=secret, secret=secret)
-        began = perf_counter()
-        ended = _in_worker(stack, job, lambda: _get(door.getsockname()[1], path, {RUN_HEADER: secret, **headers}))
-    return (ended - began) * 1000
+    began = perf_counter()
+    with worker(app, stack.folder, stack.environ) as door:
+        return (_get(door, path, headers) - began) * 1000
 
 
-def _in_worker(stack: Stack, job: Job, ask: Callable[[], float]) -> float:
-    """What ``ask`` gives while a worker does the job; the worker is gone afterwards."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs, (stack.folder / "worker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "devhost.worker"],
-            cwd=job.app_dir,
-            env=stack.environ,
-            stdin=theirs.fileno(),
-            stdout=log,
-            stderr=log,
-            pass_fds=[job.listen_fd],
-        )
-        try:
-            ours.sendall(json.dumps(asdict(job)).encode() + b"\n")
-            return ask()
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _get(port: int, path: str, headers: Mapping[str, str]) -> float:
+def _get(door: Door, path: str, headers: Mapping[str, str]) -> float:
     """The moment the whole answer was there. The connection waits in the door's queue until a worker takes it."""
-    told = {"Host": f"127.0.0.1:{port}", "Connection": "close", **headers}
-    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
-    with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+    with socket.create_connection(("127.0.0.1", door.port), timeout=_PATIENCE) as connection:
+        connection.sendall(door.request(path, {"Connection": "close", **headers}))
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
         ended = perf_counter()
     if not answer.startswith(b"HTTP/1.1 200"):

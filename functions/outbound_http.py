@@ -84,8 +84,8 @@ def list_poison(call: web.Call) -> func.HttpResponse:
     tenant_must_exist=False,
 )
 def list_all_poison(call: web.Call) -> func.HttpResponse:
-    """List queue messages that could not be read and name no tenant, newest first."""
-    return call.ok(core().intake.page(core().intake.nobody, top=call.top, continuation=call.continuation))
+    """List the queue messages of all tenants, and of none, that could not be read, newest first."""
+    return call.ok(core().intake.page(core().intake.everybody, top=call.top, continuation=call.continuation))
 
 
 def _full(refused: Refused) -> Conflict:

@@ -17,6 +17,7 @@ from shared.errors import (
     Conflict,
     Denied,
     Invalid,
+    Malformed,
     NeedsVersion,
     NotAllowed,
     NotFound,
@@ -28,12 +29,6 @@ from shared.errors import (
     Unreachable,
     Upstream,
 )
-
-
-class Malformed(AppError):
-    """The body is not the JSON it says it is."""
-
-    code = "MalformedJson"
 
 
 class WrongMediaType(AppError):
@@ -64,6 +59,7 @@ STATUS: Final[dict[type[AppError], int]] = {
     Unreachable: 504,
     AppError: 500,
 }
+MOST_FINDINGS: Final = 100  # listed in one answer
 _RETRY_UNAVAILABLE: Final = 5  # seconds; storage is back, or it is not a blip
 
 
@@ -98,7 +94,7 @@ def problem(exc: AppError, trace_id: str) -> func.HttpResponse:
         "error": {"code": exc.code, "message": detail},
     }
     if isinstance(exc, Invalid):
-        body["errors"] = [finding.as_json() for finding in exc.findings]
+        body["errors"] = [finding.as_json() for finding in exc.findings[:MOST_FINDINGS]]
     body |= {
         name: f'"{value}"' if name == "etag" else value for name, value in exc.members.items() if value is not None
     }

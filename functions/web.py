@@ -17,12 +17,12 @@ from typing import Any, Final, TypeVar
 
 import azure.functions as func
 
-from functions.json_body import read_json
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
 from shared.callers import OPERATOR, Caller, Role
 from shared.errors import AppError, Invalid, NotAllowed, NotFound, NotKnown
+from shared.json_text import read_json
 from shared.tenants.documents import Versions
 from shared.tenants.models import Page, Stored
 from shared.tenants.tenants import Head

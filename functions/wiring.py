@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,8 +27,16 @@ def use(replacement: Core | None) -> None:
     _given = replacement
 
 
-@cache
+_building = Lock()
+
+
 def _default() -> Core:
+    with _building:  # the first calls of an instance come at once; one of them builds
+        return _build()
+
+
+@cache
+def _build() -> Core:
     # Imported here, since Azure's SDKs take half a second that indexing should not wait for.
     from shared.bootstrap import build  # noqa: PLC0415
     from shared.config import Config  # noqa: PLC0415

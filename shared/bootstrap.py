@@ -100,7 +100,8 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     """Open storage and wire everything. Raises StorageDown; talks to nobody else."""
     account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
     account.prepare()
-    session = open_session(config.gateway)
+    # Short, so that two accounts fit into the lease of a poll, see presence/poller.py.
+    session = open_session(config.gateway, connect_timeout=2.0, read_timeout=4.0)
     keys = SigningKeys(session, config.cloud, now)
     sign_ins = SignIns(session, config.cloud, config.graph_client_id, config.graph_client_secret, now)
     journal = account.table("journal")
@@ -123,7 +124,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         tenants=tenants,
         directory=directory,
         offboarding=Offboarding(
-            tenants, [account.table(name) for name in ("directory", "outbound", "journal", "presence")]
+            tenants, [account.table(name) for name in ("directory", "outbound", "journal", "presence")], now
         ),
         scheduler=scheduler,
         intake=Intake(scheduler, tenants, refusals, journal, now),

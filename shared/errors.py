@@ -1,6 +1,7 @@
 """What can go wrong, as types. The edge (functions/problems.py) gives each its HTTP status.
 
 AppError
+|- Malformed          the text is not JSON
 |- Invalid            the content breaks rules; carries every finding at once
 |- NotKnown           who calls is not proven
 |- NotAllowed         who calls is known and may not
@@ -51,6 +52,10 @@ class AppError(Exception):
         self.detail = detail
         self.code = code or type(self).code
         self.members = members
+
+
+class Malformed(AppError):
+    code = "MalformedJson"
 
 
 class Invalid(AppError):

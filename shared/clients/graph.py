@@ -12,7 +12,7 @@ import requests
 from shared.clients.answers import json_of, object_in, pause_of, reaching
 from shared.clock import Clock, now
 from shared.clouds import Cloud
-from shared.errors import Broken, Denied, Throttled
+from shared.errors import Broken, Denied, Throttled, Unreachable
 
 MOST_IDS: Final = 650  # Graph's limit for getPresencesByUserId
 
@@ -68,8 +68,10 @@ class Graph:
                 raise TokenRefused(f"{whom} does not accept the token", reason=_reason(response))
             case 403:
                 raise Denied(f"{whom} refuses: {_reason(response)}", reason=_reason(response))
-            case 429 | 503 | 504 as status:
-                raise Throttled(f"{whom} answered {status}", retry_after=pause_of(response, self._clock))
+            case 429:
+                raise Throttled(f"{whom} answered 429", retry_after=pause_of(response, self._clock))
+            case 503 | 504 as status:
+                raise Unreachable(f"{whom} answered {status}")
             case status:
                 raise Broken(f"{whom} answered {status}")
 

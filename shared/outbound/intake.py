@@ -1,21 +1,21 @@
 """The queue path: the same body as the connector's, plus tenantId, admitted by the same rule.
 
 A refusal ends the message and is not retried. What cannot be read is set aside with its reason, where the
-tenant named in it, or else the operator, finds it.
+tenant named in it and the operator find it.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from shared import log
 from shared.clock import Clock, to_wire
-from shared.errors import AppError, Conflict, Invalid, NotFound
+from shared.errors import AppError, Conflict, Invalid, Malformed, NotFound
+from shared.json_text import read_json
 from shared.outbound.models import SchedulerEntryWrite, read_entry
 from shared.outbound.refusals import Refusals, newest_first
 from shared.outbound.scheduler import Scheduler
-from shared.storage.tables import Row, Table, with_doc
+from shared.storage.tables import Row, Table, Value, with_doc
 from shared.tenants.models import Page
 from shared.tenants.tenants import Tenants
 from shared.wire import Guid, Wire, parse
@@ -38,9 +38,9 @@ class SetAside(Wire):
 
 
 class Intake:
-    """Takes requests from the queue. ``nobody`` stands for the tenant of messages that name none."""
+    """Takes requests from the queue. ``everybody`` names the operator's list of all tenants."""
 
-    nobody: Final = "nobody"
+    everybody: Final = "everybody"
 
     def __init__(
         self, scheduler: Scheduler, tenants: Tenants, refusals: Refusals, journal: Table, clock: Clock
@@ -71,16 +71,19 @@ class Intake:
     def set_aside(self, text: str, *, reason: str, attempts: int) -> None:
         """Keep a message that cannot be worked on, with the reason.
 
-        It is listed for the tenant it names; where there is no such tenant, or no longer, for the operator.
+        It is listed for the tenant it names, and for the operator. If the process dies between the two rows, the
+        message comes again and is listed for the tenant twice rather than for the operator never.
         """
         now = self._clock()
         tenant_id = self._known(_tenant_of(text))
-        row = Row(
-            f"{tenant_id or self.nobody}|poison",
-            newest_first(now),
-            with_doc(text, queue=QUEUE, reason=reason[:2000], at=to_wire(now), attempts=attempts),
-        )
-        self._journal.insert(row)
+        key = newest_first(now)
+        facts: dict[str, Value] = {"queue": QUEUE, "reason": reason[:2000], "at": to_wire(now), "attempts": attempts}
+        if tenant_id is not None:
+            self._journal.insert(Row(f"{tenant_id}|poison", key, with_doc(text, **facts)))
+            # The operator's list: the same row without the message, which is the tenant's own.
+            self._journal.insert(Row(f"{self.everybody}|poison", key, facts))
+        else:
+            self._journal.insert(Row(f"{self.everybody}|poison", key, with_doc(text, **facts)))
         log.warning("an outbound request was set aside", tenant=tenant_id, attempts=attempts, reason=reason[:200])
 
     def _known(self, tenant_id: str | None) -> str | None:
@@ -90,7 +93,7 @@ class Intake:
             return None
 
     def page(self, tenant_id: str, *, top: int, continuation: str | None) -> Page[SetAside]:
-        """What was set aside for a tenant (or ``nobody``), newest first."""
+        """What was set aside for a tenant (or ``everybody``), newest first."""
         rows, following = self._journal.page(f"{tenant_id}|poison", "0", "~", top=top, continuation=continuation)
         items = [
             SetAside(
@@ -120,6 +123,6 @@ def _tenant_of(text: str) -> str | None:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise Invalid.field("", "the message is not JSON", "MalformedJson") from None
+        return read_json(text.encode())
+    except Malformed as exc:
+        raise Invalid.field("", exc.detail, exc.code) from None

@@ -112,7 +112,7 @@ class SchedulerEntryWrite(ConnectorModel):
         return from_wire(self.due_date_time_utc)
 
     def fingerprint(self) -> str:
-        """The same for the same content, whatever the order of fields or the case of UPNs.
+        """The same for the same content, whatever the order of fields or the case of service and destination.
 
         The ReferenceId is left out: it names the content, and is compared without case where it is looked up.
         """

@@ -49,11 +49,20 @@ class Accounts:
 
 
 def reading_order(accounts: Accounts, now: datetime) -> tuple[Account, ...]:
-    """Who is asked, one after the other, until one answers."""
-    first = accounts.account1
-    if first.well or first.retry_at is None or now >= first.retry_at:
-        return ("account1", "account2")
-    return ("account2",)
+    """Who is asked, one after the other, until one answers. An account in its pause is left in peace.
+
+    But when account 2, which worked until now, fails while account 1 pauses, account 1 is asked before giving up.
+    """
+    second_due = _is_due(accounts.account2, now)
+    if _is_due(accounts.account1, now):
+        return ("account1", "account2") if second_due else ("account1",)
+    if second_due:
+        return ("account2", "account1") if accounts.account2.well else ("account2",)
+    return ()
+
+
+def _is_due(health: Health, now: datetime) -> bool:
+    return health.well or health.retry_at is None or now >= health.retry_at
 
 
 def noted(accounts: Accounts, account: Account, *, code: str, now: datetime) -> Accounts:

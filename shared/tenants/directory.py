@@ -77,14 +77,19 @@ class Directory:
 
     def delete_service(self, tenant_id: str, upn: str, *, versions: Versions, by: Caller) -> None:
         """Raises Conflict (``ServiceInUse``) while the service has unfinished tasks. Without versions any goes."""
-        found = self._service(tenant_id, upn)
-        if found is None:
-            raise NotFound(f"there is no service {upn[:160]}", code="ServiceNotFound")
-        if versions is not None:
-            check(found, versions)
-        if self._in_use(tenant_id, upn):
-            raise Conflict("the service has unfinished outbound tasks; finish or cancel them", code="ServiceInUse")
-        self._table.delete(found.row, etag=found.row.etag)
+        while True:
+            found = self._service(tenant_id, upn)
+            if found is None:
+                raise NotFound(f"there is no service {upn[:160]}", code="ServiceNotFound")
+            if versions is not None:
+                check(found, versions)
+            if self._in_use(tenant_id, upn):
+                raise Conflict("the service has unfinished outbound tasks; finish or cancel them", code="ServiceInUse")
+            try:
+                self._table.delete(found.row, etag=found.row.etag)
+            except Stale:
+                continue  # written meanwhile: judge what is there now
+            break
         self._licences.forget(tenant_id)
         log.info("service deleted", tenant=tenant_id, service=found.value.upn, by=by.oid)
 
@@ -142,13 +147,18 @@ class Directory:
         return saved
 
     def delete_user(self, tenant_id: str, user_id: str, *, versions: Versions, by: Caller) -> None:
-        found = self._user(tenant_id, user_id)
-        if found is None:
-            raise NotFound("there is no such user", code="UserNotFound")
-        if versions is not None:
-            check(found, versions)
-        pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
-        self._table.transact([Delete(found.row, found.row.etag), Delete(pointer, "*")])
+        while True:
+            found = self._user(tenant_id, user_id)
+            if found is None:
+                raise NotFound("there is no such user", code="UserNotFound")
+            if versions is not None:
+                check(found, versions)
+            pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
+            try:
+                self._table.transact([Delete(found.row, found.row.etag), Delete(pointer, "*")])
+            except (Stale, NotFound):
+                continue  # written or deleted meanwhile: judge what is there now
+            break
         if found.value.licences:
             self._licences.forget(tenant_id)
         log.info("user deleted", tenant=tenant_id, user=user_id, by=by.oid)

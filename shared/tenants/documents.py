@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from shared.errors import NeedsVersion, Stale
+from shared.errors import NeedsVersion, NotFound, Stale
 from shared.storage.tables import Exists, Insert, Operation, Replace, Row, Table, Value, with_doc
 from shared.tenants.models import Stored
 from shared.wire import Wire
@@ -65,7 +65,7 @@ def commit(
     """Carry the write out; when another one was faster, say so with the ETag it left behind."""
     try:
         table.transact(operations)
-    except (Exists, Stale):
+    except (Exists, Stale, NotFound):
         latest = reread()
         if found is None and latest is not None:
             raise NeedsVersion("somebody created this just now; read it", etag=latest.revision) from None

@@ -3,35 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from itertools import groupby
 from typing import Final
 
+from shared import log
+from shared.clock import Clock, from_wire, to_wire
+from shared.errors import NotFound, Stale
 from shared.storage.keys import prefix_end
 from shared.storage.tables import MAX_OPERATIONS, Row, Table
 from shared.tenants.tenants import Tenants
 
-NOTE_EVERY: Final = 1000  # rows between two notes of the progress
+# A run that has not said for so long that it works is taken for dead.
+CLAIM: Final = timedelta(minutes=2)
 
 
 class Offboarding:
     """``tables`` are those whose partitions are a tenant id, or start with one and a bar."""
 
-    def __init__(self, tenants: Tenants, tables: Sequence[Table]) -> None:
+    def __init__(self, tenants: Tenants, tables: Sequence[Table], clock: Clock) -> None:
         self._tenants = tenants
         self._tables = tables
+        self._clock = clock
 
-    def run(self, tenant_id: str) -> None:
-        """Remove what there is; then the tenant itself. A tenant that is not leaving is left alone."""
-        if not self._tenants.is_leaving(tenant_id):
+    def run(self, tenant_id: str, *, message_id: str = "") -> None:
+        """Remove what there is; then the tenant itself. A tenant that is not leaving is left alone.
+
+        One run at a time: asking for the progress sends further messages, and a late run must not remove a tenant
+        that was made again. The mark names the message that works; the same message, delivered again after a
+        crash, takes over at once. Each batch is noted under the mark's ETag, and whoever lost it stops.
+        """
+        mark = self._tenants.leaving(tenant_id)
+        if mark is None or self._is_worked_on(mark, message_id):
             return
-        removed = noted = 0
-        for batch in self._batches(tenant_id):
-            batch[0].remove_blindly(batch[1])
-            removed += len(batch[1])
-            if removed - noted >= NOTE_EVERY:
-                self._tenants.note_removed(tenant_id, removed)
-                noted = removed
-        self._tenants.finish_offboarding(tenant_id)
+        try:
+            self._remove(mark, message_id)
+        except (Stale, NotFound):
+            log.info("another run offboards the tenant", tenant=tenant_id)
+
+    def _remove(self, mark: Row, message_id: str) -> None:
+        mark = self._note(mark, 0, message_id)
+        # Calls that read the tenant just before it was closed may still write a row: look until there is none.
+        while batches := list(self._batches(mark.partition)):
+            for table, rows in batches:
+                mark = self._note(mark, len(rows), message_id)
+                table.remove_blindly(rows)
+        self._tenants.finish_offboarding(mark)
+
+    def _is_worked_on(self, mark: Row, message_id: str) -> bool:
+        until = mark.text("until")
+        return bool(until) and mark.text("by") != message_id and from_wire(until) > self._clock()
+
+    def _note(self, mark: Row, removed: int, message_id: str) -> Row:
+        until = to_wire(self._clock() + CLAIM)
+        return self._tenants.note_leaving(mark, removed=mark.number("removed") + removed, by=message_id, until=until)
 
     def _batches(self, tenant_id: str) -> Iterator[tuple[Table, list[Row]]]:
         for table in self._tables:

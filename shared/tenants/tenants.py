@@ -8,6 +8,7 @@ the head and removed after it, so a crash in between leaves a name too many, nev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ from shared import log
 from shared.callers import Caller
 from shared.errors import Conflict, NotFound
 from shared.storage.queues import Queue
-from shared.storage.tables import Row, Table
+from shared.storage.tables import Exists, Row, Table, Value
 from shared.tenants.documents import Held, Versions, check, commit, held, write
 from shared.tenants.models import Page, Stored, Tenant, TenantWrite
 from shared.tenants.settings import Settings
@@ -100,27 +101,32 @@ class Tenants:
         leaving = rows.get(_LEAVING)
         if leaving is None:
             leaving = Row(tenant_id, _LEAVING, {"removed": 0})
-            self._table.overwrite(leaving)
+            with suppress(Exists):  # somebody asked at the same moment
+                self._table.insert(leaving)
             log.info("tenant is offboarded", tenant=tenant_id, by=by.oid)
         self._offboarding.send({"tenantId": tenant_id})
         return {"tenantId": tenant_id, "state": "offboarding", "rowsRemoved": leaving.number("removed")}
 
-    def is_leaving(self, tenant_id: str) -> bool:
-        return self._table.get(tenant_id, _LEAVING) is not None
+    def leaving(self, tenant_id: str) -> Row | None:
+        """The mark of a tenant that leaves."""
+        return self._table.get(tenant_id, _LEAVING)
 
-    def note_removed(self, tenant_id: str, removed: int) -> None:
-        self._table.overwrite(Row(tenant_id, _LEAVING, {"removed": removed}))
+    def note_leaving(self, mark: Row, **values: Value) -> Row:
+        """The mark with values changed. Raises Stale or NotFound when another run has taken over or ended."""
+        noted = Row(mark.partition, mark.row, {**mark.values, **values})
+        return Row(mark.partition, mark.row, noted.values, self._table.replace(noted, etag=mark.etag))
 
-    def finish_offboarding(self, tenant_id: str) -> None:
+    def finish_offboarding(self, mark: Row) -> None:
         """The last rows: all that describes the tenant, then its name in the index, and the mark at the very end.
 
-        While the mark stands nobody can create the tenant again, so no name of a new one is taken away.
+        While the mark stands nobody can create the tenant again, so no row of a new one is taken away.
         """
+        tenant_id = mark.partition
         self._widget_keys.forget(tenant_id)
         described = [row for row in self._table.span(tenant_id, "", "~") if row.row != _LEAVING]
         self._table.remove_blindly(described)
         self._table.remove_blindly([Row(_INDEX, tenant_id, {})])
-        self._table.remove_blindly([Row(tenant_id, _LEAVING, {})])
+        self._table.delete(mark, etag=mark.etag)
         log.info("tenant is gone", tenant=tenant_id)
 
     def _find(self, tenant_id: str) -> Head | None:

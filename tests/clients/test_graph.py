@@ -91,7 +91,6 @@ def test_a_refusal_carries_graphs_own_code(
     assert isinstance(refusal.value, TokenRefused) == (status == 401)
 
 
-@pytest.mark.parametrize("status", [429, 503, 504])
 @pytest.mark.parametrize(
     ("said", "pause"),
     [
@@ -110,9 +109,9 @@ def test_a_refusal_carries_graphs_own_code(
     ],
 )
 def test_throttling_carries_the_pause_graph_asks_for(
-    cloud: FakeCloud, graph: Graph, status: int, said: str | None, pause: float
+    cloud: FakeCloud, graph: Graph, said: str | None, pause: float
 ) -> None:
-    cloud.on(PRESENCES, Answer(status, headers={"Retry-After": said} if said else {}))
+    cloud.on(PRESENCES, Answer(429, headers={"Retry-After": said} if said else {}))
     with pytest.raises(Throttled) as throttled:
         graph.presences("token", [ADA])
     assert throttled.value.retry_after == pause
@@ -127,5 +126,14 @@ def test_every_other_answer_is_broken(cloud: FakeCloud, graph: Graph, status: in
 
 def test_no_answer_is_unreachable(cloud: FakeCloud, graph: Graph) -> None:
     cloud.on(PRESENCES, Answer(drop=True))
+    with pytest.raises(Unreachable):
+        graph.presences("token", [ADA])
+
+
+@pytest.mark.parametrize("status", [503, 504])
+def test_an_outage_is_no_throttling_so_that_the_other_account_is_asked(
+    cloud: FakeCloud, graph: Graph, status: int
+) -> None:
+    cloud.on(PRESENCES, Answer(status, headers={"Retry-After": "7"}))
     with pytest.raises(Unreachable):
         graph.presences("token", [ADA])

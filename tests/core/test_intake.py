@@ -43,7 +43,7 @@ def set_aside(world: World, tenant_id: str | None = None) -> list[SetAside]:
 
 
 def nobodys(world: World) -> set[str]:
-    return {item.id for item in world.intake.page(Intake.nobody, top=1000, continuation=None).items}
+    return {item.id for item in world.intake.page(Intake.everybody, top=1000, continuation=None).items}
 
 
 def test_a_message_is_admitted_like_a_call(world: World) -> None:

@@ -255,7 +255,7 @@ def settle(world: World) -> None:
 
 def offboarding(world: World, wrap: type[Table] | None = None) -> Offboarding:
     tables = [world.account.table(name) for name in HOLDING]
-    return Offboarding(world.tenants, [MortalTable(table) for table in tables] if wrap else tables)
+    return Offboarding(world.tenants, [MortalTable(table) for table in tables] if wrap else tables, world.clock)
 
 
 class MortalTable(Table):
@@ -302,7 +302,7 @@ def test_offboarding_that_is_killed_again_and_again_still_ends(world: World) -> 
     for _ in range(3):
         with pytest.raises(StorageDown):
             offboarding(world, MortalTable).run(world.tenant_id)
-        assert world.tenants.is_leaving(world.tenant_id)
+        assert world.tenants.leaving(world.tenant_id)
         now_left = len(rows_of(world.account, world.tenant_id))
         assert now_left < left
         left = now_left
@@ -344,6 +344,33 @@ class WatchedTable(Table):
         super().remove_blindly(rows)
         self._then()
 
+    def delete(self, row: Row, *, etag: str) -> None:
+        super().delete(row, etag=etag)
+        self._then()
+
+
+def test_a_run_that_comes_late_removes_nothing_of_a_tenant_made_again(world: World) -> None:
+    settle(world)
+    world.tenants.start_offboarding(world.tenant_id, world.by)
+    moments: list[str] = []
+
+    def meanwhile() -> None:
+        if moments:
+            return
+        moments.append("the first run is half way")
+        left = len(rows_of(world.account, world.tenant_id))
+        offboarding(world).run(world.tenant_id, message_id="asked again")
+        assert len(rows_of(world.account, world.tenant_id)) == left  # the first run is at it
+        offboarding(world).run(world.tenant_id, message_id="first")  # its message again: the first run seems dead
+        put(world, world.tenant_id)
+        world.put_user(ANA, "ana@contoso.example")
+
+    tables: list[Table] = [WatchedTable(world.account.table(name), meanwhile) for name in HOLDING]
+    Offboarding(world.tenants, tables, world.clock).run(world.tenant_id, message_id="first")
+    assert moments
+    assert world.head.tenant_id == world.tenant_id
+    assert world.directory.user(world.tenant_id, ANA).value.upn == "ana@contoso.example"
+
 
 def test_a_tenant_created_again_at_any_moment_of_its_end_is_in_the_index(world: World, account: StorageAccount) -> None:
     answers: list[str] = []
@@ -358,7 +385,9 @@ def test_a_tenant_created_again_at_any_moment_of_its_end_is_in_the_index(world: 
     watched = WatchedTable(account.table("tenants"), create_again)
     tenants = Tenants(watched, world.widget_keys, account.queue("tenant-offboarding"))
     tenants.start_offboarding(world.tenant_id, world.by)
-    tenants.finish_offboarding(world.tenant_id)
+    mark = tenants.leaving(world.tenant_id)
+    assert mark is not None
+    tenants.finish_offboarding(mark)
     assert answers == ["TenantLeaving", "TenantLeaving", "created"]
     assert world.tenant_id in list(world.tenants.ids())
 
@@ -384,7 +413,9 @@ def test_a_message_that_comes_after_its_tenant_left_leaves_no_rows_under_the_ten
 
 def test_asking_again_tells_how_far_it_is(world: World) -> None:
     world.tenants.start_offboarding(world.tenant_id, world.by)
-    world.tenants.note_removed(world.tenant_id, 2000)
+    mark = world.tenants.leaving(world.tenant_id)
+    assert mark is not None
+    world.tenants.note_leaving(mark, removed=2000)
     assert world.tenants.start_offboarding(world.tenant_id, world.by)["rowsRemoved"] == 2000
 
 

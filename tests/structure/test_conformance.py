@@ -132,7 +132,9 @@ def _settle(account: StorageAccount) -> None:
     tenants, directory = trunk_of(account).tenants, trunk_of(account).directory
     by = Caller(STAYING, "somebody", "Somebody", frozenset())
     for tenant_id in (STAYING, LEAVING):
-        tenants.put(tenant_id, lambda: TenantWrite(display_name="Contoso"), versions=None, by=by)
+        tenants.put(
+            tenant_id, lambda: TenantWrite(display_name="Contoso", products=["ContactCenter"]), versions=None, by=by
+        )
         user = UserWrite(upn="ana@contoso.example", display_name="Ana")
         directory.put_user(tenant_id, str(uuid.uuid4()), lambda: user, versions=None, by=by)  # noqa: B023 - called at once
     tenants.start_offboarding(LEAVING, by)

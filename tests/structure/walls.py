@@ -12,7 +12,9 @@ from tests.structure.source import Module, is_in, modules
 OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "bench", "tests")
 FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions")
 # Plain values and pure helpers; every room of shared may lean on them.
-GROUND: Final = ("shared.errors", "shared.clock", "shared.log", "shared.callers", "shared.wire", "shared.clouds")
+GROUND: Final = tuple(
+    f"shared.{module}" for module in ("errors", "clock", "log", "callers", "wire", "clouds", "json_text")
+)
 # Libraries that speak to somebody, and what only triggers may know.
 VENDORS: Final = ("azure", "msal", "requests", "urllib3", "httpx", "socket", "http.client")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, Final
 
-from functions.problems import Malformed
+from shared.errors import Malformed
 
 MAX_DEPTH: Final = 64
 
@@ -16,30 +17,30 @@ def read_json(data: bytes) -> Any:
         text = data.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_doubles)
     except UnicodeDecodeError:
-        raise Malformed("the body is not UTF-8") from None
+        raise Malformed("the text is not UTF-8") from None
     except RecursionError:
-        raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels") from None
+        raise Malformed(f"the text is nested deeper than {MAX_DEPTH} levels") from None
     except json.JSONDecodeError as exc:
-        raise Malformed(f"the body is not JSON: {exc.msg} in line {exc.lineno}, column {exc.colno}") from None
+        raise Malformed(f"the text is not JSON: {exc.msg} in line {exc.lineno}, column {exc.colno}") from None
     except ValueError:
-        raise Malformed("the body holds a number that is too long") from None
+        raise Malformed("the text holds a number that is too long") from None
     if "\\ud" in text.lower():
         _no_half_characters(value)
     if _depth(value) > MAX_DEPTH:
-        raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels")
+        raise Malformed(f"the text is nested deeper than {MAX_DEPTH} levels")
     return value
 
 
 def _no_constant(name: str) -> Any:
-    raise Malformed(f"the body holds {name}, which JSON does not know")
+    raise Malformed(f"the text holds {name}, which JSON does not know")
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Malformed(f"the body has {twice[:64]!r} twice in one object")
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
+        raise Malformed(f"the text has {twice[:64]!r} twice in one object")
     return result
 
 
@@ -48,7 +49,7 @@ def _no_half_characters(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise Malformed("the body holds half a character (an unpaired surrogate)") from None
+        raise Malformed("the text holds half a character (an unpaired surrogate)") from None
 
 
 def _depth(value: Any) -> int:
