@@ -57,6 +57,7 @@ class WidgetKeys:
         self._believed: dict[str, tuple[str, float]] = {}
         self._refreshes = 0
         self._lock = threading.Lock()
+        self._turns = [threading.Lock() for _ in range(64)]
 
     def first(self, tenant_id: str) -> Insert:
         """The operation that gives a new tenant its key. The way to the tenant is laid before the key exists."""
@@ -101,11 +102,19 @@ class WidgetKeys:
     def tenant_of(self, key: str | None) -> str:
         """The tenant a key belongs to. Raises NotKnown, the same for a missing, malformed and unknown key."""
         digest = _hash(key.strip().lower()) if key and is_guid(key.strip()) else ""
+        if tenant_id := self._remembered(digest):
+            return tenant_id
+        with self._turns[hash(digest) % len(self._turns)]:  # calls with one key wait for one look-up
+            return self._remembered(digest) or self._looked_up(key, digest)
+
+    def _remembered(self, digest: str) -> str:
         with self._lock:
             tenant_id, until = self._believed.get(digest, ("", 0.0))
+        return tenant_id if self._elapsed() < until else ""
+
+    def _looked_up(self, key: str | None, digest: str) -> str:
+        with self._lock:
             refreshes = self._refreshes
-        if tenant_id and self._elapsed() < until:
-            return tenant_id
         asked = self._elapsed()
         row = self._keys.get(digest, "tenant") if digest else None
         if row is None:

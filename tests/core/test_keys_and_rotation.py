@@ -134,3 +134,33 @@ class OnlyThis(Tenants):
 
     def ids(self) -> Iterator[str]:
         return iter([self._only])
+
+
+class Counted(Table):
+    """Counts look-ups, and makes each wait until the others had time to arrive."""
+
+    def __init__(self, real: Table, together: threading.Barrier) -> None:
+        self._real = real
+        self._together = together
+        self.lookups = 0
+
+    def get(self, partition: str, row: str) -> Row | None:
+        self.lookups += 1
+        self._together.wait(20)
+        return self._real.get(partition, row)
+
+
+def test_many_calls_with_one_key_at_once_cost_one_look_up(world: World) -> None:
+    key = keys_of(world, Elapsed()).read(world.tenant_id).widget_key
+    started = threading.Barrier(2)
+    counted = Counted(world.account.table("widgetkeys"), started)
+    instance = keys_of(world, Elapsed(), counted)
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(instance.tenant_of(key))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    started.wait(20)  # the one look-up goes on only now that all threads are under way
+    for thread in threads:
+        thread.join(20)
+    assert found == [world.tenant_id] * 8
+    assert counted.lookups == 1
