@@ -21,7 +21,7 @@ run: setup ## Start the app with everything around it; Ctrl-C stops it
 test: setup ## Check style and types, then run all tests
 	@echo "== style"; $(BIN)/ruff check .; $(BIN)/ruff format --check .
 	@echo "== types"; $(BIN)/mypy
-	@echo "== tests"; env -u CONTAINER_NAME $(BIN)/python -m pytest -n 3 --dist loadgroup
+	@echo "== tests"; env -u CONTAINER_NAME $(BIN)/python -m pytest
 
 lint: setup ## Check style
 	@$(BIN)/ruff check .

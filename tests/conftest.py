@@ -1,22 +1,8 @@
-"""Which tests share a process when the run is spread over several (`make test` uses three).
-
-A room's tests stay together, so that its storage or stack is started once; tests that start stacks of their own wait
-more than they work and go beside them.
-"""
+"""How all tests run: hypothesis without a stop watch, since a busy machine is no bug."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from hypothesis import HealthCheck, settings
 
-import pytest
-
-STACKS_OF_THEIR_OWN = ("test_kill.py", "test_readme.py", "test_system.py")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    root = Path(__file__).parent
-    for item in items:
-        room = item.path.relative_to(root).parts[0]
-        alone = room == "app" and item.path.name in STACKS_OF_THEIR_OWN
-        item.add_marker(pytest.mark.xdist_group("stacks" if alone else room))
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
