@@ -23,8 +23,8 @@ QUEUES: Final = ("outbound-requests", "presence-polls", "tenant-offboarding")
 LAYOUT: Final = "2"
 
 # A blip is bridged within a second; longer waits belong to the caller, who knows what is at stake.
-_RETRIES: Final[dict[str, Any]] = {"retry_total": 1, "retry_backoff_factor": 0.2}
-_TIMEOUTS: Final[dict[str, Any]] = {"connection_timeout": 2, "read_timeout": 5}  # seconds
+_RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}
+_TIMEOUTS: Final[dict[str, Any]] = {"connection_timeout": 5, "read_timeout": 15}  # seconds
 _PROBE: Final[dict[str, Any]] = {"retry_total": 0, "connection_timeout": 2, "read_timeout": 2}
 # The queue SDK has retry settings of its own; its default waits 15 s and more between two tries.
 _QUEUE_RETRIES: Final[dict[str, Any]] = {"backoff": 0, "random_jitter_range": 1, "retry_total": 2}
