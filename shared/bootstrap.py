@@ -124,7 +124,9 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         tenants=tenants,
         directory=directory,
         offboarding=Offboarding(
-            tenants, [account.table(name) for name in ("directory", "outbound", "journal", "presence")], now
+            tenants,
+            [account.table(name) for name in ("directory", "outbound", "journal", "presence", "sessions", "contacts")],
+            now,
         ),
         scheduler=scheduler,
         intake=Intake(scheduler, tenants, refusals, journal, now),

@@ -17,10 +17,28 @@ from shared.errors import StorageDown
 from shared.storage.queues import Queue
 from shared.storage.tables import Row, Table
 
-TABLES: Final = ("system", "tenants", "widgetkeys", "directory", "outbound", "journal", "presence")
-QUEUES: Final = ("outbound-requests", "presence-polls", "tenant-offboarding")
+TABLES: Final = (
+    "system",
+    "tenants",
+    "widgetkeys",
+    "directory",
+    "outbound",
+    "agenda",
+    "journal",
+    "presence",
+    "signins",
+    "sessions",
+    "contacts",
+)
+QUEUES: Final = (
+    "outbound-requests",
+    "outbound-visits",
+    "webhook-deliveries",
+    "presence-polls",
+    "tenant-offboarding",
+)
 # Whoever changes the lists above changes this too, so that running accounts get what is new.
-LAYOUT: Final = "2"
+LAYOUT: Final = "3"
 
 # A blip is bridged within a second; longer waits belong to the caller, who knows what is at stake.
 _RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}
