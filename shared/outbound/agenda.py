@@ -1,0 +1,127 @@
+"""When to look at what: appointments in the table ``agenda``, so that nothing accepted is ever forgotten.
+
+    shard:<n>    <time>|<kind>|<tenant>|<subject>
+
+Whoever is about to change something makes the appointment first and changes it second: a process that dies in
+between leaves an appointment too many, which does no harm, and never a change nobody looks at.
+
+Appointments fall on whole ``BUCKET`` seconds, so many changes of one subject share one row, and a process that has
+written a row leaves it at that. A second, later appointment covers a change that is slower than the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from shared import log
+from shared.clock import Clock, to_wire
+from shared.errors import NotFound, Stale
+from shared.storage.keys import key
+from shared.storage.queues import Queue
+from shared.storage.tables import Delete, Operation, Overwrite, Row, Table
+from shared.wire import Wire
+
+BUCKET: Final = 2  # seconds
+SOON: Final = timedelta(seconds=1)  # no appointment is nearer than this
+# Later than storage lets any write hang (45 s, see storage/account.py), so the change is there when it is looked for.
+SECOND_LOOK: Final = timedelta(seconds=60)
+# Time a called appointment has before it is called again.
+CALLED_AGAIN: Final = timedelta(seconds=30)
+SHARDS: Final = 8
+_REMEMBERED: Final = 10_000
+_PER_TRANSACTION: Final = 99  # of Azure's 100, less the appointment moved
+
+
+class Appointment(Wire, extra="ignore"):
+    """A call to look at a subject, as it travels on a queue. ``row`` and ``etag`` name the appointment it keeps."""
+
+    kind: str
+    tenant_id: str
+    subject: str
+    row: str = ""
+    etag: str = ""
+
+
+class Agenda:
+    """Makes and calls appointments. ``queues`` says by kind which queue is told."""
+
+    def __init__(self, table: Table, queues: Mapping[str, Queue], clock: Clock) -> None:
+        self._table = table
+        self._queues = queues
+        self._clock = clock
+        self._made: set[tuple[str, str]] = set()
+
+    def wake(self, kind: str, tenant_id: str, subject: str, at: datetime | None = None) -> None:
+        """Have the subject looked at shortly after ``at``; by default at once, and again a minute later."""
+        now = self._clock()
+        moments = [_round_up(max(at or now, now + SOON), BUCKET)]
+        if moments[0] - now < SECOND_LOOK:
+            moments.append(_round_up(now + SECOND_LOOK, int(SECOND_LOOK.total_seconds())))
+        partition = _shard(tenant_id, subject)
+        rows = [_row(partition, moment, kind, tenant_id, subject) for moment in moments]
+        missing = [row for row in rows if (row.partition, row.row) not in self._made]
+        if not missing:
+            return
+        self._table.transact([Overwrite(row) for row in missing])
+        if len(self._made) > _REMEMBERED:
+            self._made.clear()
+        self._made |= {(row.partition, row.row) for row in missing}
+
+    def call_due(self) -> int:
+        """Tell the queues of everything due, and give how many subjects that are.
+
+        An appointment is first moved a little on and then called: if the call gets lost, it is made again.
+        """
+        now = self._clock()
+        called = 0
+        for number in range(SHARDS):
+            partition = f"shard:{number}"
+            due: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+            for row in self._table.span(partition, "0", to_wire(now)):
+                due[(row.text("kind"), row.text("tenant_id"), row.text("subject"))].append(row)
+            for (kind, tenant_id, subject), rows in due.items():
+                moved = _row(partition, _round_up(now + CALLED_AGAIN, BUCKET), kind, tenant_id, subject)
+                etag = self._move(rows[:_PER_TRANSACTION], moved)
+                if etag is None:
+                    continue
+                call = Appointment(kind=kind, tenant_id=tenant_id, subject=subject, row=moved.row, etag=etag)
+                self._queues[kind].send(call.as_json())
+                called += 1
+        return called
+
+    def done(self, appointment: Appointment) -> None:
+        """The subject was looked at, and whatever is next is on the agenda by now."""
+        if not appointment.row:
+            return
+        try:
+            row = Row(_shard(appointment.tenant_id, appointment.subject), appointment.row, {})
+            self._table.delete(row, etag=appointment.etag)
+        except Stale:
+            log.info("an appointment was called again meanwhile", kind=appointment.kind, tenant=appointment.tenant_id)
+
+    def _move(self, rows: list[Row], moved: Row) -> str | None:
+        """None when another process calls these appointments."""
+        operations: list[Operation] = [Delete(row, row.etag) for row in rows]
+        try:
+            return self._table.transact([*operations, Overwrite(moved)])[-1]
+        except (Stale, NotFound):
+            return None
+
+
+def _round_up(moment: datetime, seconds: int) -> datetime:
+    return datetime.fromtimestamp(math.ceil(moment.timestamp() / seconds) * seconds, UTC)
+
+
+def _shard(tenant_id: str, subject: str) -> str:
+    digest = hashlib.sha256(f"{tenant_id}|{key(subject)}".encode()).digest()
+    return f"shard:{digest[0] % SHARDS}"
+
+
+def _row(partition: str, moment: datetime, kind: str, tenant_id: str, subject: str) -> Row:
+    row = f"{to_wire(moment)}|{kind}|{tenant_id}|{key(subject)}"
+    return Row(partition, row, {"kind": kind, "tenant_id": tenant_id, "subject": subject})
