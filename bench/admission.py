@@ -23,6 +23,8 @@ from bench.windows import Cycle, RoundTrips, Side, Window, run
 from shared import clock
 from shared.bootstrap import open_trunk
 from shared.callers import Caller
+from shared.outbound.agenda import Agenda
+from shared.outbound.entries import Entries
 from shared.outbound.models import read_entry
 from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Accepted, Scheduler
@@ -86,10 +88,13 @@ class Bench:
         self._tables = open_tables(connection)
         self._tenant_id = str(uuid.uuid4())
         self._by = Caller(self._tenant_id, str(uuid.uuid4()), "bench", frozenset({"TenantAdmin"}))
-        self._trunk = open_trunk(self._account, [("bench", bytes(32))], clock.now, lambda _tenant, _service: False)
+        self._trunk = open_trunk(
+            self._account, [("bench", bytes(32))], clock.now, OutboundStore(self._account.table("outbound"))
+        )
         self._tenants, self._directory = self._trunk.tenants, self._trunk.directory
         self._bare = BareAdmission(self._tables, self._tenant_id, scenario.limit)
         self._scheduler: Scheduler
+        self._entries: Entries
         self._numbers = count()
         self._due = clock.to_wire(clock.now().replace(microsecond=0))
         self._fill_in()
@@ -121,7 +126,7 @@ class Bench:
         if isinstance(outcome, Accepted) == self._scenario.full:
             return None
         if isinstance(outcome, Accepted):
-            self._scheduler.cancel(self._tenant_id, outcome.entry.scheduler_entry_id, by=self._by)
+            self._entries.cancel(self._tenant_id, outcome.entry.task_id, by=self._by)
         return admitted
 
     def _bare_cycle(self, *, note: bool = True) -> float | None:
@@ -163,7 +168,9 @@ class Bench:
         self._bare.use(outbound, journal)
         refusals = Refusals(self._account.table(journal), clock.now)
         store = OutboundStore(self._account.table(outbound))
-        self._scheduler = Scheduler(store, self._directory, refusals, clock.now)
+        agenda = Agenda(self._account.table("agenda"), {}, clock.now)
+        self._scheduler = Scheduler(store, self._directory, refusals, agenda, clock.now)
+        self._entries = Entries(store, self._directory, agenda, clock.now)
 
     def _fill_slots(self, *, ours: bool) -> None:
         for _ in range(self._scenario.limit):

@@ -26,6 +26,7 @@ from devhost.checks import ROOT
 from shared import clock
 from shared.bootstrap import open_trunk
 from shared.callers import Caller
+from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.tenants.models import TenantWrite
 
@@ -115,7 +116,7 @@ def _tenant(stack: Stack) -> str:
     tenant_id = str(uuid.uuid4())
     tenant = TenantWrite(display_name="Contoso", products=["ContactCenter"])
     by = Caller(tenant_id, str(uuid.uuid4()), "bench", frozenset({"Operator"}))
-    trunk = open_trunk(account, [("bench", bytes(32))], clock.now, lambda _tenant, _service: False)
+    trunk = open_trunk(account, [("bench", bytes(32))], clock.now, OutboundStore(account.table("outbound")))
     trunk.tenants.put(tenant_id, lambda: tenant, versions=None, by=by)
     return tenant_id
 

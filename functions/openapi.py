@@ -107,4 +107,6 @@ def _schema(answer: Any) -> dict[str, Any]:
         items = {"type": "array", "items": _schema(get_args(answer)[0])}
         continuation = {"type": ["string", "null"]}
         return {"type": "object", "properties": {"items": items, "continuation": continuation}}
+    if answer is str:
+        return {"type": "string"}
     return {"$ref": _REF.format(model=answer.__name__)}

@@ -1,51 +1,73 @@
-"""The connector's operations on scheduler entries, and what admins see of refusals.
-
-Paths, casing and success codes are those of the published connector, so a flow made for it runs here.
-"""
+"""What admins see of outbound tasks, and what they may do about them."""
 
 from __future__ import annotations
 
 import azure.functions as func
 
 from functions import web
-from functions.problems import problem
 from functions.wiring import core
-from shared.callers import OPERATOR, SERVICE_OWNER, TENANT_ADMIN
-from shared.errors import Conflict, Invalid
+from shared.callers import OPERATOR, TENANT_ADMIN
+from shared.errors import Invalid
+from shared.outbound.batches import Batch, BatchAccepted, BatchStatus
 from shared.outbound.intake import SetAside
-from shared.outbound.models import Entry, SchedulerEntryWrite, read_entry
 from shared.outbound.refusals import Refusal
-from shared.outbound.scheduler import Refused
+from shared.outbound.supervision import EntryHistory, EntryView, Occupancy, Release
+from shared.outbound.task import STATES, State
 from shared.tenants.models import Page
 
 bp = func.Blueprint()
-_FLOWS = (TENANT_ADMIN, SERVICE_OWNER)
+_ADMINS = (TENANT_ADMIN, OPERATOR)
+_OUTBOUND = "api/tenants/{tenantId}/outbound"
+_PAGED = ("serviceUpn", "top", "continuation")
 
 
-@web.route(bp, "POST", "v1/scheduler-entries", roles=_FLOWS, body=SchedulerEntryWrite, answer=Entry)
-def create_scheduler_entry(call: web.Call) -> func.HttpResponse:
-    """Schedule an outbound task. A full service answers 409 and keeps nothing."""
-    outcome = core().scheduler.submit(call.head, read_entry(call.json), by=call.caller, source="http")
-    if isinstance(outcome, Refused):
-        return problem(_full(outcome), call.trace_id)
-    return call.ok(outcome.entry.for_connector())
+@web.route(bp, "GET", _OUTBOUND, roles=_ADMINS, answer=Page[Occupancy], query=_PAGED)
+def get_occupancy(call: web.Call) -> func.HttpResponse:
+    """Read how full each service is, or the one named."""
+    named = call.query("serviceUpn")
+    page = core().supervision.occupancy(call.head, service_upn=named, top=call.top, continuation=call.continuation)
+    return call.ok(page)
 
 
-@web.route(bp, "GET", "v1/scheduler-entries", roles=_FLOWS, answer=list[Entry], query=("serviceUpn",))
-def list_scheduler_entries(call: web.Call) -> func.HttpResponse:
-    """List the unfinished tasks of a service, next due first."""
-    service_upn = call.query("serviceUpn")
-    if service_upn is None:
-        raise Invalid.field("serviceUpn", "say whose tasks you want: ?serviceUpn=", "Required")
-    entries = core().scheduler.entries(call.tenant_id, service_upn, by=call.caller)
-    return call.ok([entry.for_connector() for entry in entries])
+@web.route(bp, "GET", f"{_OUTBOUND}/entries", roles=_ADMINS, answer=Page[EntryView], query=(*_PAGED, "state"))
+def list_outbound_entries(call: web.Call) -> func.HttpResponse:
+    """List tasks, finished ones of the last 30 days too."""
+    page = core().supervision.entries(
+        call.tenant_id,
+        service_upn=call.query("serviceUpn"),
+        state=_state(call),
+        top=call.top,
+        continuation=call.continuation,
+    )
+    return call.ok(page)
 
 
-@web.route(bp, "DELETE", "v1/scheduler-entries/{schedulerEntryId}", roles=_FLOWS)
-def delete_scheduler_entry(call: web.Call) -> func.HttpResponse:
-    """Cancel a task that is not with an agent yet."""
-    core().scheduler.cancel(call.tenant_id, call.path("schedulerEntryId"), by=call.caller)
-    return call.nothing(200)
+@web.route(bp, "GET", f"{_OUTBOUND}/entries/{{entryId}}", roles=_ADMINS, answer=EntryHistory)
+def get_outbound_entry(call: web.Call) -> func.HttpResponse:
+    """Read a task with its transitions."""
+    return call.ok(core().supervision.entry(call.tenant_id, call.path("entryId")))
+
+
+@web.route(bp, "POST", f"{_OUTBOUND}/entries/{{entryId}}/release", roles=_ADMINS, body=Release, answer=EntryHistory)
+def release_outbound_entry(call: web.Call) -> func.HttpResponse:
+    """Free a stuck task and its place; the reason is kept."""
+    reason = call.body(Release).reason
+    return call.ok(core().supervision.release(call.tenant_id, call.path("entryId"), reason, by=call.caller))
+
+
+@web.route(bp, "POST", f"{_OUTBOUND}/batch", roles=_ADMINS, body=Batch, answer=BatchAccepted, status=202)
+def submit_outbound_batch(call: web.Call) -> func.HttpResponse:
+    """Take up to 100 tasks in; each is admitted or refused for itself."""
+    entries = call.body(Batch).entries
+    batch_id = core().batches.submit(call.tenant_id, entries)
+    status_url = f"/api/tenants/{call.tenant_id}/outbound/batch/{batch_id}"
+    return call.ok(BatchAccepted(accepted=len(entries), status_url=status_url))
+
+
+@web.route(bp, "GET", f"{_OUTBOUND}/batch/{{batchId}}", roles=_ADMINS, answer=BatchStatus)
+def get_outbound_batch(call: web.Call) -> func.HttpResponse:
+    """Read what became of each task of a batch."""
+    return call.ok(core().batches.status(call.tenant_id, call.path("batchId")))
 
 
 @web.route(
@@ -88,12 +110,8 @@ def list_all_poison(call: web.Call) -> func.HttpResponse:
     return call.ok(core().intake.page(core().intake.everybody, top=call.top, continuation=call.continuation))
 
 
-def _full(refused: Refused) -> Conflict:
-    return Conflict(
-        f"The service has {refused.scheduled + refused.in_progress} unfinished tasks; its limit is {refused.limit}. "
-        "The task was not kept.",
-        code="OutboundTaskLimitReached",
-        limit=refused.limit,
-        scheduled=refused.scheduled,
-        inProgress=refused.in_progress,
-    )
+def _state(call: web.Call) -> State | None:
+    named = call.query("state")
+    if named is not None and named not in STATES:
+        raise Invalid.field("state", f"is none of {', '.join(STATES)}", "InvalidValue")
+    return named

@@ -5,6 +5,9 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.wiring import core
+from shared.json_text import read_json
+from shared.outbound.agenda import Appointment
+from shared.wire import parse
 
 bp = func.Blueprint()
 
@@ -19,6 +22,20 @@ def admit_outbound_request(message: func.QueueMessage) -> None:
 def keep_poison_outbound_request(message: func.QueueMessage) -> None:
     """Keep a message that failed five times where people find it."""
     core().intake.set_aside(_text(message), reason="it failed five times; the log says why", attempts=5)
+
+
+@bp.queue_trigger(arg_name="message", queue_name="outbound-visits", connection="AzureWebJobsStorage")
+def visit_outbound(message: func.QueueMessage) -> None:
+    """Do what is due in a service, or send a batch's open items again. May come twice."""
+    appointment = parse(Appointment, read_json(message.get_body()))
+    match appointment.kind:
+        case "batch":
+            core().batches.send_pending(appointment.tenant_id, appointment.subject)
+        case "tidy":
+            core().visits.tidy(appointment.tenant_id, appointment.subject)
+        case _:
+            core().visits.visit(appointment.tenant_id, appointment.subject)
+    core().agenda.done(appointment)
 
 
 def _text(message: func.QueueMessage) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared import clock
@@ -20,10 +20,23 @@ from shared.config import Config
 from shared.health import Health
 from shared.interact.acs_check import AcsChecks
 from shared.interact.widget import Widget
+from shared.outbound.agenda import Agenda
+from shared.outbound.agent_tasks import AgentTasks
+from shared.outbound.agents import Agents
+from shared.outbound.batches import Batches
+from shared.outbound.duty import Duty
+from shared.outbound.entries import Entries
+from shared.outbound.events import Event
+from shared.outbound.external_tasks import ExternalTasks
 from shared.outbound.intake import Intake
 from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
+from shared.outbound.supervision import Supervision
+from shared.outbound.task_updates import TaskUpdates
+from shared.outbound.turns import Candidate
+from shared.outbound.value_lists import ValueLists
+from shared.outbound.visits import Visits
 from shared.overview import Overview
 from shared.presence.availability import Availability
 from shared.presence.poller import Poller
@@ -33,7 +46,7 @@ from shared.presence.warnings import PresenceWarnings
 from shared.storage.account import StorageAccount
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
-from shared.tenants.directory import Directory
+from shared.tenants.directory import Directory, Tasks
 from shared.tenants.licences import Licences
 from shared.tenants.offboarding import Offboarding
 from shared.tenants.rotation import Rotation
@@ -51,8 +64,18 @@ class Core:
     directory: Directory
     offboarding: Offboarding
     scheduler: Scheduler
+    entries: Entries
+    external_tasks: ExternalTasks
+    task_updates: TaskUpdates
+    value_lists: ValueLists
     intake: Intake
     refusals: Refusals
+    batches: Batches
+    supervision: Supervision
+    agent_tasks: AgentTasks
+    duty: Duty
+    agenda: Agenda
+    visits: Visits
     poller: Poller
     presences: Presences
     availability: Availability
@@ -81,9 +104,9 @@ def open_trunk(
     account: StorageAccount,
     secret_keys: Sequence[tuple[str, bytes]],
     now: Clock,
-    in_use: Callable[[str, str], bool],
+    tasks: Tasks,
 ) -> Trunk:
-    """``in_use`` says whether a service of a tenant has unfinished tasks."""
+    """``tasks`` knows whether a service has unfinished ones."""
     heads, directory = account.table("tenants"), account.table("directory")
     secrets = SecretBox(secret_keys)
     widget_keys = WidgetKeys(heads, account.table("widgetkeys"), secrets, now)
@@ -94,7 +117,7 @@ def open_trunk(
         widget_keys,
         licences,
         Tenants(heads, widget_keys, account.queue("tenant-offboarding")),
-        Directory(directory, licences, in_use),
+        Directory(directory, licences, tasks),
     )
 
 
@@ -110,14 +133,17 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     outbound = OutboundStore(account.table("outbound"))
     presence = PresenceStore(account.table("presence"))
 
-    trunk = open_trunk(
-        account, config.secret_keys, now, in_use=lambda tenant, service: bool(outbound.slots(tenant, service))
-    )
+    trunk = open_trunk(account, config.secret_keys, now, outbound)
     tenants, directory, widget_keys = trunk.tenants, trunk.directory, trunk.widget_keys
     warners = [filter_warnings, PresenceWarnings(presence).warnings]
     settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, config.cloud.acs_suffixes, warners, now)
     refusals = Refusals(journal, now)
-    scheduler = Scheduler(outbound, directory, refusals, now)
+    requests = account.queue("outbound-requests")
+    visits_queue = account.queue("outbound-visits")
+    agenda = Agenda(account.table("agenda"), dict.fromkeys(("task", "tidy", "batch"), visits_queue), now)
+    scheduler = Scheduler(outbound, directory, refusals, agenda, now)
+    batches = Batches(journal, requests, agenda, now)
+    agents = Agents(account.table("outbound"))
     presences = Presences(presence, directory, now, config.presence_interval)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     return Core(
@@ -132,12 +158,21 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
             now,
         ),
         scheduler=scheduler,
-        intake=Intake(scheduler, tenants, refusals, journal, now),
+        entries=Entries(outbound, directory, agenda, now),
+        external_tasks=ExternalTasks(outbound, directory, agenda, now),
+        task_updates=TaskUpdates(outbound, directory, agenda, now),
+        value_lists=ValueLists(directory),
+        intake=Intake(scheduler, batches, tenants, refusals, journal, now),
         refusals=refusals,
+        batches=batches,
+        supervision=Supervision(outbound, directory, refusals, agenda, now),
+        agent_tasks=AgentTasks(outbound, agents, directory, agenda, now),
+        duty=Duty(directory, agents, now),
+        agenda=agenda,
+        visits=Visits(outbound, agents, agenda, _Members(presences, directory), _NoHooks(), now),
         poller=Poller(presence, tenants, directory, reader, account.queue("presence-polls"), now),
         presences=presences,
-        # Until tasks are offered nobody holds one.
-        availability=Availability(presences, directory, held=lambda _tenant: ()),
+        availability=Availability(presences, directory, held=agents.holders),
         settings=settings,
         widget_keys=widget_keys,
         widget=Widget(widget_keys, tenants),
@@ -148,9 +183,26 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     )
 
 
+class _Members:
+    """Members of a service as distribution sees them: presence, duty and licence; who is held it knows better."""
+
+    def __init__(self, presences: Presences, directory: Directory) -> None:
+        self._availability = Availability(presences, directory, held=lambda _tenant: ())
+        self._directory = directory
+
+    def available(self, tenant_id: str, service_upn: str) -> list[Candidate]:
+        service = self._directory.service(tenant_id, service_upn).value
+        members = self._availability.of_service(tenant_id, service)
+        return [Candidate(member.user_id, str(member.upn)) for member in members if member.available]
+
+
+class _NoHooks:
+    def publish(self, events: Sequence[Event]) -> None: ...
+
+
 def build_rotation(config: Config) -> Rotation:
     """For the command that seals secrets again; opens storage and nothing else."""
     account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
     account.prepare()
-    trunk = open_trunk(account, config.secret_keys, clock.now, in_use=lambda _tenant, _service: False)
+    trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets)

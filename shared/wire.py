@@ -109,7 +109,7 @@ def _e164(text: str) -> str:
     return text
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     if not text.isprintable() or not text.strip():
         raise ValueError("holds nothing to read, or control characters")
     return text
@@ -119,4 +119,4 @@ Guid = Annotated[str, AfterValidator(_guid)]
 """Any case is read; kept in lower case."""
 Upn = Annotated[str, AfterValidator(_upn)]
 E164 = Annotated[str, AfterValidator(_e164)]
-Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_printable)]
+Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(printable)]

@@ -16,13 +16,12 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from shared import log
 from shared.clock import Clock, to_wire
-from shared.errors import NotFound, Stale
+from shared.errors import NotFound, Stale, StorageDown
 from shared.storage.keys import key
-from shared.storage.queues import Queue
 from shared.storage.tables import Delete, Operation, Overwrite, Row, Table
 from shared.wire import Wire
 
@@ -47,10 +46,16 @@ class Appointment(Wire, extra="ignore"):
     etag: str = ""
 
 
+class Sender(Protocol):
+    """A queue, as far as calls need one."""
+
+    def send(self, message: Mapping[str, object]) -> None: ...
+
+
 class Agenda:
     """Makes and calls appointments. ``queues`` says by kind which queue is told."""
 
-    def __init__(self, table: Table, queues: Mapping[str, Queue], clock: Clock) -> None:
+    def __init__(self, table: Table, queues: Mapping[str, Sender], clock: Clock) -> None:
         self._table = table
         self._queues = queues
         self._clock = clock
@@ -71,6 +76,13 @@ class Agenda:
         if len(self._made) > _REMEMBERED:
             self._made.clear()
         self._made |= {(row.partition, row.row) for row in missing}
+
+    def call_now(self, kind: str, tenant_id: str, subject: str) -> None:
+        """Save the wait for the next beat. A call that gets lost does no harm: the appointment stands."""
+        try:
+            self._queues[kind].send(Appointment(kind=kind, tenant_id=tenant_id, subject=subject).as_json())
+        except StorageDown as exc:
+            log.warning("a call got lost; the agenda makes up for it", kind=kind, tenant=tenant_id, why=exc.code)
 
     def call_due(self) -> int:
         """Tell the queues of everything due, and give how many subjects that are.

@@ -6,25 +6,36 @@ tenant named in it and the operator find it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import Field
 
 from shared import log
 from shared.clock import Clock, to_wire
 from shared.errors import AppError, Conflict, Invalid, Malformed, NotFound
 from shared.json_text import read_json
+from shared.outbound.batches import Batches, ItemState
 from shared.outbound.models import SchedulerEntryWrite, read_entry
-from shared.outbound.refusals import Refusals, newest_first
-from shared.outbound.scheduler import Scheduler
+from shared.outbound.refusals import LIMIT_REACHED, Refusals, newest_first
+from shared.outbound.scheduler import Accepted, Scheduler
 from shared.storage.tables import Row, Table, Value, with_doc
 from shared.tenants.models import Page
-from shared.tenants.tenants import Tenants
+from shared.tenants.tenants import Head, Tenants
 from shared.wire import Guid, Wire, parse
 
 QUEUE: Final = "outbound-requests"
 
 
+class _Place(Wire, extra="ignore"):
+    id: Guid
+    index: Annotated[int, Field(ge=0, le=99)]
+
+
 class _Addressed(Wire, extra="ignore"):
+    """Whose a message is, and which item of a batch it is, if it is one."""
+
     tenant_id: Guid
+    batch: _Place | None = None
 
 
 class SetAside(Wire):
@@ -43,9 +54,16 @@ class Intake:
     everybody: Final = "everybody"
 
     def __init__(
-        self, scheduler: Scheduler, tenants: Tenants, refusals: Refusals, journal: Table, clock: Clock
+        self,
+        scheduler: Scheduler,
+        batches: Batches,
+        tenants: Tenants,
+        refusals: Refusals,
+        journal: Table,
+        clock: Clock,
     ) -> None:
         self._scheduler = scheduler
+        self._batches = batches
         self._tenants = tenants
         self._refusals = refusals
         self._journal = journal
@@ -54,19 +72,47 @@ class Intake:
     def take(self, text: str, *, message_id: str, attempts: int) -> None:
         """Admit, refuse or set aside one message. Raises only for what may be better next time."""
         try:
-            tenant_id, write = _read(text)
+            data = _json(text)
+            address = parse(_Addressed, data)
+            head = self._tenants.head(address.tenant_id)
+        except (Invalid, NotFound) as exc:
+            self.set_aside(text, reason=exc.detail, attempts=attempts)
+            return
+        place = address.batch
+        try:
+            write = read_entry(data)
         except Invalid as exc:
-            self.set_aside(text, reason=exc.detail, attempts=attempts)
+            if place is None:
+                self.set_aside(text, reason=exc.detail, attempts=attempts)
+            else:
+                self._decided(head, place, "invalid", code=exc.findings[0].code)
             return
-        try:
-            head = self._tenants.head(tenant_id)
-        except NotFound as exc:
-            self.set_aside(text, reason=exc.detail, attempts=attempts)
+        # The items of a batch are sent again when their messages seem lost, so the message's id would not do.
+        name = f"{place.id}/{place.index}" if place else message_id
+        outcome = self._submit(head, write, name)
+        if place is None:
             return
+        if isinstance(outcome, Accepted):
+            self._decided(head, place, "admitted", entry_id=outcome.entry.task_id)
+        else:
+            self._decided(head, place, "refused", code=outcome)
+
+    def _submit(self, head: Head, write: SchedulerEntryWrite, message_id: str) -> Accepted | str:
+        """What came in, or the code of the refusal, which hooks are told too."""
         try:
-            self._scheduler.submit(head, write, by=None, source="queue", message_id=message_id)
+            outcome = self._scheduler.submit(head, write, by=None, source="queue", message_id=message_id)
         except (Invalid, NotFound, Conflict) as exc:
-            self._refusals.note(tenant_id, write.service_upn, exc.code, "queue")
+            self._refusals.note(head.tenant_id, write.service_upn, exc.code, "queue")
+            code = exc.code
+        else:
+            if isinstance(outcome, Accepted):
+                return outcome
+            code = LIMIT_REACHED
+        self._scheduler.tell_rejected(head.tenant_id, write, code, message_id)
+        return code
+
+    def _decided(self, head: Head, place: _Place, state: ItemState, *, entry_id: str = "", code: str = "") -> None:
+        self._batches.decide(head.tenant_id, place.id, place.index, state, entry_id=entry_id, code=code)
 
     def set_aside(self, text: str, *, reason: str, attempts: int) -> None:
         """Keep a message that cannot be worked on, with the reason.
@@ -106,12 +152,6 @@ class Intake:
             for row in rows
         ]
         return Page(items, following)
-
-
-def _read(text: str) -> tuple[str, SchedulerEntryWrite]:
-    """Tenant and entry of a message. Raises Invalid."""
-    data = _json(text)
-    return parse(_Addressed, data).tenant_id, read_entry(data)
 
 
 def _tenant_of(text: str) -> str | None:

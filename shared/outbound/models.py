@@ -1,11 +1,11 @@
-"""Scheduler entries on the wire, in the casing of the published connector, and as they are kept."""
+"""Outbound and external tasks as flows send them, in the casing of the published connector."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -14,9 +14,6 @@ from shared.errors import Invalid
 from shared.wire import Upn, Wire, is_e164, is_upn, parse
 
 MAX_JSON_BYTES: Final = 32_768  # of one entry
-State = Literal["Scheduled", "Queued", "Offered", "InProgress", "Completed", "Cancelled"]
-UNFINISHED: Final[frozenset[State]] = frozenset({"Scheduled", "Queued", "Offered", "InProgress"})
-
 Text = Annotated[str, Field(max_length=1024)]
 Priority = Literal["High", "Normal", "Low"]
 
@@ -67,9 +64,15 @@ class ConnectorModel(Wire):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+C = TypeVar("C", bound=ConnectorModel)
+
+
 class NameAndValue(ConnectorModel):
     name: Annotated[Text, Field(min_length=1)]
     value: Text | None = None
+
+
+Parameters = Annotated[list[NameAndValue], Field(max_length=100)]
 
 
 class Customer(ConnectorModel):
@@ -85,11 +88,11 @@ class Customer(ConnectorModel):
     state: Text | None = None
     country: Text | None = None
     primary_tel_number: Text | None = None
-    tel_numbers: Annotated[list[NameAndValue], Field(max_length=100)] | None = None
+    tel_numbers: Parameters | None = None
     upn: Annotated[Text | None, Field(alias="UPN")] = None
     im_address: Text | None = None
     email: Text | None = None
-    custom_fields: Annotated[list[NameAndValue], Field(max_length=100)] | None = None
+    custom_fields: Parameters | None = None
 
 
 class SchedulerEntryWrite(ConnectorModel):
@@ -104,7 +107,7 @@ class SchedulerEntryWrite(ConnectorModel):
     attempt_timeout_in_seconds: Annotated[int, Field(ge=30, le=86_400)] = 3600
     max_queue_time_in_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
     rona_timeout_in_seconds: Annotated[int, Field(ge=5, le=30)] = 20
-    custom_call_context_parameters: Annotated[list[NameAndValue], Field(max_length=100)] | None = None
+    custom_call_context_parameters: Parameters | None = None
     customer: Customer | None = None
 
     @property
@@ -125,28 +128,38 @@ class SchedulerEntryWrite(ConnectorModel):
 
 def read_entry(data: object) -> SchedulerEntryWrite:
     """A body as a flow sends it. Raises Invalid, also for more than 32 KiB of content."""
-    entry = parse(SchedulerEntryWrite, data)
-    if len(json.dumps(entry.as_json(), ensure_ascii=False).encode()) > MAX_JSON_BYTES:
-        raise Invalid.field("", f"the entry has more than {MAX_JSON_BYTES} bytes of content", "TooBig")
-    return entry
+    return read_body(SchedulerEntryWrite, data)
 
 
-class Entry(SchedulerEntryWrite):
-    """An accepted entry. ``event`` is the last one raised; ``slot`` is its place under the limit."""
+def read_body(model: type[C], data: object) -> C:
+    """A connector's body. Raises Invalid, also for more than 32 KiB of content."""
+    body = parse(model, data)
+    if len(json.dumps(body.as_json(), ensure_ascii=False).encode()) > MAX_JSON_BYTES:
+        raise Invalid.field("", f"the body has more than {MAX_JSON_BYTES} bytes of content", "TooBig")
+    return body
 
-    scheduler_entry_id: str
-    state: State = "Scheduled"
-    event: str = "Scheduled"
-    attempt: int = 0
-    slot: int
-    created_at: UtcTime
-    finished_at: UtcTime | None = None
-    completion_reason: str | None = None
 
-    def for_connector(self) -> dict[str, Any]:
-        """SchedulerEntryEventData: what a flow reads. Empty optional fields are absent."""
-        kept = {"state", "attempt", "slot", "created_at", "finished_at"}
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=kept) | {
-            "direction": "Outbound",
-            "modality": "Audio",
-        }
+class PreferredUser(ConnectorModel):
+    """Asked first, those of the lowest ``priority`` before others; none counts as the first."""
+
+    upn: Upn
+    priority: Annotated[int, Field(ge=1, le=99)] = 1
+
+
+PreferredUsers = Annotated[list[PreferredUser], Field(max_length=10)]
+
+
+class TaskInformation(ConnectorModel):
+    """What a flow may add to a task while it lives."""
+
+    customer: Customer | None = None
+    custom_context_parameters: Parameters | None = None
+    preferred_users: PreferredUsers | None = None
+
+
+class ExternalTaskWrite(TaskInformation):
+    """A task from elsewhere, to be handed to a member of the service at once."""
+
+    service_upn: Upn
+    customer_identifier: Text | None = None
+    distribution_priority: Priority = "Normal"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -14,6 +15,7 @@ from shared.tenants.models import Page
 from shared.wire import Wire
 
 Source = Literal["http", "queue"]
+LIMIT_REACHED: Final = "OutboundTaskLimitReached"
 KEPT: Final = timedelta(hours=24)
 _FAR: Final = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 
@@ -44,6 +46,13 @@ class Refusals:
         except AppError as exc:
             log.warning("a refusal could not be noted", tenant=tenant_id, service=service_upn, why=exc.code)
         log.info("outbound task refused", tenant=tenant_id, service=service_upn, code=code, source=source)
+
+    def today(self, tenant_id: str) -> Counter[str]:
+        """How many were refused since midnight UTC, by the casefolded UPN of the service."""
+        midnight = self._clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        end = f"{int((_FAR - midnight).total_seconds() * 1000):016}~"
+        rows = self._table.span(f"{tenant_id}|refusals", "0", end, select=["PartitionKey", "RowKey", "service_upn"])
+        return Counter(row.text("service_upn").casefold() for row in rows)
 
     def page(self, tenant_id: str, *, top: int, continuation: str | None) -> Page[Refusal]:
         """Those of the last 24 hours, newest first."""

@@ -1,76 +1,57 @@
-"""Scheduler entries in the table ``outbound``: one partition per service.
+"""Reads and writes of tasks, see ``rows.py``.
 
-    slot:07            held by one unfinished entry; nobody else can create this row
-    entry:<id>         an unfinished entry
-    past:<id>          a finished entry
-    ref:<hash>         a ReferenceId in use, or free again after ``freeAt``
-
-Entry, slot and reference change in one transaction, so after a crash between any two lines of ours there is
-no slot without an entry and no entry without a slot.
-
-An entry's id looks like a GUID; its first half is made from the service, so the id alone leads to the
-partition and no index can go wrong.
+A task, its slot, its reference and its event change in one transaction, so after a crash between any two lines of
+ours there is no slot without an entry, no entry without a slot, and no transition without its event.
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Sequence
+from datetime import datetime
 
 from shared.clock import from_wire, to_wire
-from shared.outbound.models import Entry
-from shared.storage.keys import key, prefix_end
-from shared.storage.tables import Delete, Exists, Insert, Operation, Replace, Row, Table, with_doc
-
-REFERENCE_KEPT: Final = timedelta(hours=24)  # after the entry is finished
-
-_SLOT: Final = "slot:"
-_ENTRY: Final = "entry:"
-_PAST: Final = "past:"
-_REF: Final = "ref:"
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A held slot, with what must be known of its entry without reading it."""
-
-    number: int
-    entry_id: str
-    reference: str
-    fingerprint: str
-    in_progress: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A ReferenceId's row. ``free_at`` is set when its entry is finished."""
-
-    entry_id: str
-    fingerprint: str
-    free_at: datetime | None
-    row: Row
-
-    def is_free(self, now: datetime) -> bool:
-        return self.free_at is not None and self.free_at <= now
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An entry as it lies in its row."""
-
-    entry: Entry
-    row: Row
+from shared.errors import NotFound, Stale
+from shared.outbound.rows import (
+    ENTRY,
+    GATE,
+    OUTBOX,
+    PAST,
+    REF,
+    SLOT,
+    Desk,
+    Kept,
+    Reference,
+    Slot,
+    Untold,
+    event_row,
+    finishing,
+    outbox_key,
+    partition_of,
+    partition_of_task,
+    reference_values,
+    slot_changes,
+    slot_key,
+    slot_of,
+    slot_values,
+    task_values,
+    touch_gate,
+    without_history,
+)
+from shared.outbound.task import Entry, ExternalTask, State, Task, read_task
+from shared.storage.keys import prefix_end
+from shared.storage.tables import Delete, Exists, Insert, Operation, Overwrite, Replace, Row, Table, with_doc
 
 
 class SlotTaken(Exception):
-    """Somebody else was faster with this slot, or this very entry is in already: look again."""
+    """Somebody else was faster with this slot, or this very task is in already: look again."""
 
 
 class ReferenceTaken(Exception):
     """Somebody else was faster with this ReferenceId, or its row changed."""
+
+
+class GateShut(Exception):
+    """The service takes no tasks: it never did, or it was deleted. See ``open_gate``."""
 
 
 class OutboundStore:
@@ -81,29 +62,31 @@ class OutboundStore:
 
     def slots(self, tenant_id: str, service_upn: str) -> list[Slot]:
         """All held slots of a service, in one read (there are 50 at most, plus those a race added)."""
-        rows = self._table.span(_partition(tenant_id, service_upn), _SLOT, prefix_end(_SLOT))
-        return [_slot(row) for row in rows]
+        rows = self._table.span(partition_of(tenant_id, service_upn), SLOT, prefix_end(SLOT))
+        return [slot_of(row) for row in rows]
 
     def reference(self, tenant_id: str, service_upn: str, reference: str) -> Reference | None:
-        row = self._table.get(_partition(tenant_id, service_upn), _REF + reference)
+        row = self._table.get(partition_of(tenant_id, service_upn), REF + reference)
         if row is None:
             return None
         free_at = row.text("free_at")
         return Reference(row.text("entry_id"), row.text("fingerprint"), from_wire(free_at) if free_at else None, row)
 
     def add(self, tenant_id: str, entry: Entry, reference: str, replaces: Reference | None) -> None:
-        """Entry, slot and reference at once. Raises SlotTaken, ReferenceTaken.
+        """Entry, slot, reference and first event at once. Raises SlotTaken, ReferenceTaken, GateShut.
 
         ``replaces`` is the reference row of a finished entry whose time is over.
         """
-        partition = _partition(tenant_id, entry.service_upn)
+        partition = partition_of(tenant_id, entry.service_upn)
         fingerprint = entry.fingerprint()
         operations: list[Operation] = [
-            Insert(Row(partition, _slot_key(entry.slot), _slot_values(entry, reference, fingerprint))),
-            Insert(Row(partition, _ENTRY + entry.scheduler_entry_id, with_doc(entry.as_json(), reference=reference))),
+            Insert(Row(partition, slot_key(entry.slot), slot_values(entry, reference, fingerprint))),
+            Insert(Row(partition, ENTRY + entry.task_id, task_values(entry, reference))),
+            event_row(partition, entry, None),
+            touch_gate(partition),
         ]
         if reference:
-            row = Row(partition, _REF + reference, _reference_values(entry, fingerprint))
+            row = Row(partition, REF + reference, reference_values(entry, fingerprint))
             operations.append(Replace(row, replaces.row.etag) if replaces else Insert(row))
         try:
             self._table.transact(operations)
@@ -111,87 +94,152 @@ class OutboundStore:
             if exc.index < 2:
                 raise SlotTaken from exc
             raise ReferenceTaken from exc
+        except NotFound as exc:
+            raise GateShut from exc
 
-    def find(self, tenant_id: str, entry_id: str) -> Kept | None:
-        """The entry, finished or not."""
-        partition = _partition_of_entry(tenant_id, entry_id)
+    def add_external(self, tenant_id: str, task: ExternalTask) -> None:
+        """Task and first event at once; no slot is taken. Raises GateShut."""
+        partition = partition_of(tenant_id, task.service_upn)
+        try:
+            self._table.transact(
+                [
+                    Insert(Row(partition, ENTRY + task.task_id, task_values(task, ""))),
+                    event_row(partition, task, None),
+                    touch_gate(partition),
+                ]
+            )
+        except NotFound as exc:
+            raise GateShut from exc
+
+    def note_rejected(self, tenant_id: str, entry: Entry) -> None:
+        """The event of a task that was never taken in. Doing it again changes nothing."""
+        partition = partition_of(tenant_id, entry.service_upn)
+        self._table.overwrite(Row(partition, outbox_key(entry), with_doc(without_history(entry))))
+
+    def find(self, tenant_id: str, task_id: str) -> Kept | None:
+        """The task, finished or not."""
+        partition = partition_of_task(tenant_id, task_id)
         if partition is None:
             return None
-        row = self._table.get(partition, _ENTRY + entry_id) or self._table.get(partition, _PAST + entry_id)
-        return Kept(_entry(row), row) if row else None
+        row = self._table.get(partition, ENTRY + task_id) or self._table.get(partition, PAST + task_id)
+        return Kept(read_task(row.doc), row) if row else None
 
-    def unfinished(self, tenant_id: str, service_upn: str) -> list[Entry]:
-        rows = self._table.span(_partition(tenant_id, service_upn), _ENTRY, prefix_end(_ENTRY))
-        return [_entry(row) for row in rows]
+    def unfinished(self, tenant_id: str, service_upn: str) -> list[Task]:
+        rows = self._table.span(partition_of(tenant_id, service_upn), ENTRY, prefix_end(ENTRY))
+        return [read_task(row.doc) for row in rows]
 
-    def finish(self, kept: Kept, finished: Entry, now: datetime) -> None:
-        """Move the entry to the past and free its slot at once. Raises Stale or NotFound if it changed meanwhile."""
-        partition, reference = kept.row.partition, kept.row.text("reference")
+    def desk(self, tenant_id: str, service_upn: str) -> Desk:
+        """What is open, in one read. Tasks are read before events, so each step of a task read is among the events."""
+        tasks, untold = [], []
+        for row in self._table.span(partition_of(tenant_id, service_upn), ENTRY, prefix_end(OUTBOX)):
+            if row.row.startswith(ENTRY):
+                tasks.append(Kept(read_task(row.doc), row))
+            elif row.row.startswith(OUTBOX):
+                untold.append(Untold(read_task(row.doc), row.text("freed"), row.number("offer"), row))
+        return Desk(tasks, untold)
+
+    def commit(self, kept: Kept, task: Task, now: datetime, *, event: str | None = None) -> Kept:
+        """Write one step of a task with its event. Raises Stale or NotFound if it changed meanwhile.
+
+        ``event`` is what hooks are told where the task keeps the event before.
+        """
+        partition = kept.row.partition
+        told = task.model_copy(update={"event": event}) if event else task
+        told_row = event_row(partition, told, kept.task)
+        if task.is_finished:
+            # The conditional operation comes first: its failure says that the task changed.
+            self._table.transact([*finishing(kept, task, now), told_row])
+            return Kept(task, Row(partition, PAST + task.task_id, {}))
+        row = Row(partition, kept.row.row, task_values(task, kept.row.text("reference")))
+        slot = slot_changes(kept, task) if isinstance(task, Entry) else []
+        etags = self._table.transact([Replace(row, kept.row.etag), *slot, told_row])
+        return Kept(task, Row(partition, row.row, row.values, etags[0]))
+
+    def rewrite(self, kept: Kept, entry: Entry, reference: str, replaces: Reference | None) -> None:
+        """Like ``commit``, where the ReferenceId may be another one. Raises ReferenceTaken too."""
+        partition, before = kept.row.partition, kept.row.text("reference")
+        fingerprint = entry.fingerprint()
         operations: list[Operation] = [
-            Delete(kept.row, kept.row.etag),
-            Delete(Row(partition, _slot_key(finished.slot), {}), "*"),
-            Insert(Row(partition, _PAST + finished.scheduler_entry_id, with_doc(finished.as_json()))),
+            Replace(Row(partition, kept.row.row, task_values(entry, reference)), kept.row.etag),
+            event_row(partition, entry, kept.task),
+            Overwrite(Row(partition, slot_key(entry.slot), slot_values(entry, reference, fingerprint))),
         ]
-        if reference:
-            values = _reference_values(finished, finished.fingerprint()) | {"free_at": to_wire(now + REFERENCE_KEPT)}
-            held = self._table.get(partition, _REF + reference)
-            if held is not None:
-                operations.append(Replace(Row(partition, _REF + reference, values), held.etag))
-        self._table.transact(operations)
+        row = Row(partition, REF + reference, reference_values(entry, fingerprint))
+        if reference and reference == before:
+            operations.append(Overwrite(row))
+        elif reference:
+            operations.append(Replace(row, replaces.row.etag) if replaces else Insert(row))
+        if before and before != reference:
+            operations.append(Delete(Row(partition, REF + before, {}), "*"))
+        try:
+            self._table.transact(operations)
+        except Exists as exc:
+            raise ReferenceTaken from exc
 
+    def page(
+        self, tenant_id: str, service_upn: str | None, state: State | None, *, top: int, continuation: str | None
+    ) -> tuple[list[Task], str | None]:
+        """Tasks of a service, or of all, unfinished ones first within each service; finished ones too."""
+        rows, following = self._table.page_of_partitions(
+            *((partition_of(tenant_id, service_upn),) * 2 if service_upn else (f"{tenant_id}|0", f"{tenant_id}|~")),
+            ENTRY,
+            prefix_end(PAST),
+            only="state eq @state" if state else "state gt ''",  # neither gate nor outbox have one
+            parameters={"state": state} if state else {},
+            top=top,
+            continuation=continuation,
+        )
+        return [read_task(row.doc) for row in rows], following
 
-def new_id(service_upn: str) -> str:
-    """A fresh entry id: half service, half chance (64 bits each), in the form of a GUID."""
-    digits = _tag(service_upn) + secrets.token_hex(8)
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    def forget_told(self, untold: Sequence[Untold]) -> None:
+        """Hooks know of these events now."""
+        if untold:
+            self._table.remove_blindly([event.row for event in untold])
 
+    def open_gate(self, tenant_id: str, service_upn: str) -> None:
+        """Let tasks in. Look afterwards whether the service is still there: whoever deletes it shuts the gate last."""
+        try:
+            self._table.insert(Row(partition_of(tenant_id, service_upn), GATE, {}))
+        except Exists:
+            return
 
-def reference_key(reference_id: str) -> str:
-    """Compared without case, and of a length that fits a key."""
-    return hashlib.sha256(reference_id.casefold().encode()).hexdigest()
+    def shut_gate(self, tenant_id: str, service_upn: str) -> bool:
+        """Let nobody in any more, if nobody is in; says which. A task that comes at the same moment wins."""
+        partition = partition_of(tenant_id, service_upn)
+        while True:
+            gate = self._table.get(partition, GATE)
+            if self.is_busy(tenant_id, service_upn):
+                return False
+            if gate is None:
+                return True
+            try:
+                self._table.transact([Delete(gate, gate.etag)])
+            except (NotFound, Stale):
+                continue  # a task came in, or another process shut it
+            return True
 
+    def is_busy(self, tenant_id: str, service_upn: str) -> bool:
+        """Whether the service has an unfinished task."""
+        partition = partition_of(tenant_id, service_upn)
+        rows, _ = self._table.page(partition, ENTRY, prefix_end(ENTRY), top=1)
+        return bool(rows)
 
-def _tag(service_upn: str) -> str:
-    return hashlib.sha256(key(service_upn).encode()).hexdigest()[:16]
-
-
-def _partition(tenant_id: str, service_upn: str) -> str:
-    return f"{tenant_id}|{_tag(service_upn)}"
-
-
-def _partition_of_entry(tenant_id: str, entry_id: str) -> str | None:
-    digits = entry_id.replace("-", "")
-    if len(entry_id) != 36 or len(digits) != 32 or set(digits) - set("0123456789abcdef"):
-        return None
-    return f"{tenant_id}|{digits[:16]}"
-
-
-def _slot_key(number: int) -> str:
-    return f"{_SLOT}{number:02}"
-
-
-def _slot(row: Row) -> Slot:
-    return Slot(
-        number=int(row.row.removeprefix(_SLOT)),
-        entry_id=row.text("entry_id"),
-        reference=row.text("reference"),
-        fingerprint=row.text("fingerprint"),
-        in_progress=row.text("state") in ("Offered", "InProgress"),
-    )
-
-
-def _slot_values(entry: Entry, reference: str, fingerprint: str) -> dict[str, str]:
-    return {
-        "entry_id": entry.scheduler_entry_id,
-        "reference": reference,
-        "fingerprint": fingerprint,
-        "state": entry.state,
-    }
-
-
-def _reference_values(entry: Entry, fingerprint: str) -> dict[str, str]:
-    return {"entry_id": entry.scheduler_entry_id, "fingerprint": fingerprint}
-
-
-def _entry(row: Row) -> Entry:
-    return Entry.model_validate(row.doc, by_alias=True, by_name=False)
+    def tidy(self, tenant_id: str, service_upn: str, *, finished_before: datetime, now: datetime) -> None:
+        """Remove tasks finished before that, and references that are free."""
+        partition = partition_of(tenant_id, service_upn)
+        old = self._table.span(
+            partition,
+            PAST,
+            prefix_end(PAST),
+            only="finished_at lt @old",
+            parameters={"old": to_wire(finished_before)},
+        )
+        self._table.remove_blindly(list(old))
+        free = self._table.span(
+            partition, REF, prefix_end(REF), only="free_at lt @now", parameters={"now": to_wire(now)}
+        )
+        for row in free:
+            try:
+                self._table.delete(row, etag=row.etag)
+            except Stale:
+                continue  # somebody uses it again

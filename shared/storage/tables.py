@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from azure.core import MatchConditions
@@ -203,18 +204,41 @@ class Table:
 
         ``continuation`` may come from a caller: whatever it says, no row outside of the range is given.
         """
+        condition = "PartitionKey eq @p and RowKey ge @s and RowKey lt @e"
+        values = {"p": partition, "s": max(start, continuation or start), "e": end}
+        rows, following = self._some(condition, values, top)
+        return rows, following.row if following else None
+
+    def page_of_partitions(
+        self,
+        first: str,
+        last: str,
+        start: str,
+        end: str,
+        *,
+        only: str,
+        parameters: Mapping[str, str],
+        top: int,
+        continuation: str | None = None,
+    ) -> tuple[list[Row], str | None]:
+        """Like ``page``, over the partitions from ``first`` to ``last``, both included, one after the other."""
+        partition, _, row = (continuation or "").rpartition("\t")
+        condition = (
+            "PartitionKey ge @f and PartitionKey le @l and RowKey ge @s and RowKey lt @e"
+            f" and (PartitionKey gt @p or (PartitionKey eq @p and RowKey ge @r)) and {only}"
+        )
+        values = {"f": first, "l": last, "s": start, "e": end, "p": partition, "r": row, **parameters}
+        rows, following = self._some(condition, values, top)
+        return rows, f"{following.partition}\t{following.row}" if following else None
+
+    def _some(self, condition: str, values: Mapping[str, str], top: int) -> tuple[list[Row], Row | None]:
+        """The first ``top`` rows, and the one after them."""
         with failures.ours(self._name):
             found = self._client.query_entities(
-                "PartitionKey eq @p and RowKey ge @s and RowKey lt @e",
-                parameters={"p": partition, "s": max(start, continuation or start), "e": end},
-                results_per_page=min(top + 1, MAX_ROWS_PER_CALL),
+                condition, parameters=dict(values), results_per_page=min(top + 1, MAX_ROWS_PER_CALL)
             )
-            rows: list[Row] = []
-            for entity in found:
-                if len(rows) == top:
-                    return rows, str(entity["RowKey"])
-                rows.append(_row(entity))
-        return rows, None
+            rows = [_row(entity) for entity in islice(found, top + 1)]
+        return rows[:top], rows[top] if len(rows) > top else None
 
     def partitions(self, start: str, end: str) -> Iterator[Row]:
         """Keys of all rows whose partition lies in [start, end). A scan: for clearing up, not for callers."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, Protocol
 
 from shared import log
 from shared.callers import Caller
 from shared.errors import Conflict, Invalid, NotFound, Stale
 from shared.storage.keys import key, prefix_end
-from shared.storage.tables import Delete, Insert, Operation, Row, Table
+from shared.storage.tables import Delete, Exists, Insert, Operation, Row, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, write
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
@@ -26,16 +26,28 @@ _UPN: Final = "upn:"
 _READS_AT_ONCE: Final = 8
 
 
+class Tasks(Protocol):
+    """What the directory must know of a service's tasks before it lets the service go."""
+
+    def is_busy(self, tenant_id: str, service_upn: str) -> bool: ...
+
+    def shut_gate(self, tenant_id: str, service_upn: str) -> bool: ...
+
+
+def _in_use() -> Conflict:
+    return Conflict("the service has unfinished outbound tasks; finish or cancel them", code="ServiceInUse")
+
+
 class Directory:
-    """Reads and writes services and users. ``in_use`` says whether a service has unfinished tasks.
+    """Reads and writes services and users. ``tasks`` knows whether a service has unfinished ones.
 
     What is wanted comes as a function and is judged after the version: an old version is not worth judging.
     """
 
-    def __init__(self, table: Table, licences: Licences, in_use: Callable[[str, str], bool]) -> None:
+    def __init__(self, table: Table, licences: Licences, tasks: Tasks) -> None:
         self._table = table
         self._licences = licences
-        self._in_use = in_use
+        self._tasks = tasks
 
     # services
 
@@ -78,20 +90,27 @@ class Directory:
         return saved
 
     def delete_service(self, tenant_id: str, upn: str, *, versions: Versions, by: Caller) -> None:
-        """Raises Conflict (``ServiceInUse``) while the service has unfinished tasks. Without versions any goes."""
+        """Raises Conflict (``ServiceInUse``) while the service has unfinished tasks. Without versions any goes.
+
+        A task may come in at the same moment: the service goes first and the gate for tasks is shut second; if a
+        task was faster, the service comes back.
+        """
         while True:
             found = self._service(tenant_id, upn)
             if found is None:
                 raise NotFound(f"there is no service {upn[:160]}", code="ServiceNotFound")
             if versions is not None:
                 check(found, versions)
-            if self._in_use(tenant_id, upn):
-                raise Conflict("the service has unfinished outbound tasks; finish or cancel them", code="ServiceInUse")
+            if self._tasks.is_busy(tenant_id, upn):
+                raise _in_use()
             try:
                 self._table.delete(found.row, etag=found.row.etag)
             except Stale:
                 continue  # written meanwhile: judge what is there now
             break
+        if not self._tasks.shut_gate(tenant_id, upn):
+            self._put_back(found)
+            raise _in_use()
         self._licences.forget(tenant_id)
         log.info("service deleted", tenant=tenant_id, service=found.value.upn, by=by.oid)
 
@@ -116,6 +135,10 @@ class Directory:
             with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
                 found = list(pool.map(lambda user_id: self._user(tenant_id, user_id), user_ids))
         return {user.value.user_id: user.value for user in found if user is not None}
+
+    def all_users(self, tenant_id: str) -> list[User]:
+        rows = self._table.span(tenant_id, _USER, prefix_end(_USER))
+        return [held(User, row).value for row in rows]
 
     def user_ids(self, tenant_id: str) -> list[str]:
         """Ids of all users in ascending order, 1,000 a storage call."""
@@ -173,6 +196,12 @@ class Directory:
         if found.value.licences:
             self._licences.forget(tenant_id)
         log.info("user deleted", tenant=tenant_id, user=user_id, by=by.oid)
+
+    def _put_back(self, found: Held[Service]) -> None:
+        try:
+            self._table.insert(found.row)
+        except Exists:
+            return  # made again by somebody else meanwhile
 
     def _refuse_taken_upn(self, tenant_id: str, user: User) -> None:
         row = self._table.get(tenant_id, _UPN + key(user.upn))

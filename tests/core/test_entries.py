@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from shared.clock import from_wire
 from shared.errors import Invalid
-from shared.outbound.models import MAX_JSON_BYTES, Entry, SchedulerEntryWrite, read_entry
+from shared.outbound.models import MAX_JSON_BYTES, SchedulerEntryWrite, read_entry
+from shared.outbound.task import Entry
 
 DUE = "2026-03-01T12:00:00.000Z"
 LEAST: dict[str, Any] = {"serviceUpn": "desk@contoso.example", "destination": "+41791234567", "dueDateTimeUtc": DUE}
@@ -279,7 +280,7 @@ def test_other_content_has_another_fingerprint(other: dict[str, Any]) -> None:
 
 def accepted(write: SchedulerEntryWrite) -> Entry:
     fields = {name: getattr(write, name) for name in SchedulerEntryWrite.model_fields}
-    return Entry(**fields, scheduler_entry_id="0-1", slot=3, created_at=DUE)
+    return Entry(**fields, task_id="0-1", slot=3, created_at=DUE)
 
 
 def test_an_accepted_entry_has_the_fingerprint_of_what_was_sent() -> None:

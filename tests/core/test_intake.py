@@ -48,11 +48,11 @@ def nobodys(world: World) -> set[str]:
 
 def test_a_message_is_admitted_like_a_call(world: World) -> None:
     take(world, message(world, ReferenceId="r-1"))
-    (entry,) = world.scheduler.entries(world.tenant_id, SERVICE, by=world.by)
+    (entry,) = world.entries.unfinished(world.tenant_id, SERVICE, by=world.by)
     assert (entry.reference_id, entry.state) == ("r-1", "Scheduled")
     due = to_wire(world.clock() + timedelta(hours=1))
     again = world.submit(ReferenceId="r-1", dueDateTimeUtc=due)
-    assert (again.replayed, again.entry.scheduler_entry_id) == (True, entry.scheduler_entry_id)
+    assert (again.replayed, again.entry.task_id) == (True, entry.task_id)
 
 
 def test_a_refused_message_ends_and_is_counted(world: World) -> None:
@@ -101,8 +101,8 @@ def test_a_message_delivered_again_after_its_task_was_cancelled_is_not_a_new_tas
 ) -> None:
     text = message(world)
     take(world, text)
-    (entry,) = world.scheduler.entries(world.tenant_id, SERVICE, by=world.by)
-    world.scheduler.cancel(world.tenant_id, entry.scheduler_entry_id, by=world.by)
+    (entry,) = world.entries.unfinished(world.tenant_id, SERVICE, by=world.by)
+    world.entries.cancel(world.tenant_id, entry.task_id, by=world.by)
     clock.move(hours=2)
     take(world, text)
     assert held(world) == 0
@@ -117,9 +117,10 @@ def test_two_messages_with_the_same_content_are_two_tasks(world: World) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_message_whose_worker_dies_becomes_one_task_at_its_next_delivery(world: World, when: str) -> None:
     fragile = FragileTable(world.account.table("outbound"))
-    scheduler = Scheduler(OutboundStore(fragile), world.directory, world.refusals, world.clock)
+    world.outbound.open_gate(world.tenant_id, SERVICE)
+    scheduler = Scheduler(OutboundStore(fragile), world.directory, world.refusals, world.agenda, world.clock)
     journal = world.account.table("journal")
-    dying = Intake(scheduler, world.tenants, world.refusals, journal, world.clock)
+    dying = Intake(scheduler, world.batches, world.tenants, world.refusals, journal, world.clock)
     fragile.fails = when
     with pytest.raises(StorageDown):
         dying.take(message(world), message_id="m-1", attempts=1)

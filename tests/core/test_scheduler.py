@@ -11,10 +11,11 @@ import pytest
 from shared.callers import Caller
 from shared.clock import to_wire
 from shared.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
+from shared.outbound import lifecycle
 from shared.outbound.scheduler import Accepted, Refused
 from shared.storage.account import StorageAccount
 from tests.core.race import codes, together
-from tests.core.world import SERVICE, FakeClock, World
+from tests.core.world import ADMIN, SERVICE, FakeClock, World
 
 OTHER = "sales@contoso.example"
 OWNER = "cccccccc-0000-4000-8000-000000000001"
@@ -23,7 +24,7 @@ OWNER = "cccccccc-0000-4000-8000-000000000001"
 def kept(outcome: Any) -> str:
     """The id of an accepted entry."""
     assert isinstance(outcome, Accepted), outcome
-    return outcome.entry.scheduler_entry_id
+    return outcome.entry.task_id
 
 
 def fill(world: World, count: int, **changes: Any) -> list[str]:
@@ -61,7 +62,7 @@ def test_a_refused_task_leaves_nothing_but_a_refusal_without_customer_data(world
     world.set_limit(1)
     fill(world, 1)
     assert world.submit(ReferenceId="r-1", customer={"lastName": "Meier"}) == Refused(1, 1, 0)
-    assert len(world.scheduler.entries(world.tenant_id, SERVICE, by=world.by)) == 1
+    assert len(world.entries.unfinished(world.tenant_id, SERVICE, by=world.by)) == 1
     (refusal,) = world.refusals.page(world.tenant_id, top=10, continuation=None).items
     assert refusal.as_json() == {
         "id": refusal.id,
@@ -96,9 +97,9 @@ def test_a_lowered_limit_cancels_nothing_and_refuses_until_the_count_is_below_it
     world.set_limit(2)
     for entry_id in ids[:3]:
         assert isinstance(world.submit(), Refused)
-        world.scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+        world.entries.cancel(world.tenant_id, entry_id, by=world.by)
     assert world.submit() == Refused(2, 2, 0)
-    world.scheduler.cancel(world.tenant_id, ids[3], by=world.by)
+    world.entries.cancel(world.tenant_id, ids[3], by=world.by)
     assert isinstance(world.submit(), Accepted)
     assert isinstance(world.submit(), Refused)
 
@@ -161,12 +162,12 @@ def test_a_replay_of_a_finished_entry_is_recognised_when_full_and_past_due(world
     world.set_limit(1)
     entry = world.entry(ReferenceId="r-1")
     first = kept(world.scheduler.submit(world.head, entry, by=world.by, source="http"))
-    world.scheduler.cancel(world.tenant_id, first, by=world.by)
+    world.entries.cancel(world.tenant_id, first, by=world.by)
     fill(world, 1)
     clock.move(hours=3)
     again = world.scheduler.submit(world.head, entry, by=world.by, source="http")
     assert isinstance(again, Accepted)
-    assert (again.replayed, again.entry.scheduler_entry_id, again.entry.state) == (True, first, "Cancelled")
+    assert (again.replayed, again.entry.task_id, again.entry.state) == (True, first, "Cancelled")
 
 
 def test_other_spellings_of_reference_and_service_are_the_same_entry(world: World) -> None:
@@ -217,14 +218,14 @@ def test_cancelling_frees_the_slot(world: World) -> None:
     world.set_limit(1)
     (entry_id,) = fill(world, 1)
     assert isinstance(world.submit(), Refused)
-    world.scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+    world.entries.cancel(world.tenant_id, entry_id, by=world.by)
     assert held(world) == 0
     assert isinstance(world.submit(), Accepted)
 
 
 def test_a_finished_entry_frees_its_reference_after_24_hours_and_not_before(world: World, clock: FakeClock) -> None:
     first = kept(world.submit(ReferenceId="r-1"))
-    world.scheduler.cancel(world.tenant_id, first, by=world.by)
+    world.entries.cancel(world.tenant_id, first, by=world.by)
     other = {"ReferenceId": "r-1", "destination": "+41791111111"}
     clock.move(hours=24, milliseconds=-1)
     with pytest.raises(Conflict) as refused:
@@ -238,7 +239,7 @@ def test_a_finished_entry_frees_its_reference_after_24_hours_and_not_before(worl
 
 def test_a_freed_reference_goes_to_one_of_16_submitters(world: World, clock: FakeClock) -> None:
     first = kept(world.submit(ReferenceId="r-1"))
-    world.scheduler.cancel(world.tenant_id, first, by=world.by)
+    world.entries.cancel(world.tenant_id, first, by=world.by)
     clock.move(hours=24)
     outcomes = together(16, lambda number: world.submit(ReferenceId="r-1"))
     assert len({kept(outcome) for outcome in outcomes} - {first}) == 1
@@ -247,15 +248,15 @@ def test_a_freed_reference_goes_to_one_of_16_submitters(world: World, clock: Fak
 
 def test_cancelling_twice_says_that_the_task_is_finished(world: World) -> None:
     (entry_id,) = fill(world, 1)
-    world.scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+    world.entries.cancel(world.tenant_id, entry_id, by=world.by)
     with pytest.raises(Conflict) as refused:
-        world.scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+        world.entries.cancel(world.tenant_id, entry_id, by=world.by)
     assert refused.value.code == "OutboundTaskFinished"
 
 
 def test_of_16_who_cancel_the_same_entry_one_wins(world: World) -> None:
     entry_id = kept(world.submit(ReferenceId="r-1"))
-    outcomes = together(16, lambda number: world.scheduler.cancel(world.tenant_id, entry_id, by=world.by))
+    outcomes = together(16, lambda number: world.entries.cancel(world.tenant_id, entry_id, by=world.by))
     assert outcomes.count(None) == 1
     assert codes(outcomes) == ["OutboundTaskFinished"] * 15
     assert held(world) == 0
@@ -265,11 +266,12 @@ def test_an_entry_with_an_agent_cannot_be_cancelled(world: World) -> None:
     outcome = world.submit()
     found = world.outbound.find(world.tenant_id, kept(outcome))
     assert found is not None
-    offered = found.entry.model_copy(update={"state": "InProgress"})
-    row = type(found.row)(found.row.partition, found.row.row, {"doc": offered.model_dump_json(by_alias=True)})
-    world.account.table("outbound").replace(row, etag=found.row.etag)
+    queued = lifecycle.passed_by_time(found.task, found.task.due)
+    assert queued is not None
+    offered = lifecycle.offered(queued, ADMIN, "agent@contoso.example", world.clock())
+    world.outbound.commit(found, offered, world.clock())
     with pytest.raises(Conflict) as refused:
-        world.scheduler.cancel(world.tenant_id, kept(outcome), by=world.by)
+        world.entries.cancel(world.tenant_id, kept(outcome), by=world.by)
     assert refused.value.code == "OutboundTaskInProgress"
 
 
@@ -277,7 +279,7 @@ def test_the_id_of_another_tenants_entry_is_unknown(world: World, account: Stora
     neighbour = World(account, world.clock, str(uuid.uuid4()))
     (foreign,) = fill(neighbour, 1)
     with pytest.raises(NotFound) as refused:
-        world.scheduler.cancel(world.tenant_id, foreign, by=world.by)
+        world.entries.cancel(world.tenant_id, foreign, by=world.by)
     assert refused.value.code == "OutboundTaskNotFound"
     assert held(neighbour) == 1
 
@@ -287,12 +289,12 @@ def test_the_id_of_another_tenants_entry_is_unknown(world: World, account: Stora
 )
 def test_an_id_that_is_none_is_unknown(world: World, entry_id: str) -> None:
     with pytest.raises(NotFound):
-        world.scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+        world.entries.cancel(world.tenant_id, entry_id, by=world.by)
 
 
 def test_an_id_is_read_in_any_case(world: World) -> None:
     (entry_id,) = fill(world, 1)
-    world.scheduler.cancel(world.tenant_id, entry_id.upper(), by=world.by)
+    world.entries.cancel(world.tenant_id, entry_id.upper(), by=world.by)
     assert held(world) == 0
 
 
@@ -302,9 +304,9 @@ def test_an_id_is_read_in_any_case(world: World) -> None:
 def test_an_owner_submits_lists_and_cancels_for_its_own_service(world: World) -> None:
     world.put_service(SERVICE, owners=[OWNER])
     entry_id = kept(submit_as(world, owner(world)))
-    (entry,) = world.scheduler.entries(world.tenant_id, SERVICE, by=owner(world))
-    assert entry.scheduler_entry_id == entry_id
-    world.scheduler.cancel(world.tenant_id, entry_id, by=owner(world))
+    (entry,) = world.entries.unfinished(world.tenant_id, SERVICE, by=owner(world))
+    assert entry.task_id == entry_id
+    world.entries.cancel(world.tenant_id, entry_id, by=owner(world))
     assert held(world) == 0
 
 
@@ -312,8 +314,8 @@ def test_an_owner_may_do_nothing_with_another_service(world: World) -> None:
     (entry_id,) = fill(world, 1)
     for attempt in (
         lambda: submit_as(world, owner(world)),
-        lambda: world.scheduler.entries(world.tenant_id, SERVICE, by=owner(world)),
-        lambda: world.scheduler.cancel(world.tenant_id, entry_id, by=owner(world)),
+        lambda: world.entries.unfinished(world.tenant_id, SERVICE, by=owner(world)),
+        lambda: world.entries.cancel(world.tenant_id, entry_id, by=owner(world)),
     ):
         with pytest.raises(NotAllowed) as refused:
             attempt()
@@ -362,7 +364,7 @@ def test_refusals_come_in_the_agreed_order(world: World, clock: FakeClock) -> No
     complain()
     body["dueDateTimeUtc"] = to_wire(clock())
     complain()
-    world.scheduler.cancel(world.tenant_id, known, by=world.by)
+    world.entries.cancel(world.tenant_id, known, by=world.by)
     complain()
     assert heard == [
         "ServiceNotFound",
@@ -442,5 +444,5 @@ def test_a_due_date_may_be_5_minutes_past_and_90_days_ahead(world: World, due: t
 def test_entries_come_in_the_order_of_their_due_dates(world: World, clock: FakeClock) -> None:
     for hours in (3, 1, 2):
         world.submit(dueDateTimeUtc=to_wire(clock() + timedelta(hours=hours)))
-    dues = [entry.due for entry in world.scheduler.entries(world.tenant_id, SERVICE, by=world.by)]
+    dues = [entry.due for entry in world.entries.unfinished(world.tenant_id, SERVICE, by=world.by)]
     assert dues == [clock() + timedelta(hours=hours) for hours in (1, 2, 3)]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.errors import AppError, StorageDown
+from shared.outbound.entries import Entries
 from shared.outbound.scheduler import Accepted, Scheduler
 from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
@@ -46,13 +47,19 @@ def fragile(world: World) -> FragileTable:
 
 @pytest.fixture
 def scheduler(world: World, fragile: FragileTable) -> Scheduler:
-    return Scheduler(OutboundStore(fragile), world.directory, world.refusals, world.clock)
+    world.outbound.open_gate(world.tenant_id, SERVICE)
+    return Scheduler(OutboundStore(fragile), world.directory, world.refusals, world.agenda, world.clock)
+
+
+@pytest.fixture
+def entries(world: World, fragile: FragileTable) -> Entries:
+    return Entries(OutboundStore(fragile), world.directory, world.agenda, world.clock)
 
 
 def submit(world: World, scheduler: Scheduler, **changes: object) -> str:
     outcome = scheduler.submit(world.head, world.entry(**changes), by=world.by, source="http")
     assert isinstance(outcome, Accepted)
-    return outcome.entry.scheduler_entry_id
+    return outcome.entry.task_id
 
 
 def test_a_submission_that_dies_before_its_write_leaves_nothing(
@@ -72,31 +79,31 @@ def test_a_submission_that_dies_after_its_write_is_found_again_by_its_reference(
     fragile.fails = "after"
     with pytest.raises(StorageDown):
         submit(world, scheduler, ReferenceId="r-1")
-    (entry,) = world.scheduler.entries(world.tenant_id, SERVICE, by=world.by)
-    assert submit(world, scheduler, ReferenceId="r-1") == entry.scheduler_entry_id
+    (entry,) = world.entries.unfinished(world.tenant_id, SERVICE, by=world.by)
+    assert submit(world, scheduler, ReferenceId="r-1") == entry.task_id
     assert_slots_are_the_unfinished_entries(world)
     assert len(rows(world, "slot")) == 1
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_cancellation_that_dies_leaves_the_entry_whole_or_gone(
-    world: World, scheduler: Scheduler, fragile: FragileTable, when: str
+    world: World, scheduler: Scheduler, entries: Entries, fragile: FragileTable, when: str
 ) -> None:
     entry_id = submit(world, scheduler, ReferenceId="r-1")
     fragile.fails = when
     with pytest.raises(StorageDown):
-        scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+        entries.cancel(world.tenant_id, entry_id, by=world.by)
     assert_slots_are_the_unfinished_entries(world)
     assert len(rows(world, "slot")) == (1 if when == "before" else 0)
 
 
 def test_an_entry_changed_between_read_and_cancellation_is_judged_again(
-    world: World, scheduler: Scheduler, fragile: FragileTable
+    world: World, scheduler: Scheduler, entries: Entries, fragile: FragileTable
 ) -> None:
     entry_id = submit(world, scheduler)
-    fragile.meanwhile = lambda: world.scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+    fragile.meanwhile = lambda: world.entries.cancel(world.tenant_id, entry_id, by=world.by)
     with pytest.raises(AppError) as refused:
-        scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+        entries.cancel(world.tenant_id, entry_id, by=world.by)
     assert refused.value.code == "OutboundTaskFinished"
     assert_slots_are_the_unfinished_entries(world)
 
@@ -123,7 +130,7 @@ def test_the_last_slot_lost_to_a_faster_submitter_is_a_refusal(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_after_any_operations_with_any_crashes_slots_are_the_unfinished_entries(
-    world: World, scheduler: Scheduler, fragile: FragileTable, clock: FakeClock, seed: int
+    world: World, scheduler: Scheduler, entries: Entries, fragile: FragileTable, clock: FakeClock, seed: int
 ) -> None:
     chance = random.Random(seed)
     world.set_limit(4)
@@ -137,7 +144,7 @@ def test_after_any_operations_with_any_crashes_slots_are_the_unfinished_entries(
                 case "refer":
                     known.append(submit(world, scheduler, ReferenceId=f"r-{chance.randrange(3)}"))
                 case "cancel" if known:
-                    scheduler.cancel(world.tenant_id, chance.choice(known), by=world.by)
+                    entries.cancel(world.tenant_id, chance.choice(known), by=world.by)
                 case "limit":
                     world.set_limit(chance.randint(2, 6))
                 case _:
@@ -161,7 +168,7 @@ def test_after_submitters_and_cancellers_ran_side_by_side_slots_are_the_unfinish
             try:
                 outcome = world.submit(**reference)
                 if isinstance(outcome, Accepted) and chance.random() < 0.6:
-                    world.scheduler.cancel(world.tenant_id, outcome.entry.scheduler_entry_id, by=world.by)
+                    world.entries.cancel(world.tenant_id, outcome.entry.task_id, by=world.by)
             except AppError as exc:
                 if exc.code != "OutboundTaskFinished":  # the replay of an entry somebody else has cancelled
                     raise
@@ -187,16 +194,16 @@ def test_a_lost_answer_does_not_make_one_submission_two_tasks(lossy: tuple[Wire,
     assert tap.lose == 0, "the write went through the wire"
     assert isinstance(outcome, Accepted)
     assert not outcome.replayed
-    assert [row.text("entry_id") for row in rows(world, "slot")] == [outcome.entry.scheduler_entry_id]
+    assert [row.text("entry_id") for row in rows(world, "slot")] == [outcome.entry.task_id]
     assert_slots_are_the_unfinished_entries(world)
 
 
 def test_a_lost_answer_to_a_cancellation_leaves_the_task_cancelled(lossy: tuple[Wire, World]) -> None:
     tap, world = lossy
-    entry_id = world.submit(ReferenceId="r-1").entry.scheduler_entry_id
+    entry_id = world.submit(ReferenceId="r-1").entry.task_id
     tap.lose = 1
     with pytest.raises(AppError) as refused:
-        world.scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+        world.entries.cancel(world.tenant_id, entry_id, by=world.by)
     assert refused.value.code == "OutboundTaskFinished"
     assert rows(world, "slot") == []
     assert_slots_are_the_unfinished_entries(world)

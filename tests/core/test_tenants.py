@@ -130,11 +130,11 @@ def test_a_service_keeps_the_spelling_it_was_made_with(world: World) -> None:
 
 
 def test_a_service_with_unfinished_tasks_cannot_be_deleted(world: World) -> None:
-    entry_id = world.submit().entry.scheduler_entry_id
+    entry_id = world.submit().entry.task_id
     with pytest.raises(Conflict) as refused:
         world.directory.delete_service(world.tenant_id, SERVICE, versions=None, by=world.by)
     assert refused.value.code == "ServiceInUse"
-    world.scheduler.cancel(world.tenant_id, entry_id, by=world.by)
+    world.entries.cancel(world.tenant_id, entry_id, by=world.by)
     world.directory.delete_service(world.tenant_id, SERVICE.upper(), versions=None, by=world.by)
     with pytest.raises(NotFound):
         world.directory.service(world.tenant_id, SERVICE)
@@ -244,8 +244,8 @@ def settle(world: World) -> None:
     """Leave rows of every kind in every table."""
     world.set_limit(1)
     world.put_user(ANA, "ana@contoso.example")
-    finished = world.submit(ReferenceId="r-1").entry.scheduler_entry_id
-    world.scheduler.cancel(world.tenant_id, finished, by=world.by)
+    finished = world.submit(ReferenceId="r-1").entry.task_id
+    world.entries.cancel(world.tenant_id, finished, by=world.by)
     world.submit(ReferenceId="r-2")
     world.submit()
     world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}', message_id="m", attempts=1)

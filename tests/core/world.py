@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,12 +12,22 @@ from typing import Any
 from shared.bootstrap import open_trunk
 from shared.callers import Caller
 from shared.clock import to_wire
-from shared.errors import AppError
+from shared.errors import AppError, StorageDown
+from shared.outbound.agenda import Agenda, Appointment
+from shared.outbound.agent_tasks import AgentTasks
+from shared.outbound.agents import Agents
+from shared.outbound.batches import Batches
+from shared.outbound.entries import Entries
+from shared.outbound.events import Event
+from shared.outbound.external_tasks import ExternalTasks
 from shared.outbound.intake import Intake
 from shared.outbound.models import SchedulerEntryWrite, read_entry
 from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
+from shared.outbound.supervision import Supervision
+from shared.outbound.turns import Candidate
+from shared.outbound.visits import Visits
 from shared.presence.accounts import Source
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
@@ -26,6 +37,7 @@ from shared.tenants.models import ServiceWrite, TenantWrite, UserWrite
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head
 from shared.wire import parse
+from tests.core.faults import FragileTable
 
 ADMIN = "aaaaaaaa-0000-4000-8000-000000000001"
 SERVICE = "desk@contoso.example"
@@ -71,6 +83,43 @@ class FakeReader:
         return [self.says[user] for user in user_ids if user in self.says]
 
 
+class Calls:
+    """A queue that remembers what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Appointment] = []
+
+    def send(self, message: Mapping[str, object]) -> None:
+        self.sent.append(parse(Appointment, message))
+
+
+class FakeMembers:
+    """Who could take a task, whatever the service."""
+
+    def __init__(self) -> None:
+        self.ready: list[Candidate] = []
+
+    def available(self, tenant_id: str, service_upn: str) -> list[Candidate]:
+        return list(self.ready)
+
+
+class FakeHooks:
+    """Remembers each event once, as a hook would be told it."""
+
+    def __init__(self) -> None:
+        self.told: dict[tuple[str, int], Event] = {}
+
+    def publish(self, events: Sequence[Event]) -> None:
+        for event in events:
+            known = self.told.setdefault((event.task_id, event.number), event)
+            assert known == event, "one event, two stories"
+
+    def names(self, task_id: str) -> list[str]:
+        found = sorted((number, event.name) for (task, number), event in self.told.items() if task == task_id)
+        assert [number for number, _ in found] == list(range(1, len(found) + 1)), "an event is missing"
+        return [name for _, name in found]
+
+
 class World:
     """One tenant on real storage."""
 
@@ -80,16 +129,25 @@ class World:
         self.tenant_id = tenant_id
         self.by = Caller(tenant_id, ADMIN, "Admin", frozenset({"TenantAdmin"}))
         self.outbound = OutboundStore(account.table("outbound"))
-        trunk = open_trunk(
-            account, [OLD_KEY], clock, lambda tenant, service: bool(self.outbound.slots(tenant, service))
-        )
+        trunk = open_trunk(account, [OLD_KEY], clock, self.outbound)
         self.secrets, self.widget_keys, self.licences = trunk.secrets, trunk.widget_keys, trunk.licences
         self.tenants, self.directory = trunk.tenants, trunk.directory
         suffixes = (".communication.azure.com",)
         self.settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, suffixes, [], clock)
         self.refusals = Refusals(account.table("journal"), clock)
-        self.scheduler = Scheduler(self.outbound, self.directory, self.refusals, clock)
-        self.intake = Intake(self.scheduler, self.tenants, self.refusals, account.table("journal"), clock)
+        self.calls = Calls()
+        self.agenda = Agenda(account.table("agenda"), dict.fromkeys(("task", "tidy", "batch"), self.calls), clock)
+        self.scheduler = Scheduler(self.outbound, self.directory, self.refusals, self.agenda, clock)
+        self.agents = Agents(account.table("outbound"))
+        self.members = FakeMembers()
+        self.hooks = FakeHooks()
+        self.visits = Visits(self.outbound, self.agents, self.agenda, self.members, self.hooks, clock)
+        self.agent_tasks = AgentTasks(self.outbound, self.agents, self.directory, self.agenda, clock)
+        self.external_tasks = ExternalTasks(self.outbound, self.directory, self.agenda, clock)
+        self.supervision = Supervision(self.outbound, self.directory, self.refusals, self.agenda, clock)
+        self.entries = Entries(self.outbound, self.directory, self.agenda, clock)
+        self.batches = Batches(account.table("journal"), account.queue("outbound-requests"), self.agenda, clock)
+        self.intake = Intake(self.scheduler, self.batches, self.tenants, self.refusals, account.table("journal"), clock)
         self.reader = FakeReader()
         self.presence = PresenceStore(account.table("presence"))
         self.slept: list[float] = []
@@ -143,6 +201,32 @@ class World:
         due = to_wire(self.clock() + timedelta(hours=1))
         body = {"serviceUpn": SERVICE, "destination": "+41791234567", "dueDateTimeUtc": due}
         return read_entry(body | changes)
+
+    def agent(self, number: int) -> Caller:
+        """A member of the service; ready for tasks once ``members.ready`` says so."""
+        return Caller(self.tenant_id, f"eeeeeeee-0000-4000-8000-{number:012}", f"Agent {number}", frozenset({"Agent"}))
+
+    def ready(self, *numbers: int) -> None:
+        """These agents, and no others, could take a task."""
+        self.members.ready = [Candidate(self.agent(n).oid, f"agent{n}@contoso.example") for n in numbers]
+
+    def beat(self, *services: str) -> None:
+        """What the agenda would bring about now."""
+        for service in services or (SERVICE,):
+            self.visits.visit(self.tenant_id, service)
+
+    def beat_without_agents(self) -> None:
+        ready, self.members.ready = self.members.ready, []
+        self.beat()
+        self.members.ready = ready
+
+    def fragile_answer(self, number: int, how: str, task_id: str, when: str) -> None:
+        """An agent's answer taken by a process that dies before or after its write."""
+        fragile = FragileTable(self.account.table("outbound"))
+        dying = AgentTasks(OutboundStore(fragile), self.agents, self.directory, self.agenda, self.clock)
+        fragile.fails = when
+        with contextlib.suppress(StorageDown):
+            getattr(dying, how)(self.tenant_id, task_id, self.agent(number))
 
     def submit(self, **changes: Any) -> Any:
         return self.scheduler.submit(self.head, self.entry(**changes), by=self.by, source="http")

@@ -20,6 +20,7 @@ from shared.bootstrap import Trunk, open_trunk
 from shared.callers import Caller
 from shared.outbound.intake import Intake
 from shared.outbound.refusals import Refusals
+from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.tenants.models import TenantWrite, UserWrite
 from shared.tenants.tenants import Tenants
@@ -88,14 +89,15 @@ def queue(function: str, text: str) -> dict[str, Any]:
 QUEUED = {
     "admit_outbound_request": json.dumps({"tenantId": STAYING, "destination": "nowhere"}),
     "keep_poison_outbound_request": json.dumps({"tenantId": STAYING, "poison": True}),
+    "visit_outbound": json.dumps({"kind": "task", "tenantId": STAYING, "subject": "nobody@contoso.example"}),
     "poll_presence": json.dumps({"tenantId": STAYING, "tick": TICK}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
-TIMED = ("plan_presence_polls", "sweep_acs_leftovers")
+TIMED = ("call_appointments", "plan_presence_polls", "sweep_acs_leftovers")
 
 
 def trunk_of(account: StorageAccount) -> Trunk:
-    return open_trunk(account, [("local1", bytes(32))], clock.now, lambda tenant, service: False)
+    return open_trunk(account, [("local1", bytes(32))], clock.now, OutboundStore(account.table("outbound")))
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def test_a_poison_request_is_kept(seen: Seen) -> None:
 def _set_aside(seen: Seen) -> list[tuple[str, int]]:
     journal = seen.account.table("journal")
     unused: Any = None
-    intake = Intake(unused, seen.tenants, Refusals(journal, unused), journal, unused)
+    intake = Intake(unused, unused, seen.tenants, Refusals(journal, unused), journal, unused)
     return [(item.reason, item.attempts) for item in intake.page(STAYING, top=10, continuation=None).items]
 
 

@@ -1,0 +1,124 @@
+"""Who holds which offer: one row per agent in the table ``outbound``, all agents of a tenant in one partition.
+
+An agent's row names one task and one offer of it. It is claimed before the task is offered, so nobody holds two
+offers, however many services an agent works for and however many processes distribute. An offer that its task
+knows of but the agent's row does not is none: it cannot be accepted, and it ends like one that nobody answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from shared.clock import from_wire, to_wire
+from shared.errors import NotFound, Stale
+from shared.storage.keys import prefix_end
+from shared.storage.tables import Exists, Insert, Replace, Row, Table, Values
+
+_AGENT: Final = "agent:"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What an agent has: the task ``task_id`` by its offer number ``offer``, naturally over at ``until``.
+
+    Free when ``task_id`` is empty, and then ``idle_since`` says since when.
+    """
+
+    user_id: str
+    task_id: str
+    offer: int
+    until: datetime | None
+    idle_since: str
+    row: Row
+
+    @property
+    def is_free(self) -> bool:
+        return not self.task_id
+
+    def is_of(self, task_id: str, offer: int) -> bool:
+        return (self.task_id, self.offer) == (task_id, offer)
+
+
+class Agents:
+    """Reads and writes the rows above; every write is conditional on what was read."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def all(self, tenant_id: str) -> dict[str, Hold]:
+        """By user id; who never had an offer has no row. 1,000 agents a storage call."""
+        rows = self._table.span(_partition(tenant_id), _AGENT, prefix_end(_AGENT))
+        return {hold.user_id: hold for hold in map(_hold, rows)}
+
+    def holders(self, tenant_id: str) -> set[str]:
+        """Ids of the users who have an offer or a task."""
+        return {user_id for user_id, hold in self.all(tenant_id).items() if not hold.is_free}
+
+    def of(self, tenant_id: str, user_id: str) -> Hold | None:
+        row = self._table.get(_partition(tenant_id), _AGENT + user_id)
+        return _hold(row) if row else None
+
+    def claim(
+        self, tenant_id: str, user_id: str, before: Hold | None, *, task_id: str, offer: int, until: datetime
+    ) -> bool:
+        """False when the agent has changed since ``before`` was read."""
+        idle_since = before.idle_since if before else ""
+        values: Values = {"task_id": task_id, "offer": offer, "until": to_wire(until), "idle_since": idle_since}
+        row = Row(_partition(tenant_id), _AGENT + user_id, values)
+        try:
+            self._table.transact([Replace(row, before.row.etag) if before else Insert(row)])
+        except (Exists, Stale, NotFound):
+            return False
+        return True
+
+    def confirm(self, hold: Hold, until: datetime) -> bool:
+        """The agent accepts: from here on nobody who read the row before can take the agent for free."""
+        values = {**hold.row.values, "until": to_wire(until)}
+        try:
+            self._table.transact([Replace(Row(hold.row.partition, hold.row.row, values), hold.row.etag)])
+        except (Stale, NotFound):
+            return False
+        return True
+
+    def free(self, tenant_id: str, user_id: str, task_id: str, offer: int, *, idle_since: str) -> None:
+        """End this hold, if it is still the agent's; others stay. Doing it twice is no harm."""
+        hold = self.of(tenant_id, user_id)
+        if hold is not None and hold.is_of(task_id, offer):
+            self._rest(hold, idle_since)
+
+    def came_on_duty(self, tenant_id: str, user_id: str, now: datetime) -> None:
+        """Whoever comes on duty goes to the end of the line."""
+        hold = self.of(tenant_id, user_id)
+        if hold is not None and hold.is_free:
+            self._rest(hold, to_wire(now))
+        elif hold is None:
+            values: Values = {"task_id": "", "offer": 0, "until": "", "idle_since": to_wire(now)}
+            try:
+                self._table.insert(Row(_partition(tenant_id), _AGENT + user_id, values))
+            except Exists:
+                return  # offered something this very moment
+
+    def _rest(self, hold: Hold, idle_since: str) -> None:
+        values: Values = {"task_id": "", "offer": 0, "until": "", "idle_since": idle_since}
+        try:
+            self._table.replace(Row(hold.row.partition, hold.row.row, values), etag=hold.row.etag)
+        except (Stale, NotFound):
+            return  # freed or taken over by another process, which has looked at the task too
+
+
+def _partition(tenant_id: str) -> str:
+    return f"{tenant_id}|agents"
+
+
+def _hold(row: Row) -> Hold:
+    until = row.text("until")
+    return Hold(
+        row.row.removeprefix(_AGENT),
+        row.text("task_id"),
+        row.number("offer"),
+        from_wire(until) if until else None,
+        row.text("idle_since"),
+        row,
+    )

@@ -1,0 +1,40 @@
+"""What a flow adds to a task while it lives: who the customer is, what the workflow should know."""
+
+from __future__ import annotations
+
+from shared.callers import Caller
+from shared.clock import Clock
+from shared.errors import NotFound, Stale
+from shared.outbound.agenda import Agenda
+from shared.outbound.lifecycle import updated
+from shared.outbound.models import TaskInformation
+from shared.outbound.rights import check_owner
+from shared.outbound.store import OutboundStore
+from shared.outbound.visits import KIND
+from shared.tenants.directory import Directory
+
+
+class TaskUpdates:
+    """One per process; keeps nothing between calls."""
+
+    def __init__(self, store: OutboundStore, directory: Directory, agenda: Agenda, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._agenda = agenda
+        self._clock = clock
+
+    def update(self, tenant_id: str, task_id: str, information: TaskInformation, *, by: Caller) -> None:
+        """What is given replaces what the task had, the rest stays. Raises NotFound, Conflict once it is finished."""
+        while True:
+            kept = self._store.find(tenant_id, task_id.lower())
+            if kept is None:
+                raise NotFound("there is no such task", code="OutboundTaskNotFound")
+            check_owner(self._directory.service(tenant_id, kept.task.service_upn).value, by)
+            now = self._clock()
+            after = updated(kept.task, information, now)
+            self._agenda.wake(KIND, tenant_id, kept.task.service_upn)
+            try:
+                self._store.commit(kept, after, now, event="Updated")
+            except (Stale, NotFound):
+                continue
+            return

@@ -1,0 +1,191 @@
+"""A visit to a service: time is let pass for its tasks, queued ones are offered, and hooks are told what happened.
+
+Any number of visits may go on at once, for one service too, and each may die between any two lines: every write is
+conditional, the next visit is on the agenda before anything changes, and whatever a visit leaves undone the next one
+finds. Visits are called by ``agenda.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from shared import log
+from shared.clock import Clock, from_wire, to_wire
+from shared.errors import NotFound, Stale
+from shared.outbound.agenda import Agenda
+from shared.outbound.agents import Agents, Hold
+from shared.outbound.events import Event
+from shared.outbound.lifecycle import next_look, offered, passed_by_time
+from shared.outbound.rows import Kept, Untold
+from shared.outbound.store import OutboundStore
+from shared.outbound.task import Entry, Task, is_final, task_event_data
+from shared.outbound.turns import Candidate, next_pair, order_of_tasks
+
+KIND: Final = "task"  # of appointments for visits
+TIDY: Final = "tidy"
+# Presence, duty switches and other services' agents change without telling a waiting task.
+LOOK_FOR_AGENTS: Final = timedelta(seconds=5)
+PAST_KEPT: Final = timedelta(days=30)
+
+
+class Members(Protocol):
+    """Who of a service could take a task now. Raises NotFound when tenant or service is gone."""
+
+    def available(self, tenant_id: str, service_upn: str) -> Sequence[Candidate]: ...
+
+
+class Hooks(Protocol):
+    """Takes events of one service, those of a task in order; doing it again is no harm."""
+
+    def publish(self, events: Sequence[Event]) -> None: ...
+
+
+class Visits:
+    """One per process; keeps nothing between calls."""
+
+    def __init__(
+        self, store: OutboundStore, agents: Agents, agenda: Agenda, members: Members, hooks: Hooks, clock: Clock
+    ) -> None:
+        self._store = store
+        self._agents = agents
+        self._agenda = agenda
+        self._members = members
+        self._hooks = hooks
+        self._clock = clock
+
+    def visit(self, tenant_id: str, service_upn: str) -> None:
+        """Do all that is due in the service now, and see to it that somebody comes again when more is."""
+        if self._look(tenant_id, service_upn):
+            self._look(tenant_id, service_upn)  # tells what the first look brought about
+
+    def tidy(self, tenant_id: str, service_upn: str) -> None:
+        """Remove what is kept no longer."""
+        now = self._clock()
+        self._store.tidy(tenant_id, service_upn, finished_before=now - PAST_KEPT, now=now)
+
+    def _look(self, tenant_id: str, service_upn: str) -> bool:
+        """Whether anything changed."""
+        now = self._clock()
+        desk = self._store.desk(tenant_id, service_upn)
+        tasks = list(desk.tasks)
+        if any(_is_due(kept.task, now) for kept in tasks):
+            self._agenda.wake(KIND, tenant_id, service_upn)
+            tasks = self._let_time_pass(tasks, now)
+        queued = [kept for kept in tasks if kept.task.state == "Queued"]
+        if queued:
+            tasks = self._offer(tenant_id, service_upn, queued, now) + [kept for kept in tasks if kept not in queued]
+        self._plan(tenant_id, service_upn, [kept.task for kept in tasks], now)
+        self._tell(tenant_id, service_upn, desk.untold)
+        return {kept.row.etag for kept in tasks} != {kept.row.etag for kept in desk.tasks}
+
+    def _let_time_pass(self, tasks: Iterable[Kept], now: datetime) -> list[Kept]:
+        """The unfinished tasks afterwards. Those another process moves are left to its own visit."""
+        left = []
+        for before in tasks:
+            kept: Kept | None = before
+            while kept is not None and (after := passed_by_time(kept.task, now)) is not None:
+                kept = self._commit(kept, after, now)
+            if kept is not None and not kept.task.is_finished:
+                left.append(kept)
+        return left
+
+    def _offer(self, tenant_id: str, service_upn: str, queued: list[Kept], now: datetime) -> list[Kept]:
+        """Offer tasks to members as long as there are both; gives the queued tasks as they are then."""
+        try:
+            candidates = list(self._members.available(tenant_id, service_upn))
+        except NotFound:
+            return queued  # their queue time ends by itself
+        if not candidates:
+            return queued
+        holds = self._agents.all(tenant_id)
+        free = [candidate for candidate in candidates if self._is_free(tenant_id, holds.get(candidate.user_id), now)]
+        waiting = order_of_tasks(queued)
+        done = []
+        idle = {user_id: hold.idle_since for user_id, hold in holds.items()}
+        while (pair := next_pair([kept.task for kept in waiting], free, idle, now)) is not None:
+            place, candidate = pair
+            free.remove(candidate)
+            self._agenda.wake(KIND, tenant_id, service_upn)
+            after = self._offer_one(tenant_id, waiting[place], candidate, holds.get(candidate.user_id), now)
+            if after is not None:
+                done.append(after)
+                del waiting[place]
+        return done + waiting
+
+    def _offer_one(
+        self, tenant_id: str, kept: Kept, candidate: Candidate, hold: Hold | None, now: datetime
+    ) -> Kept | None:
+        """The agent first, the task second: an agent claimed for nothing is free again when the offer would be over."""
+        task = offered(kept.task, candidate.user_id, candidate.upn, now)
+        until = from_wire(str(task.offered_until))
+        if not self._agents.claim(
+            tenant_id, candidate.user_id, hold, task_id=task.task_id, offer=task.offers, until=until
+        ):
+            return None
+        after = self._commit(kept, task, now)
+        if after is None:
+            since = hold.idle_since if hold else ""
+            self._agents.free(tenant_id, candidate.user_id, task.task_id, task.offers, idle_since=since)
+        return after
+
+    def _is_free(self, tenant_id: str, hold: Hold | None, now: datetime) -> bool:
+        """A hold that should be over by now is looked at: its process may have died."""
+        if hold is None or hold.is_free:
+            return True
+        if hold.until is None or hold.until > now:
+            return False
+        kept = self._store.find(tenant_id, hold.task_id)
+        return kept is None or not (kept.task.is_with(hold.user_id) and kept.task.offers == hold.offer)
+
+    def _commit(self, kept: Kept, task: Task, now: datetime) -> Kept | None:
+        try:
+            after = self._store.commit(kept, task, now)
+        except (Stale, NotFound):
+            return None
+        log.info("task moved", service=task.service_upn, entry=task.task_id, event=task.event, state=task.state)
+        return after
+
+    def _plan(self, tenant_id: str, service_upn: str, tasks: Sequence[Task], now: datetime) -> None:
+        moments = [moment for task in tasks if (moment := next_look(task)) is not None]
+        if any(task.state == "Queued" for task in tasks):
+            moments.append(now + LOOK_FOR_AGENTS)
+        if moments:
+            self._agenda.wake(KIND, tenant_id, service_upn, min(moments))
+
+    def _tell(self, tenant_id: str, service_upn: str, untold: Sequence[Untold]) -> None:
+        if not untold:
+            return
+        self._hooks.publish([_event(tenant_id, event.task) for event in untold])
+        now = self._clock()
+        for event in untold:
+            if event.freed:
+                self._agents.free(tenant_id, event.freed, event.task.task_id, event.offer, idle_since=to_wire(now))
+        if any(is_final(event.task.event) for event in untold):
+            midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+            self._agenda.wake(TIDY, tenant_id, service_upn, midnight + PAST_KEPT + timedelta(days=1))
+        self._store.forget_told(untold)
+
+
+def _is_due(task: Task, now: datetime) -> bool:
+    moment = next_look(task)
+    return moment is not None and moment <= now
+
+
+def _event(tenant_id: str, task: Task) -> Event:
+    rejected = task.event == "Rejected"
+    entry = task.for_connector() if isinstance(task, Entry) else None
+    if entry is not None and rejected:
+        del entry["schedulerEntryId"]  # it never was one
+    return Event(
+        tenant_id=tenant_id,
+        service_upn=task.service_upn,
+        task_id=task.task_id,
+        number=task.number,
+        name=task.event,
+        direction=task.direction,
+        modality=task.modality,
+        scheduler_entry=entry,
+        task=task_event_data(tenant_id, task),
+    )

@@ -1,0 +1,271 @@
+"""Distribution on real storage: who is offered what, and what is left when a process dies in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.clock import to_wire
+from shared.errors import AppError, Conflict, StorageDown
+from shared.outbound.agents import Agents
+from shared.outbound.scheduler import Accepted
+from shared.outbound.store import OutboundStore
+from shared.outbound.visits import Visits
+from tests.core.faults import FragileTable
+from tests.core.race import codes, together
+from tests.core.world import SERVICE, FakeClock, World
+
+OTHER = "sales@contoso.example"
+
+
+def due(world: World, **changes: Any) -> str:
+    """A task that is due now."""
+    outcome = world.submit(dueDateTimeUtc=to_wire(world.clock()), **changes)
+    assert isinstance(outcome, Accepted)
+    return outcome.entry.task_id
+
+
+def state(world: World, task_id: str) -> tuple[str, str | None]:
+    shown = world.supervision.entry(world.tenant_id, task_id)
+    return shown.state, shown.agent_user_id
+
+
+def mine(world: World, number: int) -> list[str]:
+    return [task.id for task in world.agent_tasks.mine(world.tenant_id, world.agent(number))]
+
+
+def answer(world: World, number: int, how: str, task_id: str) -> str:
+    return str(getattr(world.agent_tasks, how)(world.tenant_id, task_id, world.agent(number)).state)
+
+
+def test_a_due_task_is_offered_accepted_and_completed(world: World) -> None:
+    task = due(world)
+    world.ready(1)
+    world.beat()
+    assert state(world, task) == ("Offered", world.agent(1).oid)
+    assert mine(world, 1) == [task]
+    assert answer(world, 1, "accept", task) == "InProgress"
+    assert answer(world, 1, "complete", task) == "Completed"
+    assert mine(world, 1) == []
+    world.beat()
+    assert world.hooks.names(task) == ["Scheduled", "Queued", "Offered", "Accepted", "Completed"]
+    assert world.outbound.slots(world.tenant_id, SERVICE) == []
+
+
+def test_a_task_is_not_offered_before_it_is_due(world: World, clock: FakeClock) -> None:
+    outcome = world.submit()
+    world.ready(1)
+    world.beat()
+    assert mine(world, 1) == []
+    clock.move(hours=1)
+    world.beat()
+    assert mine(world, 1) == [outcome.entry.task_id]
+
+
+def test_a_declined_task_goes_to_the_next_member(world: World) -> None:
+    task = due(world)
+    world.ready(1, 2)
+    world.beat()
+    assert answer(world, 1, "decline", task) == "Queued"
+    world.beat()
+    assert state(world, task) == ("Offered", world.agent(2).oid)
+    assert mine(world, 1) == []
+
+
+def test_an_offer_nobody_answers_goes_to_the_next_member(world: World, clock: FakeClock) -> None:
+    task = due(world, ronaTimeoutInSeconds=20)
+    world.ready(1, 2)
+    world.beat()
+    clock.move(seconds=20)
+    assert mine(world, 1) == []
+    world.beat()
+    assert state(world, task) == ("Offered", world.agent(2).oid)
+    with pytest.raises(Conflict) as gone:
+        answer(world, 1, "accept", task)
+    assert gone.value.code == "OfferGone"
+
+
+def test_nobody_holds_two_offers_even_of_two_services(world: World) -> None:
+    world.put_service(OTHER)
+    first, second = due(world), due(world, serviceUpn=OTHER)
+    world.ready(1)
+    together(8, lambda number: world.beat(SERVICE if number % 2 else OTHER))
+    assert sorted(state(world, task)[0] for task in (first, second)) == ["Offered", "Queued"]
+    assert len(mine(world, 1)) == 1
+
+
+def test_ten_visits_at_once_offer_each_task_once_and_each_agent_one(world: World) -> None:
+    tasks = [due(world) for _ in range(5)]
+    world.ready(1, 2, 3)
+    together(10, lambda _: world.beat())
+    offered = [agent for name, agent in (state(world, task) for task in tasks) if name == "Offered"]
+    assert sorted(map(str, offered)) == sorted(world.agent(n).oid for n in (1, 2, 3))
+    world.beat()
+    for task in tasks:
+        world.hooks.names(task)
+
+
+def test_high_goes_before_normal_before_low_and_then_by_due_time(world: World, clock: FakeClock) -> None:
+    low, normal = due(world, distributionPriority="Low"), due(world)
+    clock.move(seconds=1)
+    late, high = due(world), due(world, distributionPriority="High")
+    order = []
+    world.ready(1)
+    for _ in range(4):
+        world.beat()
+        (task,) = mine(world, 1)
+        answer(world, 1, "accept", task)
+        answer(world, 1, "complete", task)
+        order.append(task)
+    assert order == [high, normal, late, low]
+
+
+def test_who_is_idle_longest_is_asked_first(world: World, clock: FakeClock) -> None:
+    world.ready(1, 2)
+    for _ in range(2):
+        task = due(world)
+        world.beat()
+        (one,) = [number for number in (1, 2) if mine(world, number)]
+        answer(world, one, "accept", task)
+        clock.move(seconds=5)
+        answer(world, one, "complete", task)
+    task = due(world)
+    world.beat()
+    assert state(world, task)[1] == world.agent(1).oid
+
+
+def test_a_task_nobody_takes_ends_when_its_queue_time_is_over(world: World, clock: FakeClock) -> None:
+    task = due(world, maxQueueTimeInSeconds=60)
+    world.beat()
+    clock.move(seconds=60)
+    world.beat()
+    world.beat()
+    assert state(world, task) == ("LimitReached", None)
+    assert world.hooks.names(task) == ["Scheduled", "Queued", "LimitReached"]
+    assert world.outbound.slots(world.tenant_id, SERVICE) == []
+
+
+def test_of_eight_who_accept_and_decline_at_once_one_outcome_stands(world: World) -> None:
+    task = due(world)
+    world.ready(1)
+    world.beat()
+    outcomes = together(8, lambda n: answer(world, 1, "accept" if n % 2 else "decline", task))
+    final = state(world, task)[0]
+    assert final in ("InProgress", "Queued")
+    assert set(codes(outcomes)) <= {"OfferGone", "OutboundTaskInProgress"}
+    assert (mine(world, 1) == [task]) == (final == "InProgress")
+
+
+def test_an_accepting_agent_and_the_end_of_the_offer_have_one_outcome(world: World, clock: FakeClock) -> None:
+    task = due(world)
+    world.ready(1)
+    world.beat()
+    clock.move(seconds=20)
+    world.ready()
+    together(6, lambda n: world.beat() if n % 2 else answer(world, 1, "accept", task))
+    assert state(world, task)[0] == "Queued"
+
+
+def test_an_agent_claimed_by_a_process_that_died_is_free_when_the_offer_would_be_over(
+    world: World, clock: FakeClock
+) -> None:
+    task = due(world)
+    world.ready(1)
+    fragile = FragileTable(world.account.table("outbound"))
+    dying = Visits(OutboundStore(fragile), world.agents, world.agenda, world.members, world.hooks, clock)
+    world.beat_without_agents()
+    fragile.fails = "before"
+    with pytest.raises(StorageDown):
+        dying.visit(world.tenant_id, SERVICE)
+    assert state(world, task)[0] == "Queued"
+    world.beat()
+    assert state(world, task)[0] == "Queued", "the agent is still claimed"
+    clock.move(seconds=21)
+    world.beat()
+    assert state(world, task) == ("Offered", world.agent(1).oid)
+    assert answer(world, 1, "accept", task) == "InProgress"
+
+
+def test_an_offer_without_its_agents_row_cannot_be_accepted(world: World, clock: FakeClock) -> None:
+    """A process that was asleep between its two writes offers to an agent who was given another task meanwhile."""
+    first = due(world)
+    world.ready(1)
+    world.beat()
+    hold = world.agents.of(world.tenant_id, world.agent(1).oid)
+    assert hold is not None
+    until = clock().replace(year=2027)
+    assert world.agents.claim(world.tenant_id, hold.user_id, hold, task_id="another", offer=1, until=until)
+    with pytest.raises(Conflict) as gone:
+        answer(world, 1, "accept", first)
+    assert gone.value.code == "OfferGone"
+    assert mine(world, 1) == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("how", ["decline", "complete", "fail"])
+def test_an_agent_is_free_again_though_the_process_died_that_took_the_answer(
+    world: World, clock: FakeClock, how: str, when: str
+) -> None:
+    task = due(world, maxAttempts=1)
+    world.ready(1)
+    world.beat()
+    if how != "decline":
+        answer(world, 1, "accept", task)
+    world.fragile_answer(1, how, task, when)
+    clock.move(seconds=3)
+    world.ready()
+    world.beat()
+    if when == "before":
+        answer(world, 1, how, task)
+        world.beat()
+    hold = world.agents.of(world.tenant_id, world.agent(1).oid)
+    assert hold is not None
+    assert hold.is_free
+    world.hooks.names(task)
+
+
+def test_a_freed_agent_waits_behind_the_others(world: World, clock: FakeClock) -> None:
+    world.ready(1)
+    task = due(world)
+    world.beat()
+    answer(world, 1, "accept", task)
+    clock.move(seconds=30)
+    answer(world, 1, "complete", task)
+    hold = world.agents.of(world.tenant_id, world.agent(1).oid)
+    assert hold is not None
+    assert hold.idle_since == to_wire(clock())
+
+
+def test_a_cancelled_task_tells_its_hooks_and_a_rewritten_one_starts_over(world: World, clock: FakeClock) -> None:
+    task = due(world)
+    world.beat()
+    later = world.entry(destination="+41791234568", dueDateTimeUtc=to_wire(clock().replace(hour=20)))
+    changed = world.entries.rewrite(world.head, task, later, by=world.by)
+    assert (changed.state, changed.destination, changed.event) == ("Scheduled", "+41791234568", "Rescheduled")
+    world.entries.cancel(world.tenant_id, task, by=world.by)
+    world.beat()
+    assert world.hooks.names(task) == ["Scheduled", "Queued", "Rescheduled", "Cancelled"]
+
+
+def test_a_released_task_frees_its_slot_and_its_agent(world: World) -> None:
+    task = due(world)
+    world.ready(1)
+    world.beat()
+    answer(world, 1, "accept", task)
+    shown = world.supervision.release(world.tenant_id, task, "the call is long over", by=world.by)
+    assert (shown.state, shown.history[-1].reason) == ("Released", "the call is long over")
+    world.beat()
+    assert mine(world, 1) == []
+    assert world.agents.holders(world.tenant_id) == set()
+    with pytest.raises(AppError) as refused:
+        answer(world, 1, "complete", task)
+    assert refused.value.code == "OfferGone"
+
+
+def test_an_agents_rows_survive_in_another_process(world: World) -> None:
+    task = due(world)
+    world.ready(1)
+    world.beat()
+    assert Agents(world.account.table("outbound")).holders(world.tenant_id) == {world.agent(1).oid}
+    assert mine(world, 1) == [task]
