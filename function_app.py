@@ -15,6 +15,7 @@ from functions import (
     system_http,
     tenants_http,
     tenants_queue,
+    tenants_timer,
 )
 
 app = func.FunctionApp()
@@ -31,5 +32,6 @@ for room in (
     system_http,
     tenants_http,
     tenants_queue,
+    tenants_timer,
 ):
     app.register_functions(room.bp)

@@ -17,6 +17,7 @@ from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
 from shared.clock import Clock
 from shared.config import Config
+from shared.continuations import Continuations
 from shared.health import Health
 from shared.interact.acs_check import AcsChecks
 from shared.interact.widget import Widget
@@ -61,6 +62,7 @@ class Core:
     acs_checks: AcsChecks
     acs_suffixes: tuple[str, ...]
     overview: Overview
+    continuations: Continuations
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def open_trunk(
         secrets,
         widget_keys,
         licences,
-        Tenants(heads, widget_keys, account.queue("tenant-offboarding")),
+        Tenants(heads, widget_keys, account.queue("tenant-offboarding"), now),
         Directory(directory, licences, in_use),
     )
 
@@ -139,6 +141,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
         overview=Overview(settings, directory, outbound, presence),
+        continuations=Continuations(trunk.secrets),
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 

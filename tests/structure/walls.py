@@ -51,6 +51,8 @@ WALLS: Final = (
         ("shared.errors", "shared.clock"),
         ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
     ),
+    # Seals what it gives to callers with the box that seals secrets.
+    Wall("shared.continuations", (*GROUND, "shared.storage")),
     Wall("shared", (*GROUND, "shared.retry", "shared.config", "shared.health")),
     Wall(
         "devhost",
