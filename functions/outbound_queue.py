@@ -12,14 +12,4 @@ bp = func.Blueprint()
 @bp.queue_trigger(arg_name="message", queue_name="outbound-requests", connection="AzureWebJobsStorage")
 def admit_outbound_request(message: func.QueueMessage) -> None:
     """Admit or refuse one task by the same rule as the HTTP path. May come twice."""
-    core().intake.take(_text(message), message_id=message.id or "", attempts=message.dequeue_count or 1)
-
-
-@bp.queue_trigger(arg_name="message", queue_name="outbound-requests-poison", connection="AzureWebJobsStorage")
-def keep_poison_outbound_request(message: func.QueueMessage) -> None:
-    """Keep a message that failed five times where people find it."""
-    core().intake.set_aside(_text(message), reason="it failed five times; the log says why", attempts=5)
-
-
-def _text(message: func.QueueMessage) -> str:
-    return message.get_body().decode("utf-8", "replace")
+    core().intake.take(message.get_body(), message_id=message.id or "", attempts=message.dequeue_count or 1)

@@ -26,11 +26,12 @@ from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
 from shared.overview import Overview
+from shared.poison import Poison
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
 from shared.presence.warnings import PresenceWarnings
-from shared.storage.account import StorageAccount
+from shared.storage.account import QUEUES, StorageAccount
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 from shared.tenants.directory import Directory
@@ -40,6 +41,7 @@ from shared.tenants.rotation import Rotation
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys
+from shared.tidy import Tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Core:
     acs_suffixes: tuple[str, ...]
     overview: Overview
     continuations: Continuations
+    poison: Poison
+    tidy: Tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     warners = [filter_warnings, PresenceWarnings(presence).warnings]
     settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, config.cloud.acs_suffixes, warners, now)
     refusals = Refusals(journal, now)
+    poison = Poison(journal, tenants, {name: account.queue(name) for name in QUEUES}, now)
     scheduler = Scheduler(outbound, directory, refusals, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     return Core(
@@ -131,7 +136,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
             now,
         ),
         scheduler=scheduler,
-        intake=Intake(scheduler, tenants, refusals, journal, now),
+        intake=Intake(scheduler, tenants, refusals, poison),
         refusals=refusals,
         poller=Poller(presence, tenants, directory, reader, account.queue("presence-polls"), now),
         presences=Presences(presence, directory, now, config.presence_interval),
@@ -142,6 +147,8 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         acs_suffixes=config.cloud.acs_suffixes,
         overview=Overview(settings, directory, outbound, presence),
         continuations=Continuations(trunk.secrets),
+        poison=poison,
+        tidy=Tidy(journal, now),
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 

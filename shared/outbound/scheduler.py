@@ -54,6 +54,7 @@ class _Wish:
     reference: str
     fingerprint: str
     source: Source
+    message_id: str
 
     @property
     def tenant_id(self) -> str:
@@ -93,6 +94,7 @@ class Scheduler:
             reference if write.reference_id or message_id else "",
             write.fingerprint(),
             source,
+            message_id,
         )
         return self._admit(wish)
 
@@ -187,7 +189,9 @@ class Scheduler:
 
     def _refuse(self, wish: _Wish, held: Sequence[Slot]) -> Refused:
         in_progress = sum(slot.in_progress for slot in held)
-        self._refusals.note(wish.tenant_id, wish.write.service_upn, "OutboundTaskLimitReached", wish.source)
+        self._refusals.note(
+            wish.tenant_id, wish.write.service_upn, "OutboundTaskLimitReached", wish.source, wish.message_id
+        )
         return Refused(wish.limit, len(held) - in_progress, in_progress)
 
     def _live_reference(self, wish: _Wish) -> Reference | None:

@@ -11,9 +11,10 @@ import pytest
 from tests.app.partition import walk
 from tests.app.stack import ADMIN, CONTOSO, DESK, FABRIKAM, OWNER, AppStack, entry
 from tests.devhost.stack import eventually
+from tests.scale import scaled
 
 
-@pytest.mark.parametrize("repetition", range(20))
+@pytest.mark.parametrize("repetition", range(scaled(4, 20)))
 def test_of_64_parallel_submissions_exactly_20_get_in(stack: AppStack, repetition: int) -> None:
     tenant = stack.new_tenant()
     with ThreadPoolExecutor(64) as pool:

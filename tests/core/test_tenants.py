@@ -344,7 +344,7 @@ def settle(world: World) -> None:
     world.scheduler.cancel(world.tenant_id, finished, by=world.by)
     world.submit(ReferenceId="r-2")
     world.submit()
-    world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}', message_id="m", attempts=1)
+    world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}'.encode(), message_id="m", attempts=1)
     world.poller.poll(world.tenant_id, "2026")
     assert {name for name, _, _ in rows_of(world.account, world.tenant_id)} == {"tenants", *HOLDING}
 
@@ -503,7 +503,7 @@ def test_a_poll_under_way_leaves_no_rows_of_a_tenant_that_left_meanwhile(world: 
 def test_a_message_that_comes_after_its_tenant_left_leaves_no_rows_under_the_tenant(world: World) -> None:
     world.tenants.start_offboarding(world.tenant_id, world.by)
     offboarding(world).run(world.tenant_id)
-    world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}', message_id="m", attempts=1)
+    world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}'.encode(), message_id="m", attempts=1)
     assert rows_of(world.account, world.tenant_id) == []
 
 

@@ -17,11 +17,12 @@ from shared.outbound.models import SchedulerEntryWrite, read_entry
 from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
+from shared.poison import Poison
 from shared.presence.accounts import Source
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
-from shared.storage.account import StorageAccount
+from shared.storage.account import QUEUES, StorageAccount
 from shared.tenants.models import ServiceWrite, TenantWrite, UserWrite
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head
@@ -89,7 +90,9 @@ class World:
         self.settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, suffixes, [], clock)
         self.refusals = Refusals(account.table("journal"), clock)
         self.scheduler = Scheduler(self.outbound, self.directory, self.refusals, clock)
-        self.intake = Intake(self.scheduler, self.tenants, self.refusals, account.table("journal"), clock)
+        queues = {name: account.queue(name) for name in QUEUES}
+        self.poison = Poison(account.table("journal"), self.tenants, queues, clock)
+        self.intake = Intake(self.scheduler, self.tenants, self.refusals, self.poison)
         self.reader = FakeReader()
         self.presence = PresenceStore(account.table("presence"))
         self.slept: list[float] = []

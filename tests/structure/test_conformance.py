@@ -18,9 +18,8 @@ from functions.web import ENDPOINTS
 from shared import clock
 from shared.bootstrap import Trunk, open_trunk
 from shared.callers import Caller
-from shared.outbound.intake import Intake
-from shared.outbound.refusals import Refusals
-from shared.storage.account import StorageAccount
+from shared.poison import Poison
+from shared.storage.account import QUEUES, StorageAccount
 from shared.tenants.models import TenantWrite, UserWrite
 from shared.tenants.tenants import Tenants
 from tests.azurite import azurite
@@ -87,11 +86,13 @@ def queue(function: str, text: str) -> dict[str, Any]:
 
 QUEUED = {
     "admit_outbound_request": json.dumps({"tenantId": STAYING, "destination": "nowhere"}),
-    "keep_poison_outbound_request": json.dumps({"tenantId": STAYING, "poison": True}),
+    **{
+        f"keep_poison_of_{name.replace('-', '_')}": json.dumps({"tenantId": STAYING, "poison": name}) for name in QUEUES
+    },
     "poll_presence": json.dumps({"tenantId": STAYING, "tick": TICK}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
-TIMED = ("plan_presence_polls", "sweep_acs_leftovers")
+TIMED = ("plan_presence_polls", "resume_offboardings", "sweep_acs_leftovers", "tidy_journal")
 
 
 def trunk_of(account: StorageAccount) -> Trunk:
@@ -165,7 +166,7 @@ def test_an_http_function_answers_a_call_without_a_token(seen: Seen, name: str) 
 
 def test_a_malformed_request_from_the_queue_is_set_aside(seen: Seen) -> None:
     reasons = _set_aside(seen)
-    assert len(reasons) == 2
+    assert len(reasons) == 1 + len(QUEUES)
     assert any("destination" in reason and attempts == 2 for reason, attempts in reasons)
 
 
@@ -175,9 +176,8 @@ def test_a_poison_request_is_kept(seen: Seen) -> None:
 
 def _set_aside(seen: Seen) -> list[tuple[str, int]]:
     journal = seen.account.table("journal")
-    unused: Any = None
-    intake = Intake(unused, seen.tenants, Refusals(journal, unused), journal, unused)
-    return [(item.reason, item.attempts) for item in intake.page(STAYING, top=10, continuation=None).items]
+    kept = Poison(journal, seen.tenants, {}, clock.now)
+    return [(item.reason, item.attempts) for item in kept.page(STAYING, top=10, continuation=None).items]
 
 
 def test_a_leaving_tenant_is_gone(seen: Seen) -> None:
