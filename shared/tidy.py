@@ -7,7 +7,7 @@ from itertools import groupby
 
 from shared import log
 from shared.clock import Clock
-from shared.outbound import refusals
+from shared.outbound.refusals import KEPT as REFUSALS
 from shared.poison import KEPT as LONGEST
 from shared.storage.tables import Table
 
@@ -22,7 +22,7 @@ class Tidy:
     def run(self) -> int:
         """How many rows went: refusals after a day, all else after thirty."""
         gone = self._remove(LONGEST, "")
-        gone += self._remove(refusals.KEPT, "|refusals")
+        gone += self._remove(REFUSALS, "|refusals")
         if gone:
             log.info("journal tidied", rows=gone)
         return gone

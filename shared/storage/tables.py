@@ -219,13 +219,7 @@ class Table:
 
     def partitions(self, start: str, end: str) -> Iterator[Row]:
         """Keys of all rows whose partition lies in [start, end). A scan: for clearing up, not for callers."""
-        with failures.ours(self._name):
-            found = self._client.query_entities(
-                "PartitionKey ge @s and PartitionKey lt @e",
-                parameters={"s": start, "e": end},
-                select=["PartitionKey", "RowKey"],
-            )
-            yield from (_row(entity) for entity in found)
+        return self._keys("PartitionKey ge @s and PartitionKey lt @e", {"s": start, "e": end})
 
     def across(self, first: str, last: str, names: Sequence[str]) -> Iterator[Row]:
         """Rows with one of these keys in the partitions from ``first`` to ``last``, in their order.
@@ -243,10 +237,11 @@ class Table:
 
     def untouched_since(self, moment: datetime) -> Iterator[Row]:
         """Keys of all rows that were last written before ``moment``. A scan: for clearing up, not for callers."""
+        return self._keys("Timestamp lt @t", {"t": moment})
+
+    def _keys(self, condition: str, parameters: dict[str, Any]) -> Iterator[Row]:
         with failures.ours(self._name):
-            found = self._client.query_entities(
-                "Timestamp lt @t", parameters={"t": moment}, select=["PartitionKey", "RowKey"]
-            )
+            found = self._client.query_entities(condition, parameters=parameters, select=["PartitionKey", "RowKey"])
             yield from (_row(entity) for entity in found)
 
     def remove_blindly(self, rows: Sequence[Row]) -> None:

@@ -27,7 +27,7 @@ def message(world: World, **changes: Any) -> str:
 
 
 def take(world: World, text: str, message_id: str = "m-1") -> None:
-    world.intake.take(text.encode(), message_id=message_id, attempts=1)
+    world.intake.take(text.encode(), message_id=f"{message_id} {world.tenant_id}", attempts=1)
 
 
 def held(world: World) -> int:
@@ -136,7 +136,7 @@ def test_a_message_whose_worker_dies_becomes_one_task_at_its_next_delivery(world
     dying = Intake(scheduler, world.tenants, world.refusals, world.poison)
     fragile.fails = when
     with pytest.raises(StorageDown):
-        dying.take(message(world).encode(), message_id="m-1", attempts=1)
+        dying.take(message(world).encode(), message_id=f"m-1 {world.tenant_id}", attempts=1)
     take(world, message(world), "m-1")
     assert held(world) == 1
 
@@ -200,5 +200,5 @@ def test_a_tenant_is_named_in_any_case(world: World) -> None:
 def test_a_message_of_the_largest_size_is_set_aside_whole(world: World) -> None:
     text = message(world, destination="nowhere", note="ä😀" * 8000)
     take(world, text)
-    (row,) = world.account.table("journal").span(f"{world.tenant_id}|poison", "0", "~")
+    (row,) = world.account.table("journal").span(f"{world.tenant_id}|poison", "0", ":")
     assert row.doc == text

@@ -48,7 +48,7 @@ WALLS: Final = (
     Wall("shared.overview", (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.store")),
     # Any queue may have it keep a message, so it stands beside the trunk.
     Wall("shared.poison", (*GROUND, "shared.tenants", "shared.storage")),
-    Wall("shared.tidy", (*GROUND, "shared.poison", "shared.outbound.refusals", "shared.storage.tables")),
+    Wall("shared.tidy", (*GROUND, "shared.poison", "shared.outbound.refusals", "shared.storage")),
     Wall("shared.tenants", (*GROUND, "shared.storage")),
     *(
         Wall(f"shared.{feature}", (*GROUND, "shared.retry", "shared.poison", "shared.tenants", "shared.storage"))
