@@ -66,6 +66,8 @@ WALLS: Final = (
     ),
     # Seals what it gives to callers with the box that seals secrets.
     Wall("shared.continuations", (*GROUND, "shared.storage")),
+    # Judges the platform's own connection string by the rule for those of tenants.
+    Wall("shared.config", (*GROUND, "shared.setting_forms", "shared.tenants.connection_string")),
     Wall("shared", (*GROUND, "shared.retry", "shared.config", "shared.health")),
     Wall(
         "devhost",
