@@ -19,6 +19,7 @@ from functions import (
     tenants_http,
     tenants_queue,
     tenants_timer,
+    unknown_http,
 )
 
 app = func.FunctionApp()
@@ -39,5 +40,6 @@ for room in (
     tenants_http,
     tenants_queue,
     tenants_timer,
+    unknown_http,
 ):
     app.register_functions(room.bp)

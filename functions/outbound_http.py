@@ -30,7 +30,9 @@ def create_scheduler_entry(call: web.Call) -> func.HttpResponse:
     return call.ok(outcome.entry.for_connector())
 
 
-@web.route(bp, "GET", "v1/scheduler-entries", roles=_FLOWS, answer=list[Entry], query=("serviceUpn",))
+@web.route(
+    bp, "GET", "v1/scheduler-entries", roles=_FLOWS, answer=list[Entry], query=("serviceUpn",), required=("serviceUpn",)
+)
 def list_scheduler_entries(call: web.Call) -> func.HttpResponse:
     """List the unfinished tasks of a service, next due first."""
     service_upn = call.query("serviceUpn")

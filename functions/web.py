@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
 from typing import Any, Final, TypeVar
@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import azure.functions as func
 
+from functions.answers import as_json
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
@@ -27,7 +28,7 @@ from shared.json_text import read_json
 from shared.tenants.documents import Versions
 from shared.tenants.models import Page, Stored
 from shared.tenants.tenants import Head
-from shared.wire import Wire, camel, is_guid, parse
+from shared.wire import Wire, is_guid, parse
 
 M = TypeVar("M", bound=Wire)
 
@@ -50,6 +51,8 @@ class Endpoint:
     answer: Any
     status: int
     query: tuple[str, ...]
+    required: tuple[str, ...]
+    always_there: bool
     tenant_must_exist: bool
 
 
@@ -191,12 +194,15 @@ def route(
     answer: Any = None,
     status: int = 200,
     query: tuple[str, ...] = (),
+    required: tuple[str, ...] = (),
+    always_there: bool = False,
     tenant_must_exist: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Register a handler. Either ``roles``, any of which may call, or ``open_because``, a reason why anybody may.
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
-    is for the few calls that make or list tenants.
+    is for the few calls that make or list tenants. For the description: ``required`` are those of ``query`` that
+    cannot be left out, and a document that is ``always_there`` is replaced but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -205,7 +211,19 @@ def route(
         name = handler.__name__
         summary = (handler.__doc__ or "").strip().split("\n")[0]
         endpoint = Endpoint(
-            name, method, path, summary, roles, open_because, body, answer, status, query, tenant_must_exist
+            name,
+            method,
+            path,
+            summary,
+            roles,
+            open_because,
+            body,
+            answer,
+            status,
+            query,
+            required,
+            always_there,
+            tenant_must_exist,
         )
         ENDPOINTS[name] = endpoint
 
@@ -220,27 +238,12 @@ def route(
     return register
 
 
-def as_json(value: object) -> Any:
-    """Models, pages, our dataclasses and what is JSON already, with names in camelCase."""
-    if isinstance(value, Wire):
-        return value.as_json()
-    if isinstance(value, Page):
-        return {"items": [as_json(item) for item in value.items], "continuation": value.continuation}
-    if is_dataclass(value):
-        return {camel(name): as_json(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, Mapping):
-        return {str(name): as_json(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(item) for item in value]
-    return value
-
-
 NOBODY: Final = Caller("", "", "", frozenset())
 
 
 def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.HttpResponse:
     started = perf_counter()
-    call = Call(req, endpoint, _trace_id(req), NOBODY)
+    call = Call(req, endpoint, trace_id(req), NOBODY)
     try:
         if endpoint.roles:
             call.caller = _caller(req, endpoint.roles)
@@ -280,7 +283,7 @@ def bearer(req: func.HttpRequest) -> str:
     return str(token.strip())
 
 
-def _trace_id(req: func.HttpRequest) -> str:
+def trace_id(req: func.HttpRequest) -> str:
     """That of the caller's trace (W3C Trace Context) if it sent one, else a new one."""
     sent = re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", req.headers.get("traceparent", ""))
     return sent.group(1) if sent and int(sent.group(1), 16) else uuid.uuid4().hex

@@ -53,11 +53,14 @@ def as_microsoft(app: Path, environ: dict[str, str], wishes: Sequence[dict[str, 
 
 def http(function: str) -> dict[str, Any]:
     """A call without a token, with every path parameter filled in."""
-    endpoint = ENDPOINTS[function]
-    params = {part.strip("{*}").split(":")[0]: STAYING for part in endpoint.path.split("/") if part.startswith("{")}
+    return http_of(function, ENDPOINTS[function].method, ENDPOINTS[function].path)
+
+
+def http_of(function: str, method: str, path: str) -> dict[str, Any]:
+    params = {part.strip("{*}").split(":")[0]: STAYING for part in path.split("/") if part.startswith("{")}
     request = {
-        "method": endpoint.method,
-        "url": f"http://127.0.0.1:7071/{endpoint.path}",
+        "method": method,
+        "url": f"http://127.0.0.1:7071/{path}",
         "headers": {"content-type": "application/json"},
         "params": params,
         "query": {},
@@ -121,6 +124,7 @@ def seen() -> Iterator[Seen]:
         account.prepare()
         _settle(account)
         wishes = [http(name) for name in ENDPOINTS]
+        wishes += [http_of("zz_unknown_route", "GET", "nowhere")]
         wishes += [timer(name) for name in TIMED]
         wishes += [queue(name, text) for name, text in QUEUED.items()]
         answer = as_microsoft(ROOT, environ, wishes)
@@ -162,6 +166,12 @@ def test_an_http_function_answers_a_call_without_a_token(seen: Seen, name: str) 
     assert outcome["headers"]["x-trace-id"]
     if outcome["status"] == NO_TOKEN:
         assert json.loads(outcome["body"])["code"] == ("WidgetKeyInvalid" if name in NO_KEY else "TokenMissing")
+
+
+def test_an_unknown_path_is_answered_with_a_problem(seen: Seen) -> None:
+    outcome = seen.outcomes["zz_unknown_route"]
+    assert (outcome["status"], json.loads(outcome["body"])["code"]) == (404, "RouteNotFound")
+    assert outcome["headers"]["x-trace-id"]
 
 
 def test_a_malformed_request_from_the_queue_is_set_aside(seen: Seen) -> None:
