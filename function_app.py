@@ -10,15 +10,20 @@ from functions import (
     outbound_http,
     outbound_queue,
     outbound_timer,
+    poison_http,
+    poison_queue,
     presence_http,
     presence_queue,
     presence_timer,
     scheduler_entries_http,
     settings_http,
     system_http,
+    system_timer,
     tasks_http,
     tenants_http,
     tenants_queue,
+    tenants_timer,
+    unknown_http,
 )
 
 app = func.FunctionApp()
@@ -30,6 +35,8 @@ for room in (
     outbound_http,
     outbound_queue,
     outbound_timer,
+    poison_http,
+    poison_queue,
     presence_http,
     presence_queue,
     presence_timer,
@@ -37,7 +44,10 @@ for room in (
     settings_http,
     system_http,
     tasks_http,
+    system_timer,
     tenants_http,
     tenants_queue,
+    tenants_timer,
+    unknown_http,
 ):
     app.register_functions(room.bp)

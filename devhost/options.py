@@ -47,7 +47,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
     app = Path(flags.app).resolve()
     if not (app / "function_app.py").is_file():
         raise CannotStart(f"{app} holds no function_app.py; name the folder of the app with --app.")
-    return Options(
+    options = Options(
         app=app,
         app_port=_number(environ, "APP_PORT", 7071, 1, 65535),
         simulator_port=_number(environ, "SIMULATOR_PORT", 7080, 1, 65535),
@@ -60,6 +60,17 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         seed=not flags.no_seed,
         in_memory=flags.in_memory,
     )
+    _refuse_shared_ports(options)
+    return options
+
+
+def _refuse_shared_ports(options: Options) -> None:
+    taken: dict[int, tuple[str, str]] = {}
+    for port, who, variable in options.ports:
+        if port in taken:
+            other, moved_by = taken[port]
+            raise CannotStart(f"Port {port} is wanted by {other} and by {who}: change {moved_by} or {variable}.")
+        taken[port] = (who, variable)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -59,18 +59,20 @@ class Stack:
         )
 
     async def start(self) -> None:
-        """Start everything in order and open the door last. Raises CannotStart."""
+        """Start all parts side by side and open the door last. Raises CannotStart.
+
+        Workers index the app meanwhile and call no function yet, so a mistake in it is told without waiting.
+        """
         self._say_cleared()
-        helpers = []
-        if self._options.storage:
-            helpers.append(self._start_storage())
-        if self._options.simulator:
-            helpers.append(self._start_simulator())
-        await asyncio.gather(*helpers)
         checks.listen(self._socket)
         self._slots = [self._slot(number) for number in range(self._options.processes)]
-        functions, *_ = await asyncio.gather(*(slot.start() for slot in self._slots))
-        self._show(functions)
+        helpers = [
+            *([self._start_storage()] if self._options.storage else []),
+            *([self._start_simulator()] if self._options.simulator else []),
+        ]
+        workers = asyncio.gather(*(slot.start() for slot in self._slots))
+        await asyncio.gather(workers, *helpers)
+        self._show(workers.result()[0])
         if self._options.seed and _DEMO.is_file():
             await self._seed()
         for slot in self._slots:

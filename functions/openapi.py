@@ -36,6 +36,20 @@ _PROBLEM: Final[dict[str, Any]] = {
 }
 
 
+_REFUSALS: Final = {
+    400: "The body is not JSON.",
+    401: "Who calls is not proven.",
+    403: "Who calls may not do this.",
+    404: "There is no such thing.",
+    409: "The state of things forbids it.",
+    412: "If-Match names a version that is not there.",
+    413: "The body is too large.",
+    415: "The body is not said to be JSON.",
+    422: "The content breaks rules; errors names every field.",
+    428: "If-Match is missing, or names no version.",
+}
+
+
 @cache
 def document() -> dict[str, Any]:
     """Made once per process; the endpoints do not change while it runs."""
@@ -62,20 +76,11 @@ def _models(endpoint: Endpoint) -> list[type[BaseModel]]:
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": "Done."}
-    if endpoint.answer is not None:
-        answer["content"] = {"application/json": {"schema": _schema(endpoint.answer)}}
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
         "parameters": _parameters(endpoint),
-        "responses": {
-            str(endpoint.status): answer,
-            "default": {
-                "description": "A problem.",
-                "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},
-            },
-        },
+        "responses": _responses(endpoint),
         "x-roles": list(endpoint.roles),
     }
     if endpoint.roles:
@@ -86,6 +91,38 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     return operation
 
 
+def _is_versioned(endpoint: Endpoint) -> bool:
+    """Whether the operation writes a document with an ETag; the connector's have none."""
+    return endpoint.path.startswith("api/") and (
+        (endpoint.method in ("PUT", "PATCH") and endpoint.body is not None)
+        or (endpoint.method == "DELETE" and (endpoint.always_there or endpoint.status == 204))
+    )
+
+
+def _responses(endpoint: Endpoint) -> dict[str, Any]:
+    """What a caller meets: success first, then the refusals by the order in which they are judged."""
+    answer: dict[str, Any] = {"description": "Done."}
+    if endpoint.answer is not None:
+        answer["content"] = {"application/json": {"schema": _schema(endpoint.answer)}}
+    responses = {str(endpoint.status): answer}
+    if endpoint.method == "PUT" and _is_versioned(endpoint) and not endpoint.always_there:
+        responses["201"] = answer | {"description": "Created."}
+    refusals = [
+        *((401, 403) if endpoint.roles else ()),
+        *((404,) if "{" in endpoint.path else ()),
+        *((415, 413, 400) if endpoint.body is not None else ()),
+        *((428, 412, 409) if _is_versioned(endpoint) else ()),
+        *((422,) if endpoint.body is not None or endpoint.query else ()),
+    ]
+    described = {str(status): _refusal(_REFUSALS[status]) for status in refusals}
+    return responses | described | {"default": _refusal("Any other problem.")}
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(model="Problem")}
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+
+
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     text = {"type": "string"}
     parameters: list[dict[str, Any]] = [
@@ -94,9 +131,10 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     ]
     for name in endpoint.query:
         schema = {"type": "integer", "minimum": 1, "maximum": MAX_TOP} if name == "top" else text
-        parameters.append({"name": name, "in": "query", "required": False, "schema": schema})
-    if endpoint.path.startswith("api/") and endpoint.method in ("PUT", "PATCH"):
-        parameters.append({"name": "If-Match", "in": "header", "required": False, "schema": text})
+        required = name in endpoint.required
+        parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
+    if _is_versioned(endpoint):
+        parameters.append({"name": "If-Match", "in": "header", "required": endpoint.always_there, "schema": text})
     return parameters
 
 

@@ -9,7 +9,6 @@ from functions.wiring import core
 from shared.callers import OPERATOR, TENANT_ADMIN
 from shared.errors import Invalid
 from shared.outbound.batches import Batch, BatchAccepted, BatchStatus
-from shared.outbound.intake import SetAside
 from shared.outbound.refusals import Refusal
 from shared.outbound.supervision import EntryHistory, EntryView, Occupancy, Release
 from shared.outbound.task import STATES, State
@@ -81,33 +80,6 @@ def get_outbound_batch(call: web.Call) -> func.HttpResponse:
 def list_refusals(call: web.Call) -> func.HttpResponse:
     """List the tasks refused in the last 24 hours, newest first."""
     return call.ok(core().refusals.page(call.tenant_id, top=call.top, continuation=call.continuation))
-
-
-@web.route(
-    bp,
-    "GET",
-    "api/tenants/{tenantId}/outbound/poison",
-    roles=(TENANT_ADMIN, OPERATOR),
-    answer=Page[SetAside],
-    query=("top", "continuation"),
-)
-def list_poison(call: web.Call) -> func.HttpResponse:
-    """List queue messages of the tenant that could not be read, newest first."""
-    return call.ok(core().intake.page(call.tenant_id, top=call.top, continuation=call.continuation))
-
-
-@web.route(
-    bp,
-    "GET",
-    "api/outbound/poison",
-    roles=(OPERATOR,),
-    answer=Page[SetAside],
-    query=("top", "continuation"),
-    tenant_must_exist=False,
-)
-def list_all_poison(call: web.Call) -> func.HttpResponse:
-    """List the queue messages of all tenants, and of none, that could not be read, newest first."""
-    return call.ok(core().intake.page(core().intake.everybody, top=call.top, continuation=call.continuation))
 
 
 def _state(call: web.Call) -> State | None:

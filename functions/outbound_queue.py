@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
+from functions.messages import read
 from functions.wiring import core
-from shared.json_text import read_json
 from shared.outbound.agenda import Appointment
 from shared.wire import parse
 
@@ -15,19 +15,13 @@ bp = func.Blueprint()
 @bp.queue_trigger(arg_name="message", queue_name="outbound-requests", connection="AzureWebJobsStorage")
 def admit_outbound_request(message: func.QueueMessage) -> None:
     """Admit or refuse one task by the same rule as the HTTP path. May come twice."""
-    core().intake.take(_text(message), message_id=message.id or "", attempts=message.dequeue_count or 1)
-
-
-@bp.queue_trigger(arg_name="message", queue_name="outbound-requests-poison", connection="AzureWebJobsStorage")
-def keep_poison_outbound_request(message: func.QueueMessage) -> None:
-    """Keep a message that failed five times where people find it."""
-    core().intake.set_aside(_text(message), reason="it failed five times; the log says why", attempts=5)
+    core().intake.take(message.get_body(), message_id=message.id or "", attempts=message.dequeue_count or 1)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="outbound-visits", connection="AzureWebJobsStorage")
 def visit_outbound(message: func.QueueMessage) -> None:
     """Do what is due in a service, or send a batch's open items again. May come twice."""
-    appointment = parse(Appointment, read_json(message.get_body()))
+    appointment = parse(Appointment, read(message))
     match appointment.kind:
         case "batch":
             core().batches.send_pending(appointment.tenant_id, appointment.subject)
@@ -36,7 +30,3 @@ def visit_outbound(message: func.QueueMessage) -> None:
         case _:
             core().visits.visit(appointment.tenant_id, appointment.subject)
     core().agenda.done(appointment)
-
-
-def _text(message: func.QueueMessage) -> str:
-    return message.get_body().decode("utf-8", "replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
+from functions import messages
 from functions.wiring import core
 
 bp = func.Blueprint()
@@ -12,5 +13,5 @@ bp = func.Blueprint()
 @bp.queue_trigger(arg_name="message", queue_name="presence-polls", connection="AzureWebJobsStorage")
 def poll_presence(message: func.QueueMessage) -> None:
     """Read the presence of all users of a tenant. A second delivery of the same beat does nothing."""
-    asked = message.get_json()
+    asked = messages.read(message)
     core().poller.poll(str(asked["tenantId"]), str(asked["tick"]))

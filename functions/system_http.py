@@ -47,9 +47,8 @@ def get_docs(call: web.Call) -> func.HttpResponse:
 
 
 def _is_operator(call: web.Call) -> bool:
-    header = call.req.headers.get("authorization", "")
     try:
-        return header.startswith("Bearer ") and core().callers.of_bearer(header[7:]).may(OPERATOR)
+        return core().callers.of_bearer(web.bearer(call.req)).may(OPERATOR)
     except AppError:
         return False
 

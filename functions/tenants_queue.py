@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
+from functions import messages
 from functions.wiring import core
 
 bp = func.Blueprint()
@@ -12,4 +13,4 @@ bp = func.Blueprint()
 @bp.queue_trigger(arg_name="message", queue_name="tenant-offboarding", connection="AzureWebJobsStorage")
 def offboard_tenant(message: func.QueueMessage) -> None:
     """Remove what is left of a leaving tenant. Does nothing for any other, so it may come twice."""
-    core().offboarding.run(str(message.get_json()["tenantId"]), message_id=message.id or "")
+    core().offboarding.run(str(messages.read(message)["tenantId"]), message_id=message.id or "")

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
 from typing import Any, Final, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import azure.functions as func
 
+from functions.answers import as_json
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
@@ -26,7 +28,7 @@ from shared.json_text import read_json
 from shared.tenants.documents import Versions
 from shared.tenants.models import Page, Stored
 from shared.tenants.tenants import Head
-from shared.wire import Wire, camel, is_guid, parse
+from shared.wire import Wire, is_guid, parse
 
 M = TypeVar("M", bound=Wire)
 
@@ -49,6 +51,8 @@ class Endpoint:
     answer: Any
     status: int
     query: tuple[str, ...]
+    required: tuple[str, ...]
+    always_there: bool
     tenant_must_exist: bool
 
 
@@ -92,21 +96,25 @@ class Call:
         return str(self.req.route_params.get(name) or "")
 
     def query(self, name: str) -> str | None:
-        return self.req.params.get(name) or None
+        """Raises Invalid for one that is named and left empty: who filters by nothing did not mean everything."""
+        value = self.req.params.get(name)
+        # The host drops empty values, the URL still has them.
+        if not value and name in parse_qs(urlsplit(self.req.url).query, keep_blank_values=True):
+            raise Invalid.field(name, "is empty; leave it out, or say what you look for", "Required")
+        return value or None
 
     @property
     def top(self) -> int:
-        text = self.query("top") or str(DEFAULT_TOP)
+        text = self.req.params.get("top") or str(DEFAULT_TOP)
         if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_TOP:
             raise Invalid.field("top", f"is not a number from 1 to {MAX_TOP}", "OutOfRange")
         return int(text)
 
     @property
     def continuation(self) -> str | None:
-        text = self.query("continuation")
-        if text is not None and (len(text) > 512 or not text.isprintable()):
-            raise Invalid.field("continuation", "is not one this list gave out")
-        return text
+        """The key at which this list goes on. Raises Invalid for what it did not give out to this tenant."""
+        text = self.req.params.get("continuation")
+        return core().continuations.take(text, tenant_id=self.tenant_id, place=self.endpoint.path) if text else None
 
     @cached_property
     def json(self) -> Any:
@@ -125,10 +133,12 @@ class Call:
 
     @property
     def versions(self) -> Versions:
-        """Revisions named by If-Match; None without the header. ``*`` names no version, so it counts as none."""
+        """Revisions named by If-Match; None without the header, ``*`` for the one that names none."""
         header = self.req.headers.get("if-match", "").strip()
-        if not header or header == "*":
+        if not header:
             return None
+        if header == "*":
+            return "*"
         named = (re.fullmatch(r'"([0-9]{1,9})"', part.strip()) for part in header.split(","))
         return frozenset(int(match.group(1)) for match in named if match)
 
@@ -136,6 +146,8 @@ class Call:
         headers = {"x-trace-id": self.trace_id, "Cache-Control": "no-store"}
         if etag is not None:
             headers["ETag"] = f'"{etag}"'
+        if isinstance(value, Page):
+            value = Page(value.items, self._going_on(value.continuation))
         text = json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))
         return func.HttpResponse(
             text, status_code=status or self.endpoint.status, mimetype="application/json", headers=headers
@@ -148,8 +160,8 @@ class Call:
     def csv(self, text: str, continuation: str | None) -> func.HttpResponse:
         """A table for a spreadsheet; where it goes on is said in a header, since the body has no place for it."""
         headers = {"x-trace-id": self.trace_id, "Cache-Control": "no-store"}
-        if continuation:
-            headers["x-continuation"] = continuation
+        if going_on := self._going_on(continuation):
+            headers["x-continuation"] = going_on
         return func.HttpResponse(text, status_code=200, mimetype="text/csv", charset="utf-8", headers=headers)
 
     def html(self, text: str) -> func.HttpResponse:
@@ -163,6 +175,9 @@ class Call:
             "X-Content-Type-Options": "nosniff",
         }
         return func.HttpResponse(text, status_code=200, mimetype="text/html", charset="utf-8", headers=headers)
+
+    def _going_on(self, following: str | None) -> str | None:
+        return core().continuations.give(following, tenant_id=self.tenant_id, place=self.endpoint.path)
 
     def nothing(self, status: int = 204) -> func.HttpResponse:
         return func.HttpResponse(status_code=status, headers={"x-trace-id": self.trace_id, "Cache-Control": "no-store"})
@@ -179,12 +194,15 @@ def route(
     answer: Any = None,
     status: int = 200,
     query: tuple[str, ...] = (),
+    required: tuple[str, ...] = (),
+    always_there: bool = False,
     tenant_must_exist: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Register a handler. Either ``roles``, any of which may call, or ``open_because``, a reason why anybody may.
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
-    is for the few calls that make or list tenants.
+    is for the few calls that make or list tenants. For the description: ``required`` are those of ``query`` that
+    cannot be left out, and a document that is ``always_there`` is replaced but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -193,7 +211,19 @@ def route(
         name = handler.__name__
         summary = (handler.__doc__ or "").strip().split("\n")[0]
         endpoint = Endpoint(
-            name, method, path, summary, roles, open_because, body, answer, status, query, tenant_must_exist
+            name,
+            method,
+            path,
+            summary,
+            roles,
+            open_because,
+            body,
+            answer,
+            status,
+            query,
+            required,
+            always_there,
+            tenant_must_exist,
         )
         ENDPOINTS[name] = endpoint
 
@@ -208,27 +238,12 @@ def route(
     return register
 
 
-def as_json(value: object) -> Any:
-    """Models, pages, our dataclasses and what is JSON already, with names in camelCase."""
-    if isinstance(value, Wire):
-        return value.as_json()
-    if isinstance(value, Page):
-        return {"items": [as_json(item) for item in value.items], "continuation": value.continuation}
-    if is_dataclass(value):
-        return {camel(name): as_json(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, Mapping):
-        return {str(name): as_json(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(item) for item in value]
-    return value
-
-
 NOBODY: Final = Caller("", "", "", frozenset())
 
 
 def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.HttpResponse:
     started = perf_counter()
-    call = Call(req, endpoint, _trace_id(req), NOBODY)
+    call = Call(req, endpoint, trace_id(req), NOBODY)
     try:
         if endpoint.roles:
             call.caller = _caller(req, endpoint.roles)
@@ -254,16 +269,21 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
 
 
 def _caller(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
-    scheme, _, token = req.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise NotKnown("send an access token of your organization as a bearer token", code="TokenMissing")
-    caller = core().callers.of_bearer(token.strip())
+    caller = core().callers.of_bearer(bearer(req))
     if not caller.may(*roles):
         raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
     return caller
 
 
-def _trace_id(req: func.HttpRequest) -> str:
+def bearer(req: func.HttpRequest) -> str:
+    """The access token of the call. Raises NotKnown."""
+    scheme, _, token = req.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotKnown("send an access token of your organization as a bearer token", code="TokenMissing")
+    return str(token.strip())
+
+
+def trace_id(req: func.HttpRequest) -> str:
     """That of the caller's trace (W3C Trace Context) if it sent one, else a new one."""
     sent = re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", req.headers.get("traceparent", ""))
     return sent.group(1) if sent and int(sent.group(1), 16) else uuid.uuid4().hex

@@ -17,6 +17,7 @@ from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
 from shared.clock import Clock
 from shared.config import Config
+from shared.continuations import Continuations
 from shared.health import Health
 from shared.interact.acs_check import AcsChecks
 from shared.interact.widget import Widget
@@ -38,12 +39,13 @@ from shared.outbound.turns import Candidate
 from shared.outbound.value_lists import ValueLists
 from shared.outbound.visits import Visits
 from shared.overview import Overview
+from shared.poison import Poison
 from shared.presence.availability import Availability
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
 from shared.presence.warnings import PresenceWarnings
-from shared.storage.account import StorageAccount
+from shared.storage.account import QUEUES, StorageAccount
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 from shared.tenants.directory import Directory, Tasks
@@ -53,6 +55,7 @@ from shared.tenants.rotation import Rotation
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys
+from shared.tidy import Tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,9 @@ class Core:
     acs_checks: AcsChecks
     acs_suffixes: tuple[str, ...]
     overview: Overview
+    continuations: Continuations
+    poison: Poison
+    tidy: Tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ def open_trunk(
         secrets,
         widget_keys,
         licences,
-        Tenants(heads, widget_keys, account.queue("tenant-offboarding")),
+        Tenants(heads, widget_keys, account.queue("tenant-offboarding"), now),
         Directory(directory, licences, tasks),
     )
 
@@ -138,11 +144,11 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     warners = [filter_warnings, PresenceWarnings(presence).warnings]
     settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, config.cloud.acs_suffixes, warners, now)
     refusals = Refusals(journal, now)
-    requests = account.queue("outbound-requests")
-    visits_queue = account.queue("outbound-visits")
-    agenda = Agenda(account.table("agenda"), dict.fromkeys(("task", "tidy", "batch"), visits_queue), now)
+    queues = {name: account.queue(name) for name in QUEUES}
+    poison = Poison(journal, tenants, queues, now)
+    agenda = Agenda(account.table("agenda"), dict.fromkeys(("task", "tidy", "batch"), queues["outbound-visits"]), now)
     scheduler = Scheduler(outbound, directory, refusals, agenda, now)
-    batches = Batches(journal, requests, agenda, now)
+    batches = Batches(journal, queues["outbound-requests"], agenda, now)
     agents = Agents(account.table("outbound"))
     presences = Presences(presence, directory, now, config.presence_interval)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
@@ -162,7 +168,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         external_tasks=ExternalTasks(outbound, directory, agenda, now),
         task_updates=TaskUpdates(outbound, directory, agenda, now),
         value_lists=ValueLists(directory),
-        intake=Intake(scheduler, batches, tenants, refusals, journal, now),
+        intake=Intake(scheduler, batches, tenants, refusals, poison),
         refusals=refusals,
         batches=batches,
         supervision=Supervision(outbound, directory, refusals, agenda, now),
@@ -179,6 +185,9 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
         overview=Overview(settings, directory, outbound, presence),
+        continuations=Continuations(trunk.secrets),
+        poison=poison,
+        tidy=Tidy(journal, now),
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from shared.clouds import CLOUDS, Cloud
 from shared.errors import ConfigError
+from shared.setting_forms import is_base_url, schedule_flaw, storage_flaw
+from shared.tenants.connection_string import Refused, read_connection_string
 
 # Any of these says "this is Azure", where a gateway to a pretended cloud has no business.
 # Flex Consumption sets no WEBSITE_INSTANCE_ID, hence four names.
@@ -72,7 +74,7 @@ class Config:
         read = _Reader(env)
         cloud = read.cloud()
         config = cls(
-            storage_connection_string=env.get("AzureWebJobsStorage") or None,
+            storage_connection_string=env.get("AzureWebJobsStorage", "").strip() or None,
             storage_account_name=read.storage_account(),
             cloud=cloud,
             gateway=read.gateway(),
@@ -82,14 +84,14 @@ class Config:
             home_tenant_id=read.guid("HOME_TENANT_ID"),
             graph_client_id=read.guid("GRAPH_CLIENT_ID"),
             graph_client_secret=read.text("GRAPH_CLIENT_SECRET"),
-            presence_accounts=(read.account(1), read.account(2)),
-            platform_acs_connection_string=read.text("PLATFORM_ACS_CONNECTION_STRING"),
+            presence_accounts=read.accounts(),
+            platform_acs_connection_string=read.acs("PLATFORM_ACS_CONNECTION_STRING", cloud),
             secret_keys=read.key_ring("SECRET_KEYS"),
             interact_audience=read.listed("INTERACT_AUDIENCE"),
             component_client_ids=read.client_ids("COMPONENT_CLIENT_IDS"),
             outbound_ip_addresses=read.addresses("OUTBOUND_IP_ADDRESSES"),
             public_base_url=read.base_url("PUBLIC_BASE_URL"),
-            presence_schedule=read.text("PRESENCE_SCHEDULE"),
+            presence_schedule=read.schedule("PRESENCE_SCHEDULE"),
             webhook_allowed_hosts=read.listed("WEBHOOK_ALLOWED_HOSTS") or cloud.webhook_suffixes,
         )
         if read.problems:
@@ -129,8 +131,11 @@ class _Reader:
 
     def storage_account(self) -> str | None:
         name = self._env.get("STORAGE_ACCOUNT_NAME", "").strip()
-        if not name and not self._env.get("AzureWebJobsStorage"):
+        connection = self._env.get("AzureWebJobsStorage", "").strip()
+        if not name and not connection:
             self.problems.append("AzureWebJobsStorage or STORAGE_ACCOUNT_NAME is missing")
+        elif not name and (flaw := storage_flaw(connection)):
+            self.problems.append(f"AzureWebJobsStorage {flaw}")
         if name and not (name.isascii() and name.isalnum() and name == name.lower() and 3 <= len(name) <= 24):
             self.problems.append("STORAGE_ACCOUNT_NAME is not the name of a storage account")
         return name or None
@@ -145,19 +150,41 @@ class _Reader:
             self.problems.append("MICROSOFT_CLOUD_GATEWAY is not an http:// URL of a loopback address")
         return url
 
-    def account(self, number: int) -> PresenceAccount:
-        upn = self.text(f"PRESENCE_ACCOUNT_{number}_UPN")
-        token = self._env.get(f"PRESENCE_ACCOUNT_{number}_REFRESH_TOKEN") or None
-        password = self._env.get(f"PRESENCE_ACCOUNT_{number}_PASSWORD") or None
+    def accounts(self) -> tuple[PresenceAccount, PresenceAccount]:
+        first, second = self._account(1), self._account(2)
+        if first.upn and first.upn.casefold() == second.upn.casefold():
+            self.problems.append("PRESENCE_ACCOUNT_2_UPN is the same account as PRESENCE_ACCOUNT_1_UPN")
+        return first, second
+
+    def _account(self, number: int) -> PresenceAccount:
+        name = f"PRESENCE_ACCOUNT_{number}"
+        upn = self.text(f"{name}_UPN")
+        token, password = (self._env.get(f"{name}_{part}", "").strip() for part in ("REFRESH_TOKEN", "PASSWORD"))
         if upn and upn.count("@") != 1:
-            self.problems.append(f"PRESENCE_ACCOUNT_{number}_UPN is not a user principal name")
-        return PresenceAccount(upn, token, password)
+            self.problems.append(f"{name}_UPN is not a user principal name")
+        if upn and not token and not password:
+            self.problems.append(f"{name}_REFRESH_TOKEN or {name}_PASSWORD is missing")
+        return PresenceAccount(upn, token or None, password or None)
+
+    def acs(self, name: str, cloud: Cloud) -> str:
+        value = self.text(name)
+        try:
+            _ = value and read_connection_string(value, cloud.acs_suffixes)
+        except Refused as exc:
+            self.problems.append(f"{name} is not of use: {exc.detail}")
+        return value
+
+    def schedule(self, name: str) -> str:
+        value = self.text(name)
+        if value and (flaw := schedule_flaw(value)):
+            self.problems.append(f"{name} {flaw}")
+        return value
 
     def key_ring(self, name: str) -> tuple[tuple[str, bytes], ...]:
         keys: dict[str, bytes] = {}
         if not self.text(name):
             return ()
-        for part in self.listed(name):
+        for part in self.listed(name) or ("",):
             key_id, _, encoded = part.partition(":")
             try:
                 key = base64.b64decode(encoded, validate=True)
@@ -189,24 +216,16 @@ class _Reader:
 
     def base_url(self, name: str) -> str:
         url = self.text(name).rstrip("/")
-        if url and not (_is_https(url) or _is_loopback_http(url)):
+        if url and not ((is_base_url(url) and url.lower().startswith("https:")) or _is_loopback_http(url)):
             self.problems.append(f"{name} is not an https:// URL without path (http:// only on loopback)")
         return url
-
-
-def _is_https(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme == "https" and bool(parts.hostname) and not (parts.path or parts.query or parts.username)
-    except ValueError:
-        return False
 
 
 def _is_loopback_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-        if parts.scheme != "http" or parts.path or parts.query or parts.username:
+        host = parts.hostname or ""
+        if parts.scheme != "http" or not is_base_url(url):
             return False
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections import Counter
 from typing import Any, Final
@@ -29,6 +31,21 @@ def read_json(data: bytes) -> Any:
     if _depth(value) > MAX_DEPTH:
         raise Malformed(f"the text is nested deeper than {MAX_DEPTH} levels")
     return value
+
+
+def read_text(message: bytes) -> str:
+    """What the sender of a queue message wrote: a JSON object as it is, or any text in base64. Raises Malformed."""
+    if message.lstrip().startswith(b"{"):
+        data = message
+    else:
+        try:
+            data = base64.b64decode(message, validate=True)
+        except binascii.Error:
+            raise Malformed("the message is neither a JSON object nor base64") from None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Malformed("the message is not UTF-8") from None
 
 
 def _no_constant(name: str) -> Any:

@@ -10,6 +10,10 @@ import logging
 
 _logger = logging.getLogger("nimbus")
 
+# At INFO these say every request they make, several lines each.
+for _chatty in ("azure", "msal", "urllib3"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+
 
 def info(message: str, **facts: object) -> None:
     _logger.info(_line(message, facts), extra=_dimensions(facts))

@@ -59,6 +59,7 @@ class _Wish:
     reference: str
     fingerprint: str
     source: Source
+    message_id: str
 
     @property
     def tenant_id(self) -> str:
@@ -102,6 +103,7 @@ class Scheduler:
             reference if write.reference_id or message_id else "",
             write.fingerprint(),
             source,
+            message_id,
         )
         return self._admit(wish)
 
@@ -183,7 +185,7 @@ class Scheduler:
 
     def _refuse(self, wish: _Wish, held: Sequence[Slot]) -> Refused:
         in_progress = sum(slot.in_progress for slot in held)
-        self._refusals.note(wish.tenant_id, wish.write.service_upn, LIMIT_REACHED, wish.source)
+        self._refusals.note(wish.tenant_id, wish.write.service_upn, LIMIT_REACHED, wish.source, wish.message_id)
         return Refused(wish.limit, len(held) - in_progress, in_progress)
 
     def _live_reference(self, wish: _Wish) -> Reference | None:

@@ -30,7 +30,10 @@ class Queue:
 
     def send(self, message: Mapping[str, object], *, delay: timedelta = timedelta(0)) -> None:
         """Put a message that becomes visible after ``delay`` (0 to 7 days) and does not expire."""
-        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+        self.send_text(json.dumps(message, ensure_ascii=False, separators=(",", ":")), delay=delay)
+
+    def send_text(self, text: str, *, delay: timedelta = timedelta(0)) -> None:
+        """The same for a message that is a text already."""
         if len(text.encode()) > MAX_BYTES:
             raise MessageTooBig(f"a message for {self._client.queue_name} has more than {MAX_BYTES} bytes")
         seconds = int(min(delay, MAX_DELAY).total_seconds())

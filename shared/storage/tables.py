@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
@@ -242,12 +243,29 @@ class Table:
 
     def partitions(self, start: str, end: str) -> Iterator[Row]:
         """Keys of all rows whose partition lies in [start, end). A scan: for clearing up, not for callers."""
+        return self._keys("PartitionKey ge @s and PartitionKey lt @e", {"s": start, "e": end})
+
+    def across(self, first: str, last: str, names: Sequence[str]) -> Iterator[Row]:
+        """Rows with one of these keys in the partitions from ``first`` to ``last``, in their order.
+
+        The storage looks at every row in between, so: for a page of partitions, not for all.
+        """
+        keys = {f"r{number}": name for number, name in enumerate(names)}
+        # With blanks around, since that is how the SDK finds the names of parameters.
+        named = " or ".join(f"RowKey eq @{key}" for key in keys).join(("( ", " )"))
         with failures.ours(self._name):
             found = self._client.query_entities(
-                "PartitionKey ge @s and PartitionKey lt @e",
-                parameters={"s": start, "e": end},
-                select=["PartitionKey", "RowKey"],
+                f"PartitionKey ge @s and PartitionKey le @e and {named}", parameters={"s": first, "e": last, **keys}
             )
+            yield from (_row(entity) for entity in found)
+
+    def untouched_since(self, moment: datetime) -> Iterator[Row]:
+        """Keys of all rows that were last written before ``moment``. A scan: for clearing up, not for callers."""
+        return self._keys("Timestamp lt @t", {"t": moment})
+
+    def _keys(self, condition: str, parameters: dict[str, Any]) -> Iterator[Row]:
+        with failures.ours(self._name):
+            found = self._client.query_entities(condition, parameters=parameters, select=["PartitionKey", "RowKey"])
             yield from (_row(entity) for entity in found)
 
     def remove_blindly(self, rows: Sequence[Row]) -> None:

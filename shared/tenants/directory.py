@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from shared import log
 from shared.callers import Caller
 from shared.errors import Conflict, Invalid, NotFound, Stale
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import Delete, Exists, Insert, Operation, Row, Table
-from shared.tenants.documents import Held, Versions, check, commit, held, write
+from shared.tenants.documents import Held, Versions, check, commit, farewell, held, trace, write
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
 from shared.wire import is_guid, is_upn
@@ -76,15 +76,14 @@ class Directory:
         if not is_upn(upn):
             raise Invalid.field("serviceUpn", "is not a user principal name")
         service = Service(upn=found.value.upn if found else upn, **dict(wanted()))
-        operation = write(
-            found,
-            tenant_id,
-            _SERVICE + key(upn),
-            service,
-            licences=service.licence,
-            calls_out=service.licence == "ContactCenter" and service.outbound_enabled,
-        )
-        saved = commit(self._table, found, service, [operation], lambda: self._service(tenant_id, upn))
+        row = _SERVICE + key(upn)
+        calls_out = service.licence == "ContactCenter" and service.outbound_enabled
+        after, claim = self._past(found, tenant_id, row)
+        operations = [
+            write(found, tenant_id, row, service, after=after, licences=service.licence, calls_out=calls_out),
+            *claim,
+        ]
+        saved = commit(self._table, found, service, operations, lambda: self._service(tenant_id, upn), after)
         self._licences.forget(tenant_id)
         log.info("service written", tenant=tenant_id, service=service.upn, by=by.oid)
         return saved
@@ -104,9 +103,9 @@ class Directory:
             if self._tasks.is_busy(tenant_id, upn):
                 raise _in_use()
             try:
-                self._table.delete(found.row, etag=found.row.etag)
-            except Stale:
-                continue  # written meanwhile: judge what is there now
+                self._table.transact(farewell(found))
+            except (Stale, NotFound):
+                continue  # written or deleted meanwhile: judge what is there now
             break
         if not self._tasks.shut_gate(tenant_id, upn):
             self._put_back(found)
@@ -162,14 +161,15 @@ class Directory:
             raise Invalid.field("userId", "is not a GUID")
         user = User(user_id=user_id, **dict(wanted()))
         licences = ",".join(sorted(user.licences))
-        operations: list[Operation] = [write(found, tenant_id, _USER + user_id, user, licences=licences)]
+        after, claim = self._past(found, tenant_id, _USER + user_id)
+        operations = [write(found, tenant_id, _USER + user_id, user, after=after, licences=licences), *claim]
         previous = key(found.value.upn) if found else None
         if previous != key(user.upn):
             operations.append(Insert(Row(tenant_id, _UPN + key(user.upn), {"user_id": user_id})))
             if previous is not None:
                 operations.append(Delete(Row(tenant_id, _UPN + previous, {}), "*"))
         try:
-            saved = commit(self._table, found, user, operations, lambda: self._user(tenant_id, user_id))
+            saved = commit(self._table, found, user, operations, lambda: self._user(tenant_id, user_id), after)
         except Stale:
             self._refuse_taken_upn(tenant_id, user)
             raise
@@ -189,7 +189,7 @@ class Directory:
                 check(found, versions)
             pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
             try:
-                self._table.transact([Delete(found.row, found.row.etag), Delete(pointer, "*")])
+                self._table.transact([*farewell(found), Delete(pointer, "*")])
             except (Stale, NotFound):
                 continue  # written or deleted meanwhile: judge what is there now
             break
@@ -207,6 +207,13 @@ class Directory:
         row = self._table.get(tenant_id, _UPN + key(user.upn))
         if row is not None and row.text("user_id") != user.user_id:
             raise Conflict(f"another user has the UPN {user.upn}", code="UpnInUse") from None
+
+    def _past(self, found: Held[Any] | None, tenant_id: str, row: str) -> tuple[int, list[Operation]]:
+        """The revision to go on from, and what a document that is new must claim."""
+        if found is not None:
+            return found.revision, []
+        left = trace(self._table, tenant_id, row)
+        return left.last, [left.claim]
 
     def _service(self, tenant_id: str, upn: str) -> Held[Service] | None:
         if not is_upn(upn):

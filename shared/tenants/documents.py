@@ -1,19 +1,24 @@
-"""Rows that hold one document and a revision that grows by one per write."""
+"""Rows that hold one document and a revision that grows by one per write.
+
+A document that can be deleted and made again has a *trace* beside it, a row that outlives it and keeps its last
+revision: what comes back goes on counting, so an ETag of the old document never fits the new one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from shared.errors import NeedsVersion, NotFound, Stale
-from shared.storage.tables import Exists, Insert, Operation, Replace, Row, Table, Value, with_doc
+from shared.storage.tables import Delete, Exists, Insert, Operation, Overwrite, Replace, Row, Table, Value, with_doc
 from shared.tenants.models import Stored
 from shared.wire import Wire
 
 M = TypeVar("M", bound=Wire)
-Versions = frozenset[int] | None
-"""The revisions a caller is ready to replace: those of its If-Match, or None when it sent none."""
+_TRACE: Final = "trace:"
+Versions = frozenset[int] | Literal["*"] | None
+"""The revisions a caller is ready to replace: those of its If-Match, None when it sent none. ``*`` names no version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ def held(model: type[M], row: Row) -> Held[M]:
 
 def check(found: Held[Any] | None, versions: Versions) -> None:
     """Whether the write may go on. Raises NeedsVersion or Stale, both with the current ETag."""
+    if versions == "*":
+        raise NeedsVersion("* names no version; say which one to replace", etag=found.revision if found else None)
     if found is None:
         if versions is not None:
             raise Stale("there is nothing here to replace")
@@ -48,11 +55,42 @@ def check(found: Held[Any] | None, versions: Versions) -> None:
         raise Stale("somebody changed this since you read it; read it again", etag=found.revision)
 
 
-def write(found: Held[Any] | None, partition: str, row: str, document: Wire, **values: Value) -> Operation:
-    """The operation that makes ``document`` the next revision of what was found; ``values`` stand beside it."""
-    revision = found.revision + 1 if found else 1
+def write(
+    found: Held[Any] | None, partition: str, row: str, document: Wire, *, after: int = 0, **values: Value
+) -> Operation:
+    """The operation that makes ``document`` the next revision of what was found; ``values`` stand beside it.
+
+    ``after`` is the last revision of a document that was here before, where there was none now.
+    """
+    revision = found.revision + 1 if found else after + 1
     entity = Row(partition, row, with_doc(document.as_json(), revision=revision, **values))
     return Replace(entity, found.row.etag) if found else Insert(entity)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What an earlier document left behind; ``last`` is 0 where there never was one."""
+
+    last: int
+    claim: Operation
+    """Belongs into the transaction that makes the document: of two who saw the same trace, one gets it."""
+
+
+def trace(table: Table, partition: str, row: str) -> Trace:
+    """What is known about a document that is not there. One read."""
+    found = table.get(partition, _TRACE + row)
+    if found is None:
+        return Trace(0, Insert(Row(partition, _TRACE + row, {"revision": 0})))
+    return Trace(
+        found.number("revision"), Replace(Row(partition, found.row, {"revision": found.number("revision")}), found.etag)
+    )
+
+
+def farewell(found: Held[Any]) -> list[Operation]:
+    """The operations that delete a document and leave its revision behind."""
+    # Blind, but in one transaction with a delete that is not: only the document's own end writes here.
+    left = Row(found.row.partition, _TRACE + found.row.row, {"revision": found.revision})
+    return [Delete(found.row, found.row.etag), Overwrite(left)]
 
 
 def commit(
@@ -61,6 +99,7 @@ def commit(
     document: M,
     operations: Sequence[Operation],
     reread: Callable[[], Held[Any] | None],
+    after: int = 0,
 ) -> Stored[M]:
     """Carry the write out; when another one was faster, say so with the ETag it left behind."""
     try:
@@ -71,7 +110,7 @@ def commit(
             raise NeedsVersion("somebody created this just now; read it", etag=latest.revision) from None
         etag = latest.revision if latest else None
         raise Stale("somebody changed this while you wrote; read it again", etag=etag) from None
-    return Stored(document, found.revision + 1 if found else 1, created=found is None)
+    return Stored(document, found.revision + 1 if found else after + 1, created=found is None)
 
 
 def _construct(model: type[M], doc: Any) -> M:

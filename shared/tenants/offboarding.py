@@ -16,6 +16,8 @@ from shared.tenants.tenants import Tenants
 
 # A run that has not said for so long that it works is taken for dead.
 CLAIM: Final = timedelta(minutes=2)
+# Of a tenant without a mark: longer than any call takes from naming it as leaving to marking it.
+SETTLED: Final = timedelta(hours=1)
 
 
 class Offboarding:
@@ -40,6 +42,17 @@ class Offboarding:
             self._remove(mark, message_id)
         except (Stale, NotFound):
             log.info("another run offboards the tenant", tenant=tenant_id)
+
+    def resume(self) -> None:
+        """Ask again for each tenant that leaves and that nobody works on: its message was lost, or never sent."""
+        for name in self._tenants.all_leaving():
+            mark = self._tenants.leaving(name.row)
+            if mark is None:
+                if self._clock() - from_wire(name.text("leaving")) > SETTLED:
+                    self._tenants.forget_name(name)  # the last step of its offboarding was never done
+            elif not self._is_worked_on(mark, ""):
+                self._tenants.send_offboarding(name.row)
+                log.warning("offboarding is asked for again", tenant=name.row)
 
     def _remove(self, mark: Row, message_id: str) -> None:
         mark = self._note(mark, 0, message_id)

@@ -2,7 +2,8 @@
 
 A tenant's partition of the table ``tenants`` holds its *head*: the tenant, its settings and its widget key, made
 together in one transaction. The partition ``index`` names every tenant that may exist; an entry is written before
-the head and removed after it, so a crash in between leaves a name too many, never one too few.
+the head and removed after it, so a crash in between leaves a name too many, never one too few. While a tenant leaves,
+its entry says since when, so that those nobody works on are found again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Final
 
 from shared import log
 from shared.callers import Caller
-from shared.errors import Conflict, NotFound
+from shared.clock import Clock, to_wire
+from shared.errors import Conflict, NotFound, Stale
 from shared.storage.queues import Queue
 from shared.storage.tables import Exists, Row, Table, Value
 from shared.tenants.documents import Held, Versions, check, commit, held, write
@@ -45,10 +47,11 @@ class Head:
 class Tenants:
     """Reads, makes and removes tenants."""
 
-    def __init__(self, table: Table, widget_keys: WidgetKeys, offboarding: Queue) -> None:
+    def __init__(self, table: Table, widget_keys: WidgetKeys, offboarding: Queue, clock: Clock) -> None:
         self._table = table
         self._widget_keys = widget_keys
         self._offboarding = offboarding
+        self._clock = clock
 
     def head(self, tenant_id: str) -> Head:
         """One range read. Raises NotFound for a tenant that is not there or is leaving."""
@@ -80,10 +83,14 @@ class Tenants:
         return saved
 
     def page(self, *, top: int, continuation: str | None) -> Page[Tenant]:
-        """Tenants in the order of their ids."""
-        rows, following = self._table.page(_INDEX, "0", "~", top=top, continuation=continuation)
-        found = (self._find(row.row) for row in rows)
-        return Page([head.tenant.value for head in found if head], following)
+        """Tenants in the order of their ids. Two queries, however many there are."""
+        names, following = self._table.page(_INDEX, "0", "~", top=top, continuation=continuation)
+        if not names:
+            return Page([], following)
+        rows = list(self._table.across(names[0].row, names[-1].row, (_TENANT, _LEAVING)))
+        leaving = {row.partition for row in rows if row.row == _LEAVING}
+        here = (row for row in rows if row.row == _TENANT and row.partition not in leaving)
+        return Page([held(Tenant, row).value for row in here], following)
 
     def ids(self) -> Iterator[str]:
         """Ids of every tenant that may exist; ``head`` tells whether it does."""
@@ -92,8 +99,8 @@ class Tenants:
     def start_offboarding(self, tenant_id: str, by: Caller) -> dict[str, object]:
         """Close the tenant to every call at once; the rows go by and by. Says how far that is.
 
-        The mark is written before the message: a crash in between leaves a closed tenant, and asking again
-        sends the message again.
+        The mark is written before the message: a crash in between leaves a closed tenant. Asking again sends the
+        message again; so does ``Offboarding.resume``, which finds the tenant by its name in the index.
         """
         rows = self._head_rows(tenant_id)
         if not rows:
@@ -101,11 +108,24 @@ class Tenants:
         leaving = rows.get(_LEAVING)
         if leaving is None:
             leaving = Row(tenant_id, _LEAVING, {"removed": 0})
+            self._table.overwrite(Row(_INDEX, tenant_id, {"leaving": to_wire(self._clock())}))
             with suppress(Exists):  # somebody asked at the same moment
                 self._table.insert(leaving)
             log.info("tenant is offboarded", tenant=tenant_id, by=by.oid)
-        self._offboarding.send({"tenantId": tenant_id})
+        self.send_offboarding(tenant_id)
         return {"tenantId": tenant_id, "state": "offboarding", "rowsRemoved": leaving.number("removed")}
+
+    def send_offboarding(self, tenant_id: str) -> None:
+        self._offboarding.send({"tenantId": tenant_id})
+
+    def all_leaving(self) -> list[Row]:
+        """The names of tenants that leave, or have just left; ``leaving`` is since when."""
+        return list(self._table.span(_INDEX, "0", "~", only="leaving ne ''"))
+
+    def forget_name(self, name: Row) -> None:
+        """Out of the index, unless the tenant was made again since the name was read."""
+        with suppress(Stale):
+            self._table.delete(name, etag=name.etag)
 
     def leaving(self, tenant_id: str) -> Row | None:
         """The mark of a tenant that leaves."""
@@ -117,16 +137,19 @@ class Tenants:
         return Row(mark.partition, mark.row, noted.values, self._table.replace(noted, etag=mark.etag))
 
     def finish_offboarding(self, mark: Row) -> None:
-        """The last rows: all that describes the tenant, then its name in the index, and the mark at the very end.
+        """The last rows: all that describes the tenant, then the mark, and its name in the index at the very end.
 
-        While the mark stands nobody can create the tenant again, so no row of a new one is taken away.
+        While the mark stands nobody can create the tenant again, so no row of a new one is taken away; the name
+        goes only in the version that was there before.
         """
         tenant_id = mark.partition
+        name = self._table.get(_INDEX, tenant_id)
         self._widget_keys.forget(tenant_id)
         described = [row for row in self._table.span(tenant_id, "", "~") if row.row != _LEAVING]
         self._table.remove_blindly(described)
-        self._table.remove_blindly([Row(_INDEX, tenant_id, {})])
         self._table.delete(mark, etag=mark.etag)
+        if name is not None:
+            self.forget_name(name)
         log.info("tenant is gone", tenant=tenant_id)
 
     def _find(self, tenant_id: str) -> Head | None:

@@ -10,12 +10,13 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
+from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
@@ -130,10 +131,14 @@ class AppStack:
         with service, service.get_table_client(name) as table:
             return [dict(entity) for entity in table.list_entities()]
 
-    def send(self, queue: str, text: str) -> None:
+    def send(self, queue: str, text: str, *, plain: bool = False) -> None:
+        """A message in base64, as senders for Functions do, or plain. Hosts make poison queues when they need them."""
+        encode = None if plain else TextBase64EncodePolicy()
         connection = storage_connection(self.storage_port)
-        with QueueClient.from_connection_string(connection, queue, message_encode_policy=TextBase64EncodePolicy()) as q:
-            q.send_message(text)
+        with QueueClient.from_connection_string(connection, queue, message_encode_policy=encode) as client:
+            with suppress(ResourceExistsError):
+                client.create_queue()
+            client.send_message(text)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

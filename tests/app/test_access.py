@@ -99,12 +99,33 @@ def test_a_services_and_users_list_never_crosses_tenants(stack: AppStack) -> Non
     fabrikam = stack.token(FABRIKAM)
     for kind in ("services", "users"):
         contoso_items = stack.call("GET", f"/api/tenants/{CONTOSO}/{kind}").json()["items"]
-        first = stack.call("GET", f"/api/tenants/{CONTOSO}/{kind}?top=1").json()
-        hostile = first["continuation"]
-        listed = stack.call("GET", f"/api/tenants/{FABRIKAM}/{kind}?continuation={hostile}", token=fabrikam).json()
+        listed = stack.call("GET", f"/api/tenants/{FABRIKAM}/{kind}", token=fabrikam).json()
         upns = {item["upn"] for item in contoso_items}
         assert upns.isdisjoint(item["upn"] for item in listed["items"])
         assert stack.call("GET", f"/api/tenants/{CONTOSO}/{kind}", token=fabrikam).status_code == 403
+
+
+def test_a_continuation_serves_the_list_and_tenant_it_was_given_for_and_no_other(stack: AppStack) -> None:
+    def listed(path: str, continuation: str, token: str) -> tuple[int, str]:
+        answer = stack.call("GET", path, params={"top": 1, "continuation": continuation}, token=token)
+        return answer.status_code, answer.json().get("code", "")
+
+    services, users = (f"/api/tenants/{CONTOSO}/{kind}" for kind in ("services", "users"))
+    given = stack.call("GET", f"{services}?top=1").json()["continuation"]
+    assert "contoso" not in given
+    assert listed(services, given, stack.admin_token) == (200, "")
+    refused = (422, "InvalidValue")
+    assert listed(users, given, stack.admin_token) == refused
+    assert listed(services.replace(CONTOSO, FABRIKAM), given, stack.token(FABRIKAM)) == refused
+    for garbage in ("x", "service:a@b.example", given[:-2], "é" * 9, "v1.local.a.b", "v1." + "A" * 5000):
+        assert listed(services, garbage, stack.admin_token) == refused
+
+
+def test_a_filter_that_is_left_empty_is_422_and_not_the_whole_list(stack: AppStack) -> None:
+    for name in ("userId", "upn"):
+        answer = stack.call("GET", f"/api/tenants/{CONTOSO}/presence?{name}=&top=5")
+        assert answer.status_code == 422
+        assert [finding["path"] for finding in answer.json()["errors"]] == [name]
 
 
 def test_the_trace_of_the_caller_is_taken_up(stack: AppStack) -> None:

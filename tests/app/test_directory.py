@@ -21,9 +21,12 @@ def test_a_service_is_created_replaced_and_deleted(stack: AppStack) -> None:
     assert (replaced.status_code, replaced.headers["ETag"]) == (200, '"2"')
     assert replaced.json()["upn"].startswith("Help@")  # the stored spelling
     assert tenant.call("PUT", path.replace("Help", "Other"), body, etag='"1"').status_code == 412
+    assert tenant.call("PUT", path.replace("Help", "Other"), body, etag="*").status_code == 428
     assert tenant.call("DELETE", path, etag='"1"').status_code == 412
     assert tenant.call("DELETE", path, etag='"2"').status_code == 204
     assert tenant.call("GET", path).json()["code"] == "ServiceNotFound"
+    again = tenant.call("PUT", path, body)
+    assert (again.status_code, again.headers["ETag"]) == (201, '"3"')
 
 
 def test_a_service_with_unfinished_tasks_stays(stack: AppStack) -> None:

@@ -41,9 +41,14 @@ def test_the_page_about_the_api_names_every_operation_and_runs_no_script(stack: 
     assert "<script" not in page.text
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("POST", "/api/health/live"), ("GET", "/")])
-def test_an_unknown_path_or_method_is_404(stack: AppStack, method: str, path: str) -> None:
-    assert stack.call(method, path, token=None).status_code == 404
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nowhere"), ("POST", "/api/health/live"), ("GET", "/"), ("DELETE", "/a/b/c?d=e")]
+)
+def test_an_unknown_path_or_method_is_a_404_problem_with_a_trace_id(stack: AppStack, method: str, path: str) -> None:
+    answer = stack.call(method, path, token=None)
+    assert (answer.status_code, answer.json()["code"]) == (404, "RouteNotFound")
+    assert answer.json()["traceId"] == answer.headers["x-trace-id"]
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
 
 
 def test_storage_that_dies_is_told_by_ready_within_5_seconds(tmp_path: Path) -> None:
@@ -55,7 +60,8 @@ def test_storage_that_dies_is_told_by_ready_within_5_seconds(tmp_path: Path) -> 
         answer = stack.call("GET", "/api/health/ready", token=None)
         assert {row["name"]: row["state"] for row in answer.json()["dependencies"]}["storage"] == "down"
         assert "Azure Storage" not in answer.text  # details are for operators
-        told = stack.call("GET", "/api/health/ready", token=stack.token(HOME, "Operator")).text
+        spelled = {"Authorization": f"bearer {stack.token(HOME, 'Operator')}"}
+        told = stack.call("GET", "/api/health/ready", token=None, headers=spelled).text
         assert "Azure Storage does not answer" in told
         failed = stack.call("GET", "/api/tenants", token=stack.token(HOME, "Operator"))
         assert (failed.status_code, failed.json()["code"]) == (503, "StorageUnavailable")

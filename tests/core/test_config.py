@@ -7,9 +7,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from devhost.schedule import parse_schedule
+from devhost.settings import storage_connection
 from shared.config import AZURE_MARKS, Config
 from shared.errors import ConfigError
+from shared.setting_forms import schedule_flaw
+from shared.storage.account import StorageAccount
 
 EXAMPLE: dict[str, str] = json.loads((Path(__file__).parents[2] / "local.settings.json.example").read_text())["Values"]
 REQUIRED = (
@@ -60,6 +66,76 @@ def test_everything_missing_is_named_at_once() -> None:
 @pytest.mark.parametrize("name", REQUIRED)
 def test_each_required_setting_is_missed_alone_and_when_blank(name: str) -> None:
     assert problems(**{name: None}) == problems(**{name: "  "}) == [f"{name} is missing"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"AzureWebJobsStorage": "x"}, "AzureWebJobsStorage is not a list"),
+        ({"AzureWebJobsStorage": "AccountName=a"}, "AzureWebJobsStorage has neither AccountKey nor"),
+        ({"AzureWebJobsStorage": "AccountKey=eA=="}, "AzureWebJobsStorage has neither AccountName nor"),
+        ({"AzureWebJobsStorage": "AccountName=a;AccountKey=!"}, "AzureWebJobsStorage has an AccountKey"),
+        ({"AzureWebJobsStorage": "AccountName=a;AccountName=b;AccountKey=eA=="}, "AzureWebJobsStorage is not a list"),
+        (
+            {"AzureWebJobsStorage": "AccountName=a;AccountKey=eA==;TableEndpoint=nonsense"},
+            "AzureWebJobsStorage has an endpoint",
+        ),
+        ({"PRESENCE_SCHEDULE": "every minute"}, "PRESENCE_SCHEDULE is not an NCRONTAB expression"),
+        ({"PRESENCE_SCHEDULE": "0 60 * * * *"}, "PRESENCE_SCHEDULE does not say a minute"),
+        ({"PRESENCE_SCHEDULE": "*/0 * * * * *"}, "PRESENCE_SCHEDULE does not say a second"),
+        ({"PRESENCE_SCHEDULE": "0 0 0 * * 7"}, "PRESENCE_SCHEDULE does not say a day of week"),
+        ({"PRESENCE_SCHEDULE": "0 0 5-3 * * *"}, "PRESENCE_SCHEDULE does not say a hour"),
+        ({"SECRET_KEYS": ","}, "SECRET_KEYS is not a list"),
+        ({"PLATFORM_ACS_CONNECTION_STRING": "endpoint=https://x.example/;accesskey=eA=="}, "PLATFORM_ACS_"),
+        ({"PLATFORM_ACS_CONNECTION_STRING": "secret"}, "PLATFORM_ACS_CONNECTION_STRING is not of use"),
+        ({"PRESENCE_ACCOUNT_2_UPN": "Presence1@nimbus.example"}, "PRESENCE_ACCOUNT_2_UPN is the same account"),
+        (
+            {"PRESENCE_ACCOUNT_1_PASSWORD": " ", "PRESENCE_ACCOUNT_1_REFRESH_TOKEN": ""},
+            "PRESENCE_ACCOUNT_1_REFRESH_TOKEN or PRESENCE_ACCOUNT_1_PASSWORD is missing",
+        ),
+        *(
+            ({"PUBLIC_BASE_URL": url}, "PUBLIC_BASE_URL is not an https:// URL without path")
+            for url in ("https://a.example/x", "https://a.example#x", "https://a.example?", "https://a.example:x")
+        ),
+        ({"PUBLIC_BASE_URL": "http://127.0.0.1:7071#x"}, "PUBLIC_BASE_URL"),
+    ],
+)
+def test_what_has_the_wrong_form_is_said_without_its_value(changes: dict[str, str], said: str) -> None:
+    (problem,) = problems(**changes)
+    assert problem.startswith(said)
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "AccountName=a;AccountKey=eA==",
+        "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=eA==;EndpointSuffix=core.windows.net;",
+        "TableEndpoint=https://a.example;QueueEndpoint=https://b.example;SharedAccessSignature=sv=1&sig=2",
+        storage_connection(10000),
+    ],
+)
+def test_a_connection_string_the_storage_sdks_take_is_taken(storage: str) -> None:
+    assert read(AzureWebJobsStorage=storage).storage_connection_string == storage
+    StorageAccount(storage, None, "")
+
+
+def test_a_connection_string_is_not_judged_where_a_name_stands_in_for_it() -> None:
+    assert read(AzureWebJobsStorage="x", STORAGE_ACCOUNT_NAME="ours").storage_account_name == "ours"
+
+
+@pytest.mark.parametrize(
+    "schedule", ["*/30 * * * * *", "0 */5 * * * *", "0 0 0 1 JAN *", "0,30 1-5/2 08 * * Mon-Fri", "00 00 00 31 12 0"]
+)
+def test_a_schedule_of_six_fields_is_taken(schedule: str) -> None:
+    assert read(PRESENCE_SCHEDULE=schedule).presence_schedule == schedule
+    parse_schedule(schedule)
+
+
+@given(st.text(alphabet="0123456789*/-, monjan", max_size=24))
+def test_a_schedule_that_is_taken_is_one_the_devhost_takes_too(text: str) -> None:
+    if not schedule_flaw(text):
+        parse_schedule(text)
 
 
 def test_missing_and_malformed_settings_are_named_together() -> None:
@@ -182,7 +258,7 @@ def test_any_other_public_url_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("schedule", "seconds"),
-    [("*/30 * * * * *", 30), ("*/5 * * * * *", 5), ("0 */2 * * * *", 120), ("0 0 * * * *", 30), ("*/0 * * * * *", 30)],
+    [("*/30 * * * * *", 30), ("*/5 * * * * *", 5), ("0 */2 * * * *", 120), ("0 0 * * * *", 30)],
 )
 def test_the_interval_between_polls_is_read_from_the_schedule(schedule: str, seconds: int) -> None:
     assert read(PRESENCE_SCHEDULE=schedule).presence_interval == timedelta(seconds=seconds)
@@ -192,7 +268,8 @@ def test_the_interval_between_polls_is_read_from_the_schedule(schedule: str, sec
     ("name", "host"), [("usgov", "graph.microsoft.us"), ("China", "microsoftgraph.chinacloudapi.cn")]
 )
 def test_a_sovereign_cloud_has_hosts_of_its_own(name: str, host: str) -> None:
-    config = read(MICROSOFT_CLOUD=name, WEBHOOK_ALLOWED_HOSTS="")
+    resource = f"endpoint=https://platform.communication.azure.{'us' if name == 'usgov' else 'cn'}/;accesskey=eA=="
+    config = read(MICROSOFT_CLOUD=name, WEBHOOK_ALLOWED_HOSTS="", PLATFORM_ACS_CONNECTION_STRING=resource)
     assert config.cloud.graph == f"https://{host}"
     assert config.webhook_allowed_hosts == config.cloud.webhook_suffixes
 

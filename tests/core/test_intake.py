@@ -11,9 +11,10 @@ import pytest
 
 from shared.clock import to_wire
 from shared.errors import StorageDown
-from shared.outbound.intake import Intake, SetAside
+from shared.outbound.intake import Intake
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
+from shared.poison import EVERYBODY, SetAside
 from tests.core.faults import FragileTable
 from tests.core.race import together
 from tests.core.world import SERVICE, FakeClock, World
@@ -26,7 +27,7 @@ def message(world: World, **changes: Any) -> str:
 
 
 def take(world: World, text: str, message_id: str = "m-1") -> None:
-    world.intake.take(text, message_id=message_id, attempts=1)
+    world.intake.take(text.encode(), message_id=f"{message_id} {world.tenant_id}", attempts=1)
 
 
 def held(world: World) -> int:
@@ -39,11 +40,11 @@ def refusals(world: World) -> list[tuple[str, str]]:
 
 
 def set_aside(world: World, tenant_id: str | None = None) -> list[SetAside]:
-    return world.intake.page(tenant_id or world.tenant_id, top=100, continuation=None).items
+    return world.poison.page(tenant_id or world.tenant_id, top=100, continuation=None).items
 
 
 def nobodys(world: World) -> set[str]:
-    return {item.id for item in world.intake.page(Intake.everybody, top=1000, continuation=None).items}
+    return {item.id for item in world.poison.page(EVERYBODY, top=1000, continuation=None).items}
 
 
 def test_a_message_is_admitted_like_a_call(world: World) -> None:
@@ -91,6 +92,20 @@ def test_a_message_delivered_twice_is_one_task(world: World) -> None:
     assert refusals(world) == []
 
 
+def test_a_refused_message_that_comes_again_is_listed_once(world: World) -> None:
+    world.set_limit(1)
+    take(world, message(world), "m-1")
+    for message_id in ("m-2", "m-2", "m-3"):
+        take(world, message(world), message_id)
+    for _ in range(2):
+        take(world, message(world, serviceUpn="nobody@contoso.example"), "m-4")
+    assert sorted(refusals(world)) == [
+        ("OutboundTaskLimitReached", "queue"),
+        ("OutboundTaskLimitReached", "queue"),
+        ("ServiceNotFound", "queue"),
+    ]
+
+
 def test_a_message_delivered_eight_times_at_once_is_one_task(world: World) -> None:
     assert together(8, lambda number: take(world, message(world))) == [None] * 8
     assert held(world) == 1
@@ -119,11 +134,10 @@ def test_a_message_whose_worker_dies_becomes_one_task_at_its_next_delivery(world
     fragile = FragileTable(world.account.table("outbound"))
     world.outbound.open_gate(world.tenant_id, SERVICE)
     scheduler = Scheduler(OutboundStore(fragile), world.directory, world.refusals, world.agenda, world.clock)
-    journal = world.account.table("journal")
-    dying = Intake(scheduler, world.batches, world.tenants, world.refusals, journal, world.clock)
+    dying = Intake(scheduler, world.batches, world.tenants, world.refusals, world.poison)
     fragile.fails = when
     with pytest.raises(StorageDown):
-        dying.take(message(world), message_id="m-1", attempts=1)
+        dying.take(message(world).encode(), message_id=f"m-1 {world.tenant_id}", attempts=1)
     take(world, message(world), "m-1")
     assert held(world) == 1
 
@@ -140,7 +154,7 @@ def test_a_message_whose_worker_dies_becomes_one_task_at_its_next_delivery(world
 def test_a_malformed_message_is_set_aside_for_its_tenant_with_the_reason(
     world: World, clock: FakeClock, change: dict[str, Any], said: str
 ) -> None:
-    world.intake.take(message(world, **change), message_id="m-1", attempts=3)
+    world.intake.take(message(world, **change).encode(), message_id="m-1", attempts=3)
     (item,) = set_aside(world)
     assert said in item.reason
     assert (item.queue, item.attempts, item.at) == ("outbound-requests", 3, to_wire(clock()))
@@ -184,22 +198,8 @@ def test_a_tenant_is_named_in_any_case(world: World) -> None:
     assert (held(world), len(set_aside(world))) == (1, 1)
 
 
-def test_a_message_that_failed_five_times_is_kept_for_its_tenant(world: World) -> None:
-    world.intake.set_aside(message(world), reason="it failed five times", attempts=5)
-    (item,) = set_aside(world)
-    assert (item.reason, item.attempts) == ("it failed five times", 5)
-    assert held(world) == 0
-
-
 def test_a_message_of_the_largest_size_is_set_aside_whole(world: World) -> None:
     text = message(world, destination="nowhere", note="ä😀" * 8000)
     take(world, text)
-    (row,) = world.account.table("journal").span(f"{world.tenant_id}|poison", "0", "~")
+    (row,) = world.account.table("journal").span(f"{world.tenant_id}|poison", "0", ":")
     assert row.doc == text
-
-
-def test_what_was_set_aside_is_listed_newest_first(world: World, clock: FakeClock) -> None:
-    for field in ("one", "two", "three"):
-        world.intake.set_aside(message(world), reason=field, attempts=5)
-        clock.move(seconds=1)
-    assert [item.reason for item in set_aside(world)] == ["three", "two", "one"]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from shared.clock import to_wire
 from shared.errors import AppError, Conflict, NeedsVersion, NotFound, Stale, StorageDown
 from shared.storage.account import StorageAccount
-from shared.storage.tables import Row, Table
+from shared.storage.queues import Queue
+from shared.storage.tables import Operation, Row, Table
+from shared.tenants.directory import Directory
 from shared.tenants.models import ServiceWrite, Tenant, TenantWrite, UserWrite
-from shared.tenants.offboarding import Offboarding
+from shared.tenants.offboarding import CLAIM, Offboarding
 from shared.tenants.tenants import Tenants
 from tests.core.race import codes, together
 from tests.core.world import SERVICE, FakeClock, World
@@ -114,6 +118,32 @@ def test_tenants_are_listed_by_id_page_by_page(world: World) -> None:
     assert [tenant.tenant_id for tenant in first.items + second.items] == mine
 
 
+class CountingTable(Table):
+    """Remembers which queries were asked."""
+
+    def __init__(self, inner: Table) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.asked: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("get", "span", "page", "across"):
+            self.asked.append(name)
+        return super().__getattribute__(name)
+
+
+def test_a_page_of_tenants_costs_two_queries_and_leaves_out_who_leaves(world: World, account: StorageAccount) -> None:
+    base = someone()[:-1]
+    mine = [base + last for last in "0123456789"]
+    for tenant_id in mine:
+        put(world, tenant_id)
+    world.tenants.start_offboarding(mine[3], world.by)
+    counted = CountingTable(account.table("tenants"))
+    tenants = Tenants(counted, world.widget_keys, account.queue("tenant-offboarding"), world.clock)
+    page = tenants.page(top=10, continuation=mine[0])
+    assert [tenant.tenant_id for tenant in page.items] == [*mine[:3], *mine[4:]]
+    assert counted.asked == ["page", "across"]
+
+
 def test_an_unknown_tenant_is_not_found(world: World) -> None:
     with pytest.raises(NotFound) as refused:
         world.tenants.head(someone())
@@ -126,7 +156,7 @@ def test_an_unknown_tenant_is_not_found(world: World) -> None:
 def test_a_service_keeps_the_spelling_it_was_made_with(world: World) -> None:
     world.put_service(SERVICE.upper())
     assert world.directory.service(world.tenant_id, SERVICE.title()).value.upn == SERVICE
-    assert len(world.directory.all_services(world.tenant_id)) == 1
+    assert len(world.directory.services(world.tenant_id, top=10).items) == 1
 
 
 def test_a_service_with_unfinished_tasks_cannot_be_deleted(world: World) -> None:
@@ -146,6 +176,72 @@ def test_a_service_is_deleted_only_in_the_version_named(world: World) -> None:
     world.directory.delete_service(world.tenant_id, SERVICE, versions=frozenset({1}), by=world.by)
     with pytest.raises(NotFound):
         world.directory.delete_service(world.tenant_id, SERVICE, versions=None, by=world.by)
+
+
+def test_a_service_made_again_goes_on_counting_so_an_old_etag_never_fits(world: World) -> None:
+    directory, tenant_id = world.directory, world.tenant_id
+    world.put_service(SERVICE)
+    for expected in (3, 4, 5):
+        directory.delete_service(tenant_id, SERVICE, versions=None, by=world.by)
+        world.put_service(SERVICE)
+        assert directory.service(tenant_id, SERVICE).revision == expected
+    with pytest.raises(Stale):
+        directory.delete_service(tenant_id, SERVICE, versions=frozenset({1, 2, 3, 4}), by=world.by)
+    world.put_service("new@contoso.example")
+    assert directory.service(tenant_id, "new@contoso.example").revision == 1
+
+
+def test_a_user_made_again_goes_on_counting(world: World) -> None:
+    user = someone()
+    for expected in (1, 2, 3):
+        world.put_user(user, "ann@contoso.example")
+        assert world.directory.user(world.tenant_id, user).revision == expected
+        world.directory.delete_user(world.tenant_id, user, versions=frozenset({expected}), by=world.by)
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_who_creates_a_service_while_another_comes_and_goes_does_not_get_its_revision(
+    world: World, was_there: bool
+) -> None:
+    upn, directory = "flash@contoso.example", world.directory
+    if was_there:
+        world.put_service(upn)
+        directory.delete_service(world.tenant_id, upn, versions=None, by=world.by)
+    fragile = MeanwhileTable(world.account.table("directory"))
+
+    def meanwhile() -> None:
+        world.put_service(upn)
+        directory.delete_service(world.tenant_id, upn, versions=None, by=world.by)
+
+    fragile.then = meanwhile
+    slow = Directory(fragile, world.licences, world.outbound)
+    wanted = ServiceWrite(display_name="Slow", licence="ContactCenter")
+    with pytest.raises(Stale):
+        slow.put_service(world.tenant_id, upn, lambda: wanted, versions=None, by=world.by)
+    world.put_service(upn)
+    assert directory.service(world.tenant_id, upn).revision == (3 if was_there else 2)
+
+
+class MeanwhileTable(Table):
+    """Calls ``then`` just before its first transaction."""
+
+    def __init__(self, inner: Table) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.then: Callable[[], None] = lambda: None
+
+    def transact(self, operations: Sequence[Operation]) -> list[str]:
+        then, self.then = self.then, lambda: None
+        then()
+        return super().transact(operations)
+
+
+@pytest.mark.parametrize("named", ["", SERVICE])
+def test_a_star_names_no_version_of_anything(world: World, named: str) -> None:
+    with pytest.raises(NeedsVersion) as refused:
+        world.directory.put_service(
+            world.tenant_id, named or "new@contoso.example", lambda: pytest.fail("judged"), versions="*", by=world.by
+        )
+    assert refused.value.members["etag"] == (1 if named else None)
 
 
 @pytest.mark.parametrize("upn", ["", "x", "a@b", "a/b@c.example", "a'b c@d.example", "\x00@a.example", "a@b.example\n"])
@@ -248,7 +344,7 @@ def settle(world: World) -> None:
     world.entries.cancel(world.tenant_id, finished, by=world.by)
     world.submit(ReferenceId="r-2")
     world.submit()
-    world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}', message_id="m", attempts=1)
+    world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}'.encode(), message_id="m", attempts=1)
     world.poller.poll(world.tenant_id, "2026")
     assert {name for name, _, _ in rows_of(world.account, world.tenant_id)} == {"tenants", *HOLDING}
 
@@ -329,7 +425,7 @@ def test_a_tenant_can_come_back_after_it_has_left(world: World) -> None:
     world.tenants.start_offboarding(world.tenant_id, world.by)
     offboarding(world).run(world.tenant_id)
     assert put(world, world.tenant_id).created
-    assert world.directory.all_services(world.tenant_id) == []
+    assert world.directory.services(world.tenant_id, top=10).items == []
     assert world.head.settings.value.outbound.max_scheduled_tasks_per_service == 20
 
 
@@ -383,12 +479,12 @@ def test_a_tenant_created_again_at_any_moment_of_its_end_is_in_the_index(world: 
             answers.append(exc.code)
 
     watched = WatchedTable(account.table("tenants"), create_again)
-    tenants = Tenants(watched, world.widget_keys, account.queue("tenant-offboarding"))
+    tenants = Tenants(watched, world.widget_keys, account.queue("tenant-offboarding"), world.clock)
     tenants.start_offboarding(world.tenant_id, world.by)
     mark = tenants.leaving(world.tenant_id)
     assert mark is not None
     tenants.finish_offboarding(mark)
-    assert answers == ["TenantLeaving", "TenantLeaving", "created"]
+    assert answers == ["TenantLeaving", "created"]
     assert world.tenant_id in list(world.tenants.ids())
 
 
@@ -407,8 +503,55 @@ def test_a_poll_under_way_leaves_no_rows_of_a_tenant_that_left_meanwhile(world: 
 def test_a_message_that_comes_after_its_tenant_left_leaves_no_rows_under_the_tenant(world: World) -> None:
     world.tenants.start_offboarding(world.tenant_id, world.by)
     offboarding(world).run(world.tenant_id)
-    world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}', message_id="m", attempts=1)
+    world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}'.encode(), message_id="m", attempts=1)
     assert rows_of(world.account, world.tenant_id) == []
+
+
+class PendingQueue(Queue):
+    """Takes tenant ids and delivers nothing."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, message: Mapping[str, object], *, delay: timedelta = timedelta(0)) -> None:
+        self.sent.append(str(message["tenantId"]))
+
+
+def test_an_offboarding_whose_message_was_lost_is_asked_for_again_until_somebody_works(
+    world: World, clock: FakeClock
+) -> None:
+    pending = PendingQueue()
+    tenants = Tenants(world.account.table("tenants"), world.widget_keys, pending, clock)
+    stuck = Offboarding(tenants, [world.account.table(name) for name in HOLDING], clock)
+
+    def asked() -> int:
+        pending.sent.clear()
+        stuck.resume()
+        return pending.sent.count(world.tenant_id)
+
+    assert asked() == 0
+    tenants.start_offboarding(world.tenant_id, world.by)
+    assert (asked(), asked()) == (1, 1)
+    mark = tenants.leaving(world.tenant_id)
+    assert mark is not None
+    tenants.note_leaving(mark, by="m-1", until=to_wire(clock() + CLAIM))
+    assert asked() == 0
+    clock.move(minutes=3)
+    assert asked() == 1
+    stuck.run(world.tenant_id, message_id="m-2")
+    assert (asked(), rows_of(world.account, world.tenant_id)) == (0, [])
+
+
+def test_a_name_left_behind_by_the_last_step_goes_after_a_while(world: World, clock: FakeClock) -> None:
+    world.tenants.start_offboarding(world.tenant_id, world.by)
+    mark = world.tenants.leaving(world.tenant_id)
+    assert mark is not None
+    world.account.table("tenants").delete(mark, etag=mark.etag)
+    offboarding(world).resume()
+    assert world.tenant_id in world.tenants.ids()  # its mark may be about to be written
+    clock.move(hours=2)
+    offboarding(world).resume()
+    assert world.tenant_id not in world.tenants.ids()
 
 
 def test_asking_again_tells_how_far_it_is(world: World) -> None:

@@ -28,11 +28,12 @@ from shared.outbound.store import OutboundStore
 from shared.outbound.supervision import Supervision
 from shared.outbound.turns import Candidate
 from shared.outbound.visits import Visits
+from shared.poison import Poison
 from shared.presence.accounts import Source
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
-from shared.storage.account import StorageAccount
+from shared.storage.account import QUEUES, StorageAccount
 from shared.tenants.models import ServiceWrite, TenantWrite, UserWrite
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head
@@ -147,7 +148,9 @@ class World:
         self.supervision = Supervision(self.outbound, self.directory, self.refusals, self.agenda, clock)
         self.entries = Entries(self.outbound, self.directory, self.agenda, clock)
         self.batches = Batches(account.table("journal"), account.queue("outbound-requests"), self.agenda, clock)
-        self.intake = Intake(self.scheduler, self.batches, self.tenants, self.refusals, account.table("journal"), clock)
+        queues = {name: account.queue(name) for name in QUEUES}
+        self.poison = Poison(account.table("journal"), self.tenants, queues, clock)
+        self.intake = Intake(self.scheduler, self.batches, self.tenants, self.refusals, self.poison)
         self.reader = FakeReader()
         self.presence = PresenceStore(account.table("presence"))
         self.slept: list[float] = []

@@ -105,3 +105,22 @@ def test_a_number_that_is_none_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "function_app.py").touch()
     with pytest.raises(CannotStart, match=name):
         read_options(["--app", str(tmp_path)], {name: "many"})
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ({"APP_PORT": "7080"}, "APP_PORT or SIMULATOR_PORT"),
+        ({"SIMULATOR_PORT": "10002"}, "SIMULATOR_PORT or STORAGE_PORT"),
+        ({"APP_PORT": "9001", "STORAGE_PORT": "9000"}, "APP_PORT or STORAGE_PORT"),
+    ],
+)
+def test_one_port_for_two_is_refused_with_both_variables(tmp_path: Path, told: dict[str, str], named: str) -> None:
+    (tmp_path / "function_app.py").touch()
+    with pytest.raises(CannotStart, match=f"change {named}"):
+        read_options(["--app", str(tmp_path)], told)
+
+
+def test_a_port_that_this_run_does_not_use_is_nobodys(tmp_path: Path) -> None:
+    (tmp_path / "function_app.py").touch()
+    assert read_options(["--app", str(tmp_path), "--no-simulator"], {"APP_PORT": "7080"}).app_port == 7080

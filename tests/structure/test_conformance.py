@@ -18,10 +18,9 @@ from functions.web import ENDPOINTS
 from shared import clock
 from shared.bootstrap import Trunk, open_trunk
 from shared.callers import Caller
-from shared.outbound.intake import Intake
-from shared.outbound.refusals import Refusals
 from shared.outbound.store import OutboundStore
-from shared.storage.account import StorageAccount
+from shared.poison import Poison
+from shared.storage.account import QUEUES, StorageAccount
 from shared.tenants.models import TenantWrite, UserWrite
 from shared.tenants.tenants import Tenants
 from tests.azurite import azurite
@@ -55,11 +54,14 @@ def as_microsoft(app: Path, environ: dict[str, str], wishes: Sequence[dict[str, 
 
 def http(function: str) -> dict[str, Any]:
     """A call without a token, with every path parameter filled in."""
-    endpoint = ENDPOINTS[function]
-    params = {part.strip("{*}").split(":")[0]: STAYING for part in endpoint.path.split("/") if part.startswith("{")}
+    return http_of(function, ENDPOINTS[function].method, ENDPOINTS[function].path)
+
+
+def http_of(function: str, method: str, path: str) -> dict[str, Any]:
+    params = {part.strip("{*}").split(":")[0]: STAYING for part in path.split("/") if part.startswith("{")}
     request = {
-        "method": endpoint.method,
-        "url": f"http://127.0.0.1:7071/{endpoint.path}",
+        "method": method,
+        "url": f"http://127.0.0.1:7071/{path}",
         "headers": {"content-type": "application/json"},
         "params": params,
         "query": {},
@@ -88,12 +90,14 @@ def queue(function: str, text: str) -> dict[str, Any]:
 
 QUEUED = {
     "admit_outbound_request": json.dumps({"tenantId": STAYING, "destination": "nowhere"}),
-    "keep_poison_outbound_request": json.dumps({"tenantId": STAYING, "poison": True}),
+    **{
+        f"keep_poison_of_{name.replace('-', '_')}": json.dumps({"tenantId": STAYING, "poison": name}) for name in QUEUES
+    },
     "visit_outbound": json.dumps({"kind": "task", "tenantId": STAYING, "subject": "nobody@contoso.example"}),
     "poll_presence": json.dumps({"tenantId": STAYING, "tick": TICK}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
-TIMED = ("call_appointments", "plan_presence_polls", "sweep_acs_leftovers")
+TIMED = ("call_appointments", "plan_presence_polls", "resume_offboardings", "sweep_acs_leftovers", "tidy_journal")
 
 
 def trunk_of(account: StorageAccount) -> Trunk:
@@ -122,6 +126,7 @@ def seen() -> Iterator[Seen]:
         account.prepare()
         _settle(account)
         wishes = [http(name) for name in ENDPOINTS]
+        wishes += [http_of("zz_unknown_route", "GET", "nowhere")]
         wishes += [timer(name) for name in TIMED]
         wishes += [queue(name, text) for name, text in QUEUED.items()]
         answer = as_microsoft(ROOT, environ, wishes)
@@ -165,9 +170,15 @@ def test_an_http_function_answers_a_call_without_a_token(seen: Seen, name: str) 
         assert json.loads(outcome["body"])["code"] == ("WidgetKeyInvalid" if name in NO_KEY else "TokenMissing")
 
 
+def test_an_unknown_path_is_answered_with_a_problem(seen: Seen) -> None:
+    outcome = seen.outcomes["zz_unknown_route"]
+    assert (outcome["status"], json.loads(outcome["body"])["code"]) == (404, "RouteNotFound")
+    assert outcome["headers"]["x-trace-id"]
+
+
 def test_a_malformed_request_from_the_queue_is_set_aside(seen: Seen) -> None:
     reasons = _set_aside(seen)
-    assert len(reasons) == 2
+    assert len(reasons) == 1 + len(QUEUES)
     assert any("destination" in reason and attempts == 2 for reason, attempts in reasons)
 
 
@@ -177,9 +188,8 @@ def test_a_poison_request_is_kept(seen: Seen) -> None:
 
 def _set_aside(seen: Seen) -> list[tuple[str, int]]:
     journal = seen.account.table("journal")
-    unused: Any = None
-    intake = Intake(unused, unused, seen.tenants, Refusals(journal, unused), journal, unused)
-    return [(item.reason, item.attempts) for item in intake.page(STAYING, top=10, continuation=None).items]
+    kept = Poison(journal, seen.tenants, {}, clock.now)
+    return [(item.reason, item.attempts) for item in kept.page(STAYING, top=10, continuation=None).items]
 
 
 def test_a_leaving_tenant_is_gone(seen: Seen) -> None:

@@ -19,6 +19,8 @@ from tests.structure.source import ROOT, dotted, modules
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 # Open to everybody. Whoever adds one writes it down here too.
 OPEN = {"get_live", "get_ready", "get_openapi", "get_docs", "get_widget"}
+# No endpoint: what the host calls when no other route matches.
+UNKNOWN = "zz_unknown_route"
 SHORT = 12  # lines; the median of a handler's body stays under it
 
 
@@ -35,11 +37,17 @@ def endpoints(*conditions: Any) -> list[Endpoint]:
 
 
 def test_every_http_function_is_an_endpoint_of_ours(indexed: dict[str, dict[str, Any]]) -> None:
-    assert indexed.keys() == ENDPOINTS.keys()
+    assert indexed.keys() == {*ENDPOINTS, UNKNOWN}
+
+
+def test_what_answers_unknown_paths_comes_last_and_takes_every_method(indexed: dict[str, dict[str, Any]]) -> None:
+    assert max(indexed, key=str.lower) == UNKNOWN
+    assert indexed[UNKNOWN]["route"] == "{*path}"
+    assert {*indexed[UNKNOWN]["methods"]} == {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 
 
 def test_the_host_serves_each_endpoint_where_it_says(indexed: dict[str, dict[str, Any]]) -> None:
-    served = {name: (trigger["route"], trigger["methods"]) for name, trigger in indexed.items()}
+    served = {name: (trigger["route"], trigger["methods"]) for name, trigger in indexed.items() if name != UNKNOWN}
     assert served == {name: (endpoint.path, [endpoint.method]) for name, endpoint in ENDPOINTS.items()}
 
 
@@ -139,6 +147,42 @@ def test_the_description_says_what_an_operation_needs(endpoint: Endpoint) -> Non
     assert ("requestBody" in operation) == (endpoint.body is not None)
     named = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"]
     assert [f"{{{name}}}" for name in named] == [part for part in endpoint.path.split("/") if part.startswith("{")]
+
+
+VERSIONED = {"put_service", "put_user", "put_tenant", "put_settings", "patch_settings", "delete_settings"}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_the_description_says_how_an_operation_can_end(endpoint: Endpoint) -> None:
+    operation = openapi.document()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
+    responses = dict(operation["responses"])
+    assert next(iter(responses)) == str(endpoint.status)
+    for status in {str(endpoint.status), "201"} & responses.keys():
+        responses.pop(status)
+    problems = {"$ref": "#/components/schemas/Problem"}
+    assert {r["content"]["application/problem+json"]["schema"]["$ref"] for r in responses.values()} == {
+        *problems.values()
+    }
+    named = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"]
+    assert (named == ["If-Match"]) == ({"428", "412", "409"} <= responses.keys())
+    if endpoint.name in VERSIONED or endpoint.name in ("delete_service", "delete_user"):
+        assert named == ["If-Match"]
+
+
+@pytest.mark.parametrize("name", ["put_service", "put_user", "put_tenant"])
+def test_a_put_that_may_create_says_both_ends_and_one_that_cannot_says_one(name: str) -> None:
+    put = openapi.document()["paths"][f"/{ENDPOINTS[name].path}"]["put"]
+    assert {"200", "201"} <= put["responses"].keys()
+    settings = openapi.document()["paths"][f"/{ENDPOINTS['put_settings'].path}"]["put"]
+    assert "201" not in settings["responses"]
+    assert [p["required"] for p in settings["parameters"] if p["name"] == "If-Match"] == [True]
+
+
+def test_a_query_parameter_that_cannot_be_left_out_is_marked() -> None:
+    listing = openapi.document()["paths"]["/v1/scheduler-entries"]["get"]
+    assert [(p["name"], p["required"]) for p in listing["parameters"]] == [("serviceUpn", True)]
+    for endpoint in ENDPOINTS.values():
+        assert {*endpoint.required} <= {*endpoint.query}
 
 
 # the handlers

@@ -33,14 +33,27 @@ WALLS: Final = (
     Wall("functions.wiring", ("shared.bootstrap", "shared.config")),
     Wall(
         "functions",
-        (*GROUND, "shared.health", "shared.overview", "shared.tenants", *(f"shared.{feature}" for feature in FEATURES)),
+        (
+            *GROUND,
+            "shared.health",
+            "shared.overview",
+            "shared.poison",
+            "shared.tenants",
+            *(f"shared.{feature}" for feature in FEATURES),
+        ),
         ("azure.functions",),
     ),
     Wall("shared.bootstrap", ("shared",)),
     # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
     Wall("shared.overview", (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.store")),
+    # Any queue may have it keep a message, so it stands beside the trunk.
+    Wall("shared.poison", (*GROUND, "shared.tenants", "shared.storage")),
+    Wall("shared.tidy", (*GROUND, "shared.poison", "shared.outbound.refusals", "shared.storage")),
     Wall("shared.tenants", (*GROUND, "shared.storage")),
-    *(Wall(f"shared.{feature}", (*GROUND, "shared.retry", "shared.tenants", "shared.storage")) for feature in FEATURES),
+    *(
+        Wall(f"shared.{feature}", (*GROUND, "shared.retry", "shared.poison", "shared.tenants", "shared.storage"))
+        for feature in FEATURES
+    ),
     Wall(
         "shared.clients",
         (*GROUND, "shared.retry", "shared.config"),
@@ -51,6 +64,10 @@ WALLS: Final = (
         ("shared.errors", "shared.clock"),
         ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
     ),
+    # Seals what it gives to callers with the box that seals secrets.
+    Wall("shared.continuations", (*GROUND, "shared.storage")),
+    # Judges the platform's own connection string by the rule for those of tenants.
+    Wall("shared.config", (*GROUND, "shared.setting_forms", "shared.tenants.connection_string")),
     Wall("shared", (*GROUND, "shared.retry", "shared.config", "shared.health")),
     Wall(
         "devhost",

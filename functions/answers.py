@@ -1,0 +1,25 @@
+"""What handlers answer, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from typing import Any
+
+from shared.tenants.models import Page
+from shared.wire import Wire, camel
+
+
+def as_json(value: object) -> Any:
+    """Models, pages, our dataclasses and what is JSON already, with names in camelCase."""
+    if isinstance(value, Wire):
+        return value.as_json()
+    if isinstance(value, Page):
+        return {"items": [as_json(item) for item in value.items], "continuation": value.continuation}
+    if is_dataclass(value):
+        return {camel(name): as_json(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {str(name): as_json(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return value

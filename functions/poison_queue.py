@@ -1,0 +1,28 @@
+"""Messages that failed five times, of every queue: kept where people find them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import azure.functions as func
+
+from functions.wiring import core
+
+bp = func.Blueprint()
+QUEUES: Final = ("outbound-requests", "outbound-visits", "webhook-deliveries", "presence-polls", "tenant-offboarding")
+_REASON: Final = "it failed five times; the log says why"
+
+
+def _keeper(queue: str) -> Callable[[func.QueueMessage], None]:
+    def keep(message: func.QueueMessage) -> None:
+        core().poison.keep(message.get_body(), queue=queue, reason=_REASON, attempts=5, message_id=message.id or "")
+
+    keep.__name__ = keep.__qualname__ = f"keep_poison_of_{queue.replace('-', '_')}"
+    return keep
+
+
+for _queue in QUEUES:
+    bp.queue_trigger(arg_name="message", queue_name=f"{_queue}-poison", connection="AzureWebJobsStorage")(
+        _keeper(_queue)
+    )
