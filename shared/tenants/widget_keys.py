@@ -82,7 +82,7 @@ class WidgetKeys:
                 raise NotFound("there is no such tenant", code="TenantNotFound")
             after = self._row(tenant_id, key, retired=before.text("hash"))
             count, revision = settings.number("audit") + 1, settings.number("revision")
-            change = {"path": FIELD, "old": None, "new": "changed"}
+            change = {"path": audit.WIDGET_KEY, "old": None, "new": "changed"}
             self._remove_retired(before)
             try:
                 self._heads.transact(
