@@ -12,6 +12,7 @@ from shared.errors import Invalid, NeedsVersion, Stale
 from shared.tenants.models import Stored
 from shared.tenants.offboarding import Offboarding
 from shared.tenants.settings import Settings
+from shared.tenants.settings_answer import SettingsAnswer
 from tests.core.race import together
 from tests.core.world import CONTOSO_STRING, World
 
@@ -256,3 +257,12 @@ def test_a_check_noted_in_the_middle_of_a_write_costs_neither(world: World) -> N
     assert shown["interact"]["enabled"]
     assert shown["interact"]["acsConnectionString"]["lastCheck"] == CHECK
     assert world.head.settings.revision == revision + 1
+
+
+def test_what_is_answered_has_the_form_that_the_api_document_promises(world: World) -> None:
+    for change in ({}, {"interact": {"acsConnectionString": CONTOSO_STRING}, "assistant": {"useOwnAcs": False}}):
+        world.set(**change)
+        head = world.head
+        world.settings.note_check(head, "interact", CONTOSO_STRING, CHECK)
+        answer = world.settings.shown(world.head, head.settings.value)
+        assert SettingsAnswer.model_validate(answer, by_alias=True, by_name=False).as_json() == answer
