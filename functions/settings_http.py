@@ -11,6 +11,7 @@ from shared.errors import Invalid
 from shared.tenants.audit import AuditEntry, as_csv
 from shared.tenants.models import Page, Stored
 from shared.tenants.settings import Settings, schema
+from shared.tenants.settings_answer import SettingsAnswer
 
 bp = func.Blueprint()
 _PATH = "api/tenants/{tenantId}/settings"
@@ -18,25 +19,25 @@ _ADMINS = (TENANT_ADMIN, OPERATOR)
 _READERS = (TENANT_ADMIN, INTEGRATION, OPERATOR)
 
 
-@web.route(bp, "GET", _PATH, roles=_READERS, answer=Settings)
+@web.route(bp, "GET", _PATH, roles=_READERS, answer=SettingsAnswer)
 def get_settings(call: web.Call) -> func.HttpResponse:
     """Read the settings; the ETag names the version a later write replaces."""
     return _answer(call, call.head.settings.stored)
 
 
-@web.route(bp, "PUT", _PATH, roles=_ADMINS, body=Settings, answer=Settings, always_there=True)
+@web.route(bp, "PUT", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True)
 def put_settings(call: web.Call) -> func.HttpResponse:
     """Replace the settings (If-Match). What is left out goes back to its default; a secret left out stays."""
     return _answer(call, core().settings.replace(call.head, call.json, versions=call.versions, by=call.caller))
 
 
-@web.route(bp, "PATCH", _PATH, roles=_ADMINS, body=Settings, answer=Settings, always_there=True)
+@web.route(bp, "PATCH", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True)
 def patch_settings(call: web.Call) -> func.HttpResponse:
     """Change what the merge patch names (RFC 7396, If-Match). null goes back to the default."""
     return _answer(call, core().settings.patch(call.head, call.json, versions=call.versions, by=call.caller))
 
 
-@web.route(bp, "DELETE", _PATH, roles=_ADMINS, answer=Settings, always_there=True)
+@web.route(bp, "DELETE", _PATH, roles=_ADMINS, answer=SettingsAnswer, always_there=True)
 def delete_settings(call: web.Call) -> func.HttpResponse:
     """Go back to the defaults (If-Match). Secrets are cleared, the widget key is kept."""
     return _answer(call, core().settings.reset(call.head, versions=call.versions, by=call.caller))

@@ -82,11 +82,14 @@ class Call:
 
     @cached_property
     def tenant_id(self) -> str:
-        """Raises NotAllowed (``WrongTenant``) for a tenant that is not the caller's, unless an operator asks."""
+        """Raises NotAllowed (``WrongTenant``) for a tenant that is not the caller's, unless it asks as an operator.
+
+        Where operators are not let in, being one besides another role opens no other tenant.
+        """
         named = self.path("tenantId")
         if not named or named.casefold() == self.caller.tid:
             return self.caller.tid
-        if not self.caller.may(OPERATOR):
+        if not (OPERATOR in self.endpoint.roles and self.caller.may(OPERATOR)):
             raise NotAllowed("your token belongs to another tenant", code="WrongTenant")
         if not is_guid(named):
             raise NotFound("there is no such tenant", code="TenantNotFound")
@@ -139,7 +142,7 @@ class Call:
             return None
         if header == "*":
             return "*"
-        named = (re.fullmatch(r'"([0-9]{1,9})"', part.strip()) for part in header.split(","))
+        named = (re.fullmatch(r'"([1-9][0-9]{0,8})"', part.strip()) for part in header.split(","))
         return frozenset(int(match.group(1)) for match in named if match)
 
     def ok(self, value: object, *, status: int | None = None, etag: int | None = None) -> func.HttpResponse:

@@ -10,7 +10,7 @@ AppError
 |  |- Stale           somebody changed it since it was read
 |  `- NeedsVersion    it exists, and the write does not say which version it replaces
 |- RateLimited        slow down; carries the pause
-|- Unavailable        a part of our own is missing: settings or storage
+|- Unavailable        a part of our own is missing: settings, storage or the key of a secret
 |  |- ConfigError     app settings are missing or malformed; names them all
 |  `- StorageDown     Azure Storage does not answer
 `- Upstream           Microsoft, or a host named by a tenant, did not do its part

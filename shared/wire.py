@@ -6,7 +6,7 @@ import difflib
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -17,6 +17,8 @@ M = TypeVar("M", bound="Wire")
 camel = to_camel
 
 _CODES = {"missing": "Required", "extra_forbidden": "UnknownField"}
+_LABEL: Final = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_LONGEST_NAME: Final = 200  # characters of a caller's name for a field that an answer repeats
 _BOUNDS = ("greater_than", "less_than", "too_long", "too_short")
 
 
@@ -47,12 +49,14 @@ def parse(model: type[M], data: object) -> M:
 
 
 def _finding(model: type[BaseModel], error: Any) -> Finding:
-    path = ".".join(str(part) for part in error["loc"])
+    path = ".".join(str(part)[:_LONGEST_NAME] for part in error["loc"])
     kind = str(error["type"])
     code = _CODES.get(kind) or ("OutOfRange" if any(kind.find(b) >= 0 for b in _BOUNDS) else "InvalidValue")
     message = str(error["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
         message = "this field is not known" + _nearest(model, error["loc"])
+    elif kind == "model_type":
+        message = "is not a JSON object"
     return Finding(path, message, code)
 
 
@@ -95,12 +99,18 @@ def is_e164(text: str) -> bool:
     return re.fullmatch(r"\+[1-9][0-9]{6,14}", text) is not None
 
 
+def is_host_name(text: str) -> bool:
+    """A DNS name in lower case: letters, digits and hyphens between dots, at most 253 characters (RFC 1035)."""
+    return len(text) <= 253 and re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", text) is not None
+
+
 def https_origin(text: str) -> str:
-    """``https://host[:port]`` in lower case, the default port left out. Raises ValueError."""
-    match = re.fullmatch(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::([0-9]{1,5}))?", text.lower())
-    if not match or not text.isascii() or not 0 < int(match.group(2) or 443) < 65536:
-        raise ValueError("holds something that is not an origin such as https://www.example.com")
-    return f"https://{match.group(1)}" + (f":{match.group(2)}" if match.group(2) not in (None, "443") else "")
+    """``https://host[:port]`` in lower case, the default port left out, as browsers write it. Raises ValueError."""
+    match = re.fullmatch(r"https://([^:/]+)(?::([1-9][0-9]{0,4}))?", text.lower())
+    port = int(match.group(2) or 443) if match else 0
+    if not match or not text.isascii() or not is_host_name(match.group(1)) or port > 65535:
+        raise ValueError("is not an origin such as https://www.example.com")
+    return f"https://{match.group(1)}" + (f":{port}" if port != 443 else "")
 
 
 def _e164(text: str) -> str:

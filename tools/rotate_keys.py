@@ -14,27 +14,47 @@ from pathlib import Path
 
 from shared.bootstrap import build_rotation
 from shared.config import Config
-from shared.errors import AppError
+from shared.errors import AppError, ConfigError
+
+MOST_NAMED = 10  # secrets in the last sentence
 
 
 def main() -> int:
-    """0 when all is done, 2 with a sentence when it cannot start or go on, 130 when it was stopped."""
+    """0 when all is done, 2 with a sentence when something is left, 130 when it was stopped."""
     parser = argparse.ArgumentParser(description="Seal stored secrets again under the newest key of SECRET_KEYS.")
     parser.add_argument("--settings", type=Path, help="a local.settings.json to read app settings from")
     arguments = parser.parse_args()
-    env = dict(os.environ)
     try:
-        if arguments.settings:
-            env = {**json.loads(arguments.settings.read_text())["Values"], **env}
-        sealed = build_rotation(Config.from_env(env)).run(_progress)
-    except (AppError, OSError, ValueError, KeyError) as exc:
-        print(f"\nstopped: {exc}. Run it again to go on.", file=sys.stderr)
-        return 2
+        rotated = build_rotation(Config.from_env({**_values(arguments.settings), **os.environ})).run(_progress)
+    except (ConfigError, OSError, ValueError) as exc:
+        return _say(f"not started: {exc}", 2)
+    except AppError as exc:
+        return _say(f"stopped: {exc}. Run it again to go on.", 2)
     except KeyboardInterrupt:
-        print("\nstopped. Run it again to go on.", file=sys.stderr)
-        return 130
-    print(f"\n{sealed} secrets sealed again; the others were sealed with the newest key already.", file=sys.stderr)
-    return 0
+        return _say("stopped. Run it again to go on.", 130)
+    done = f"{rotated.sealed} secrets sealed again"
+    if rotated.unreadable:
+        shown = "; ".join(rotated.unreadable[:MOST_NAMED])
+        return _say(
+            f"{done}, but the keys in SECRET_KEYS do not open {len(rotated.unreadable)}: {shown}. "
+            "Put the key they were sealed with behind the newest one and run this again.",
+            2,
+        )
+    return _say(f"{done}; the others were sealed with the newest key already.", 0)
+
+
+def _values(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    values = json.loads(path.read_text()).get("Values")
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} has no object Values")
+    return values
+
+
+def _say(sentence: str, code: int) -> int:
+    print(f"\n{sentence}", file=sys.stderr)
+    return code
 
 
 def _progress(done: int, of: int) -> None:

@@ -19,6 +19,7 @@ from shared.interact.patience import within
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Row, Table, Values
 from shared.tenants.connection_string import ConnectionString, read_connection_string
+from shared.tenants.rotation import SealedRows
 
 PARTITION: Final = "leftovers"
 FIELD: Final = "interact.acsLeftover"
@@ -36,6 +37,11 @@ _SUFFIXES: Final = tuple(suffix for cloud in CLOUDS.values() for suffix in cloud
 class Deletes(Protocol):
     def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
         """Remove the user; one that is gone is no error. Raises Upstream."""
+
+
+def sealed_rows(table: Table) -> SealedRows:
+    """Where the connection strings lie, for whoever seals them again."""
+    return SealedRows(table, lambda: table.span(PARTITION, "0", ":"), lambda row: row.text("tenant"), FIELD)
 
 
 class Leftovers:

@@ -16,12 +16,12 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.errors import AppError
+from shared.errors import Unavailable
 
 _NONCE: Final = 12  # bytes, NIST SP 800-38D
 
 
-class Unreadable(AppError):
+class Unreadable(Unavailable):
     """The secret was sealed with a key that is not on the ring, for another place, or was damaged."""
 
     code = "SecretUnreadable"
@@ -50,7 +50,10 @@ class SecretBox:
             data_key = _decrypt(self._ring[key_id], _bytes(wrapped), place)
             return _decrypt(data_key, _bytes(body), place).decode()
         except (ValueError, KeyError, InvalidTag, binascii.Error) as exc:
-            raise Unreadable(f"the secret {field} cannot be opened with the keys in SECRET_KEYS") from exc
+            raise Unreadable(
+                f"the stored {field} cannot be opened with the keys in SECRET_KEYS: write it anew, "
+                "or have the key put back that it was sealed with"
+            ) from exc
 
     def is_current(self, sealed: str) -> bool:
         """Whether the newest key of the ring sealed it; if not, it wants sealing again."""

@@ -83,7 +83,10 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Change the values named, keep the others, on the version with ``etag``; raises Stale like Replace."""
+    """Change the values named, keep the others, on the version with ``etag``, or with ``*`` on whichever is there.
+
+    Raises Stale like Replace; a missing row is NotFound.
+    """
 
     row: Row
     etag: str

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 from shared.callers import Caller
+from shared.errors import Invalid
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Insert, Row, Table, with_doc
 from shared.tenants.models import Page
+from shared.tenants.settings import SECTIONS
 from shared.wire import Wire
 
 _PREFIX: Final = "audit:"
 _TOP: Final = 9_999_999_999
+WIDGET_KEY: Final = "widgetKey"  # what an entry about a refreshed widget key names in place of a section
+MOST_READ: Final = 1000  # entries looked at for one page; more than that a storage call does not give
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how one begins, by OWASP's list
 
 
 class Author(Wire):
@@ -56,18 +62,25 @@ def entry(tenant_id: str, count: int, at: str, by: Caller, revision: int, change
 def page(
     table: Table, tenant_id: str, *, top: int, continuation: str | None, section: str | None, by: str | None
 ) -> Page[AuditEntry]:
-    """Entries that touch a section (``widgetKey`` is one too) or were made by an author (oid), newest first."""
+    """Entries that touch a section (``widgetKey`` is one too) or were made by an author (oid or name), newest first.
+
+    A filter that few entries pass gives less than ``top`` with a continuation, once it has read MOST_READ of them.
+    Raises Invalid for a section that does not exist.
+    """
+    if section is not None and section not in (*SECTIONS, WIDGET_KEY):
+        raise Invalid.field("section", f"is none of {', '.join(SECTIONS)} and {WIDGET_KEY}")
+    filtered = section is not None or by is not None
+    rows, following = table.page(
+        tenant_id, _PREFIX, prefix_end(_PREFIX), top=MOST_READ if filtered else top, continuation=continuation
+    )
     found: list[AuditEntry] = []
-    while True:
-        rows, continuation = table.page(tenant_id, _PREFIX, prefix_end(_PREFIX), top=top, continuation=continuation)
-        for at, row in enumerate(rows):
-            audited = AuditEntry.model_validate(row.doc, by_alias=True, by_name=False)
-            if _fits(audited, section, by):
-                if len(found) == top:
-                    return Page(found, rows[at].row)
-                found.append(audited)
-        if continuation is None or len(found) == top:
-            return Page(found, continuation)
+    for row in rows:
+        if len(found) == top:
+            return Page(found, row.row)
+        audited = AuditEntry.model_validate(row.doc, by_alias=True, by_name=False)
+        if _fits(audited, section, by):
+            found.append(audited)
+    return Page(found, following)
 
 
 def as_csv(entries: Sequence[AuditEntry]) -> str:
@@ -83,11 +96,11 @@ def as_csv(entries: Sequence[AuditEntry]) -> str:
 
 
 def _fits(audited: AuditEntry, section: str | None, by: str | None) -> bool:
-    if by is not None and audited.by.oid != by.casefold():
+    if by is not None and by.casefold() not in (audited.by.oid, audited.by.name.casefold()):
         return False
     return section is None or any(change.path.split(".")[0] == section for change in audited.changes)
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text[:1] in _FORMULA else text

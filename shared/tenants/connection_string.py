@@ -15,14 +15,12 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn
 
 from shared.errors import Invalid
+from shared.wire import is_host_name
 
 Flaw = Literal["InvalidConnectionString", "HostNotAllowed"]
 
 LONGEST: Final = 1024  # characters; the portal's strings have about 150
-LONGEST_HOST: Final = 253  # RFC 1035, as text
 _PARTS: Final = ("endpoint", "accesskey")
-_LABEL: Final = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 class Refused(Invalid):
@@ -110,7 +108,7 @@ def _host(endpoint: str) -> str:
             _refuse(f"the endpoint holds {what}")
     if re.search(r":[0-9]*$", host) and "[" not in host:
         _refuse("the endpoint holds a port")
-    if len(host) > LONGEST_HOST or not _HOST.fullmatch(host):
+    if not is_host_name(host):
         _refuse("the endpoint does not name a host: letters, digits and hyphens between dots")
     return host
 

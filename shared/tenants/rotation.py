@@ -1,12 +1,13 @@
-"""Seals stored secrets again under the newest key of the ring, tenant by tenant."""
+"""Seals stored secrets again under the newest key of the ring, row by row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import NotFound, Stale
-from shared.storage.secrets import SecretBox
+from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Row, Table, with_doc
 from shared.tenants.settings_document import SECRETS
 from shared.tenants.tenants import SETTINGS, Tenants
@@ -14,22 +15,53 @@ from shared.tenants.widget_keys import FIELD as WIDGET_FIELD
 from shared.tenants.widget_keys import ROW as WIDGET
 
 
-class Rotation:
-    """May be stopped at any point and run again: what is sealed with the newest key already is left alone."""
+@dataclass(frozen=True, slots=True)
+class SealedRows:
+    """Rows of a feature that hold one secret each, in the column ``sealed``, sealed as ``field`` of its tenant."""
 
-    def __init__(self, tenants: Tenants, heads: Table, secrets: SecretBox) -> None:
+    table: Table
+    rows: Callable[[], Iterable[Row]]
+    tenant_of: Callable[[Row], str]
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """How many secrets were sealed again, and where those are that no key of the ring opens."""
+
+    sealed: int
+    unreadable: tuple[str, ...]
+
+
+class Rotation:
+    """May be stopped at any point and run again: what is sealed with the newest key already is left alone.
+
+    ``others`` are the secrets that features keep outside of the tenants' heads.
+    """
+
+    def __init__(self, tenants: Tenants, heads: Table, secrets: SecretBox, others: Sequence[SealedRows] = ()) -> None:
         self._tenants = tenants
         self._heads = heads
         self._secrets = secrets
+        self._others = others
+        self._unreadable: list[str] = []
 
-    def run(self, progress: Callable[[int, int], None]) -> int:
-        """Gives the number of secrets sealed again. ``progress`` is told tenants done and tenants in all."""
-        tenant_ids = list(self._tenants.ids())
+    def run(self, progress: Callable[[int, int], None]) -> Rotated:
+        """Seal all there is. A secret that does not open is named and does not keep the others.
+
+        ``progress`` is told tenants done and tenants in all.
+        """
+        self._unreadable = []
         sealed = 0
+        for place in self._others:
+            sealed += sum(self._column(place.table, row, place.tenant_of(row), place.field) for row in place.rows())
+        tenant_ids = list(self._tenants.ids())
         for done, tenant_id in enumerate(tenant_ids, start=1):
-            sealed += self._settings(tenant_id) + self._widget_key(tenant_id)
+            sealed += self._settings(tenant_id)
+            if widget := self._heads.get(tenant_id, WIDGET):
+                sealed += self._column(self._heads, widget, tenant_id, WIDGET_FIELD)
             progress(done, len(tenant_ids))
-        return sealed
+        return Rotated(sealed, tuple(self._unreadable))
 
     def _settings(self, tenant_id: str) -> int:
         """The document's revision stays: nothing an admin wrote has changed."""
@@ -39,37 +71,46 @@ class Rotation:
             count = 0
             for section, name in SECRETS:
                 secret = document.get(section, {}).get(name)
-                if secret and not self._secrets.is_current(secret["sealed"]):
-                    secret["sealed"] = self._again(secret["sealed"], tenant_id, f"{section}.{name}")
+                again = secret and self._again(secret["sealed"], tenant_id, f"{section}.{name}")
+                if again:
+                    secret["sealed"] = again
                     count += 1
             kept: dict[str, Any] = {n: v for n, v in row.values.items() if not n.startswith("doc")}
             return Row(tenant_id, SETTINGS, with_doc(document, **kept)), count
 
-        return self._replace(tenant_id, SETTINGS, renewed)
+        row = self._heads.get(tenant_id, SETTINGS)
+        return self._replace(self._heads, row, renewed) if row else 0
 
-    def _widget_key(self, tenant_id: str) -> int:
+    def _column(self, table: Table, row: Row, tenant_id: str, field: str) -> int:
         def renewed(row: Row) -> tuple[Row, int]:
-            if self._secrets.is_current(row.text("sealed")):
-                return row, 0
-            again = self._again(row.text("sealed"), tenant_id, WIDGET_FIELD)
-            return Row(tenant_id, WIDGET, {**row.values, "sealed": again}), 1
+            again = self._again(row.text("sealed"), tenant_id, field)
+            return (Row(row.partition, row.row, {**row.values, "sealed": again}), 1) if again else (row, 0)
 
-        return self._replace(tenant_id, WIDGET, renewed)
+        return self._replace(table, row, renewed)
 
-    def _replace(self, tenant_id: str, key: str, renewed: Callable[[Row], tuple[Row, int]]) -> int:
-        while (row := self._heads.get(tenant_id, key)) is not None:
+    def _replace(self, table: Table, row: Row | None, renewed: Callable[[Row], tuple[Row, int]]) -> int:
+        """The number of secrets in the row that were sealed again."""
+        while row is not None:
             after, count = renewed(row)
             if not count:
                 return 0
             try:
-                self._heads.replace(after, etag=row.etag)
+                table.replace(after, etag=row.etag)
             except Stale:
-                continue  # an admin wrote meanwhile, with the newest key; look again
+                row = table.get(row.partition, row.row)  # somebody wrote meanwhile; look at what is there now
             except NotFound:
                 return 0
-            return count
+            else:
+                return count
         return 0
 
     def _again(self, sealed: str, tenant_id: str, field: str) -> str:
-        plain = self._secrets.open(sealed, tenant=tenant_id, field=field)
+        """The secret under the newest key, or nothing if there is nothing to do or to be done."""
+        if self._secrets.is_current(sealed):
+            return ""
+        try:
+            plain = self._secrets.open(sealed, tenant=tenant_id, field=field)
+        except Unreadable:
+            self._unreadable.append(f"{field} of tenant {tenant_id}")
+            return ""
         return self._secrets.seal(plain, tenant=tenant_id, field=field)

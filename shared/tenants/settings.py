@@ -21,9 +21,15 @@ class Secret(Wire):
 
 
 def _origins(items: list[str]) -> list[str]:
-    origins = [https_origin(item) for item in items]
-    if len(set(origins)) != len(origins):
-        raise ValueError("holds an origin twice")
+    origins: list[str] = []
+    for number, item in enumerate(items, start=1):
+        try:
+            origin = https_origin(item)
+        except ValueError as exc:
+            raise ValueError(f"entry {number} {exc}") from None
+        if origin in origins:
+            raise ValueError(f"entry {number} is there twice")
+        origins.append(origin)
     return origins
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from shared import log
@@ -10,7 +11,7 @@ from shared.callers import Caller
 from shared.clock import Clock, to_wire
 from shared.errors import Invalid, NotFound, Stale
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Exists, Row, Table, with_doc
+from shared.storage.tables import Exists, Merge, Overwrite, Row, Table, with_doc
 from shared.tenants import audit
 from shared.tenants.connection_string import Refused, read_connection_string
 from shared.tenants.documents import Held, Versions, check, held, write
@@ -87,17 +88,19 @@ class TenantSettings:
     def replace(self, head: Head, document: object, *, versions: Versions, by: Caller) -> Stored[Settings]:
         """The whole document. Raises NeedsVersion, Stale, then Invalid: an old version is not worth judging."""
         check(head.settings, versions)
-        return self._save(head, replaced(head.settings.value, document, self._seal(head)), by)
+        seal = self._seal(head)
+        return self._save(head, lambda current: replaced(current, document, seal), by)
 
     def patch(self, head: Head, patch: object, *, versions: Versions, by: Caller) -> Stored[Settings]:
         """A merge patch (RFC 7396) on the version named."""
         check(head.settings, versions)
-        return self._save(head, merged(head.settings.value, patch, self._seal(head)), by)
+        seal = self._seal(head)
+        return self._save(head, lambda current: merged(current, patch, seal), by)
 
     def reset(self, head: Head, *, versions: Versions, by: Caller) -> Stored[Settings]:
         """Back to the defaults; secrets are cleared."""
         check(head.settings, versions)
-        return self._save(head, Settings(), by)
+        return self._save(head, lambda _: Settings(), by)
 
     def history(
         self, tenant_id: str, *, top: int, continuation: str | None, section: str | None, by: str | None
@@ -123,18 +126,23 @@ class TenantSettings:
         except Refused:
             return
         if secret is not None and secret.fingerprint == fingerprint:
-            values = with_doc({"fingerprint": fingerprint, "result": result})
-            self._table.overwrite(Row(head.tenant_id, _CHECK + section, values))
+            kept = Row(head.tenant_id, _CHECK + section, with_doc({"fingerprint": fingerprint, "result": result}))
+            # A check takes up to 10 s. A tenant that is gone by then has no settings row to touch, and gets none back.
+            with suppress(NotFound):
+                self._table.transact([Merge(Row(head.tenant_id, SETTINGS, {}), "*"), Overwrite(kept)])
 
-    def _save(self, head: Head, settings: Settings, by: Caller) -> Stored[Settings]:
+    def _save(self, head: Head, change: Callable[[Settings], Settings], by: Caller) -> Stored[Settings]:
         """Settings and audit entry in one transaction.
 
-        A refreshed widget key adds an audit entry too, and so touches the row without making a new version: then
-        the same write is tried on the row as it is now.
+        A refreshed widget key and a secret that was sealed again touch the row without making a new version: then
+        the change is made once more, to the row as it is now. What was read before would bring the old seal back.
         """
         found: Held[Settings] | None = head.settings
-        changes = differences(head.settings.value, settings)
-        while changes and found is not None and found.revision == head.settings.revision:
+        while found is not None and found.revision == head.settings.revision:
+            settings = change(found.value)
+            changes = differences(found.value, settings)
+            if not changes:
+                return found.stored
             count = found.row.number("audit") + 1
             operations = [
                 write(found, head.tenant_id, SETTINGS, settings, audit=count),
@@ -145,13 +153,11 @@ class TenantSettings:
             except (Exists, Stale):
                 found = self._reread(head.tenant_id)
                 continue
-            paths = ",".join(str(change["path"]) for change in changes)
+            paths = ",".join(str(changed["path"]) for changed in changes)
             log.info("settings changed", tenant=head.tenant_id, by=by.oid, revision=found.revision + 1, paths=paths)
             return Stored(settings, found.revision + 1)
-        if changes:
-            etag = found.revision if found else None
-            raise Stale("somebody changed the settings while you wrote; read them again", etag=etag)
-        return head.settings.stored
+        etag = found.revision if found else None
+        raise Stale("somebody changed the settings while you wrote; read them again", etag=etag)
 
     def _reread(self, tenant_id: str) -> Held[Settings] | None:
         row = self._table.get(tenant_id, SETTINGS)

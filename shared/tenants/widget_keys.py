@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from shared import log
@@ -81,7 +82,7 @@ class WidgetKeys:
                 raise NotFound("there is no such tenant", code="TenantNotFound")
             after = self._row(tenant_id, key, retired=before.text("hash"))
             count, revision = settings.number("audit") + 1, settings.number("revision")
-            change = {"path": FIELD, "old": None, "new": "changed"}
+            change = {"path": audit.WIDGET_KEY, "old": None, "new": "changed"}
             self._remove_retired(before)
             try:
                 self._heads.transact(
@@ -93,9 +94,11 @@ class WidgetKeys:
                 )
             except (Exists, Stale):
                 continue  # another refresh, or a settings write, was faster
+            except NotFound:
+                self._keys.remove_blindly([Row(_hash(key), "tenant", {})])  # the tenant left meanwhile
+                raise
             break
-        self._disbelieve(before.text("hash"))
-        self._keys.remove_blindly([Row(before.text("hash"), "tenant", {})])
+        self._remove(before.text("hash"))
         log.info("widget key refreshed", tenant=tenant_id, by=by.oid)
         return self._open(after)
 
@@ -124,12 +127,15 @@ class WidgetKeys:
         return row.text("tenant_id")
 
     def forget(self, tenant_id: str) -> None:
-        """Remove the way from the key to a tenant that leaves."""
-        row = self._heads.get(tenant_id, ROW)
-        if row is not None:
+        """Remove the key of a tenant that leaves, and the way from it.
+
+        The way goes first, so that a crash in between leaves the row that names it.
+        """
+        while (row := self._heads.get(tenant_id, ROW)) is not None:
             self._remove_retired(row)
-            self._disbelieve(row.text("hash"))
-            self._keys.remove_blindly([Row(row.text("hash"), "tenant", {})])
+            self._remove(row.text("hash"))
+            with suppress(Stale):  # refreshed meanwhile: there is another way to remove
+                self._heads.delete(row, etag=row.etag)
 
     def _believe(self, digest: str, tenant_id: str, until: float, refreshes: int) -> None:
         """Not if a key was refreshed while this one was looked up: it may be the old one."""
@@ -139,10 +145,14 @@ class WidgetKeys:
                     self._believed.clear()
                 self._believed[digest] = (tenant_id, until)
 
-    def _disbelieve(self, digest: str) -> None:
-        with self._lock:
-            self._refreshes += 1
-            self._believed.pop(digest, None)
+    def _remove(self, digest: str) -> None:
+        """Remove the way from a key, then the belief in it: the other way round, a look-up in between finds it."""
+        try:
+            self._keys.remove_blindly([Row(digest, "tenant", {})])
+        finally:
+            with self._lock:
+                self._refreshes += 1
+                self._believed.pop(digest, None)
 
     def _head(self, tenant_id: str) -> Row:
         row = self._heads.get(tenant_id, ROW)

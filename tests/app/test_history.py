@@ -52,18 +52,22 @@ def test_two_processes_patching_side_by_side_lose_no_update_and_audit_each(stack
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         saved = [etag for etags in pool.map(_admin, [url] * 2, [tenant.token] * 2, [each] * 2) for etag in etags]
     assert len(saved) == len(set(saved)) == 2 * each
-    audited: list[int] = []
+    rows: list[Any] = []
     continuation = None
     while True:
         params = {"top": 50, "continuation": continuation}
         page = tenant.call("GET", f"/api/tenants/{tenant.id}/settings/history", params=params).json()
-        audited += [row["revision"] for row in page["items"]]
+        rows += page["items"]
         continuation = page["continuation"]
         if continuation is None:
             break
-    assert audited == sorted(saved, reverse=True) == list(range(2 * each + 1, 1, -1))
+    assert [row["revision"] for row in rows] == sorted(saved, reverse=True) == list(range(2 * each + 1, 1, -1))
     final = requests.get(url, headers={"Authorization": f"Bearer {tenant.token}"}, timeout=20).json()
-    assert final["interact"]["sessionRecoveryTimeoutSeconds"] + final["outbound"]["maxScheduledTasksPerService"] > 6
+    chain = [(change["old"], change["new"]) for row in rows for change in row["changes"]]
+    assert final["outbound"]["maxScheduledTasksPerService"] == chain[0][1]
+    # Each saw what the one before left: a lost update would break the chain.
+    assert all(new == old % 50 + 1 for old, new in chain)
+    assert [old for old, _ in chain] == [*(new for _, new in chain[1:]), 20]
 
 
 def _admin(url: str, token: str, writes: int) -> list[int]:

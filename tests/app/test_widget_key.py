@@ -53,19 +53,36 @@ def test_a_refreshed_key_replaces_the_old_one_within_5_seconds_everywhere(stack:
     assert [row["changes"] for row in history] == [[{"path": "widgetKey", "old": None, "new": "changed"}]]
 
 
-def test_a_missing_malformed_and_unknown_key_get_one_identical_answer(stack: AppStack) -> None:
-    keys = (None, "", "abc", "12345678-1234-4123-8123-123456789012", "x" * 5000)
-    answers = [widget(stack, key) for key in keys]
-    bodies = [{k: v for k, v in answer.json().items() if k != "traceId"} for answer in answers]
+def test_a_missing_malformed_unknown_and_former_key_get_one_identical_answer(
+    stack: AppStack, tenant: NewTenant
+) -> None:
+    former = tenant.call("GET", key_path(tenant)).json()["widgetKey"]
+    tenant.call("POST", f"{key_path(tenant)}/refresh")
+    trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    keys = (None, "", "abc", "12345678-1234-4123-8123-123456789012", "x" * 5000, former)
+    answers = [
+        stack.call(
+            "GET", "/api/interact/widget", token=None, headers=trace | ({} if key is None else {"X-Widget-Key": key})
+        )
+        for key in keys
+    ]
     assert {answer.status_code for answer in answers} == {401}
-    assert all(body == bodies[0] for body in bodies)
-    assert bodies[0]["code"] == "WidgetKeyInvalid"
+    assert answers[0].json()["code"] == "WidgetKeyInvalid"
+    assert {answer.content for answer in answers} == {answers[0].content}  # byte for byte
+    headers = [{name: value for name, value in answer.headers.items() if name != "Date"} for answer in answers]
+    assert all(one == headers[0] for one in headers)
 
 
 def test_operators_cannot_read_a_widget_key(stack: AppStack, tenant: NewTenant) -> None:
     operator = stack.token(HOME, "Operator")
     assert stack.call("GET", key_path(tenant), token=operator).status_code == 403
     assert stack.call("POST", f"{key_path(tenant)}/refresh", token=operator).status_code == 403
+    # Somebody who administers the home tenant besides is no admin of another one.
+    both = stack.token(HOME, "Operator", "TenantAdmin")
+    for method, path in (("GET", key_path(tenant)), ("POST", f"{key_path(tenant)}/refresh")):
+        refused = stack.call(method, path, token=both)
+        assert (refused.status_code, refused.json()["code"]) == (403, "WrongTenant")
+    assert stack.call("GET", f"/api/tenants/{tenant.id}/settings", token=both).status_code == 200
 
 
 def test_a_widget_sees_the_settings_as_they_are_now(stack: AppStack, tenant: NewTenant) -> None:

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from shared.errors import Invalid, NeedsVersion, Stale
 from shared.tenants.models import Stored
+from shared.tenants.offboarding import Offboarding
 from shared.tenants.settings import Settings
+from shared.tenants.settings_answer import SettingsAnswer
 from tests.core.race import together
-from tests.core.world import World
+from tests.core.world import CONTOSO_STRING, World
 
 REAL = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 Versions = frozenset[int] | None
@@ -231,3 +233,36 @@ def test_a_body_is_a_json_object(world: World, body: object) -> None:
         with pytest.raises(Invalid) as refused:
             write(world, body)
         assert refused.value.code == "NotAnObject"
+
+
+CHECK: dict[str, Any] = {"ok": True, "outcome": "TokenIssued"}
+
+
+def test_a_check_that_ends_after_its_tenant_has_left_writes_no_row(world: World) -> None:
+    world.set(interact={"acsConnectionString": CONTOSO_STRING})
+    head = world.head
+    world.tenants.start_offboarding(world.tenant_id, world.by)
+    Offboarding(world.tenants, [], world.clock).run(world.tenant_id)
+    world.settings.note_check(head, "interact", CONTOSO_STRING, CHECK)
+    assert list(world.account.table("tenants").span(world.tenant_id, "", "~")) == []
+
+
+def test_a_check_noted_in_the_middle_of_a_write_costs_neither(world: World) -> None:
+    world.set(interact={"acsConnectionString": CONTOSO_STRING})
+    head = world.head
+    world.settings.note_check(head, "interact", CONTOSO_STRING, CHECK)
+    revision = head.settings.revision
+    world.settings.patch(head, {"interact": {"enabled": True}}, versions=frozenset({revision}), by=world.by)
+    shown = world.settings.shown(world.head, world.head.settings.value)
+    assert shown["interact"]["enabled"]
+    assert shown["interact"]["acsConnectionString"]["lastCheck"] == CHECK
+    assert world.head.settings.revision == revision + 1
+
+
+def test_what_is_answered_has_the_form_that_the_api_document_promises(world: World) -> None:
+    for change in ({}, {"interact": {"acsConnectionString": CONTOSO_STRING}, "assistant": {"useOwnAcs": False}}):
+        world.set(**change)
+        head = world.head
+        world.settings.note_check(head, "interact", CONTOSO_STRING, CHECK)
+        answer = world.settings.shown(world.head, head.settings.value)
+        assert SettingsAnswer.model_validate(answer, by_alias=True, by_name=False).as_json() == answer

@@ -121,6 +121,12 @@ def test_a_section_that_is_no_object_is_a_finding_and_no_crash() -> None:
             for bad in ("http://a.example", "https://a.example/", "https://a b", "https://ä.example", "*", "")
         ),
         *((bad, None) for bad in ("https://a.example:0", "https://a.example:65536", "https://u@a.example", "null")),
+        # Spelt otherwise than a browser spells it, an origin would never be met again.
+        *(
+            (bad, None)
+            for bad in ("https://a.example:00443", "https://a.example:", "https://a.example.", "https://-a.b")
+        ),
+        *((bad, None) for bad in (f"https://{'a.' * 126}aa", f"https://{'a' * 64}.b", "https://\u212a.example")),
     ],
 )
 def test_an_origin_is_https_and_host_and_port(origin: str, kept: str | None) -> None:
@@ -130,6 +136,21 @@ def test_an_origin_is_https_and_host_and_port(origin: str, kept: str | None) -> 
             merged(Settings(), patch, seal)
     else:
         assert merged(Settings(), patch, seal).interact.allowed_origins == [kept]
+
+
+def test_a_finding_about_origins_says_which_one_is_meant() -> None:
+    for wrong, said in (("http://b.example", "entry 2 is not an origin"), ("https://A.example", "entry 2 is there")):
+        with pytest.raises(Invalid) as refused:
+            merged(Settings(), {"interact": {"allowedOrigins": ["https://a.example", wrong]}}, seal)
+        [finding] = refused.value.findings
+        assert finding.path == "interact.allowedOrigins"
+        assert finding.message.startswith(said)
+
+
+def test_a_finding_repeats_no_more_of_a_name_than_a_person_reads() -> None:
+    with pytest.raises(Invalid) as refused:
+        merged(Settings(), {"x" * 100_000: 1}, seal)
+    assert len(str(refused.value.findings)) < 1000
 
 
 def test_every_setting_explains_itself() -> None:

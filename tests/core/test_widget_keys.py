@@ -1,20 +1,16 @@
-"""Widget keys and the rotation of the keys that protect secrets, with crashes in between."""
+"""Widget keys: who believes which for how long, with crashes and races in between."""
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from shared.errors import NotKnown
-from shared.storage.secrets import SecretBox, Unreadable
-from shared.storage.tables import Row, Table
-from shared.tenants.rotation import Rotation
-from shared.tenants.tenants import Tenants
+from shared.errors import NotFound, NotKnown
+from shared.storage.tables import Operation, Row, Table
 from shared.tenants.widget_keys import WidgetKeys
-from tests.core.world import CONTOSO_STRING, OLD_KEY, World
+from tests.core.world import World
 
 
 class Elapsed:
@@ -79,6 +75,82 @@ def test_a_refresh_that_dies_on_its_last_line_is_made_good_by_the_next_look(worl
     assert keys_of(world, elapsed).tenant_of(new) == world.tenant_id
 
 
+class Between(Table):
+    """A table of keys where something happens just before ways are removed or a new one is laid."""
+
+    def __init__(self, real: Table) -> None:
+        self._real = real
+        self.before_removal: Callable[[], object] = lambda: None
+        self.after_laying: Callable[[], object] = lambda: None
+
+    def get(self, partition: str, row: str) -> Row | None:
+        return self._real.get(partition, row)
+
+    def overwrite(self, row: Row) -> str:
+        etag = self._real.overwrite(row)
+        self.after_laying()
+        return etag
+
+    def remove_blindly(self, rows: Sequence[Row]) -> None:
+        self.before_removal()
+        self._real.remove_blindly(rows)
+
+
+def test_a_call_in_the_middle_of_a_refresh_does_not_bring_the_old_key_back_here(world: World) -> None:
+    table = Between(world.account.table("widgetkeys"))
+    here = keys_of(world, Elapsed(), table)
+    old = here.read(world.tenant_id).widget_key
+    table.before_removal = lambda: here.tenant_of(old)
+    here.refresh(world.tenant_id, by=world.by)
+    with pytest.raises(NotKnown):
+        here.tenant_of(old)
+
+
+def ways_to(world: World) -> int:
+    """How many keys lead to the tenant."""
+    rows = world.account.table("widgetkeys").partitions("0", "g")
+    found = (world.account.table("widgetkeys").get(row.partition, row.row) for row in rows)
+    return sum(row is not None and row.text("tenant_id") == world.tenant_id for row in found)
+
+
+def test_a_key_refreshed_while_its_tenant_leaves_goes_with_it(world: World) -> None:
+    table = Between(world.account.table("widgetkeys"))
+    leaving = keys_of(world, Elapsed(), table)
+
+    def refresh_once() -> None:
+        table.before_removal = lambda: None
+        keys_of(world, Elapsed()).refresh(world.tenant_id, by=world.by)
+
+    table.before_removal = refresh_once
+    leaving.forget(world.tenant_id)
+    assert ways_to(world) == 0
+
+
+def test_a_refresh_that_comes_too_late_leaves_no_way_to_a_tenant_that_is_gone(world: World) -> None:
+    table = Between(world.account.table("widgetkeys"))
+    settings = world.account.table("tenants")
+
+    class Gone(Table):
+        """The tenant's rows vanish between the reads of a refresh and its transaction."""
+
+        def __init__(self) -> None:
+            pass
+
+        def get(self, partition: str, row: str) -> Row | None:
+            found = settings.get(partition, row)
+            if row == "head:settings":
+                keys_of(world, Elapsed()).forget(world.tenant_id)
+            return found
+
+        def transact(self, operations: Sequence[Operation]) -> list[str]:
+            return settings.transact(operations)
+
+    late = WidgetKeys(Gone(), table, world.secrets, world.clock)
+    with pytest.raises(NotFound):
+        late.refresh(world.tenant_id, by=world.by)
+    assert ways_to(world) == 0
+
+
 def test_refreshes_and_settings_writes_at_once_are_all_audited(world: World) -> None:
     def refresh() -> None:
         for _ in range(5):
@@ -96,44 +168,6 @@ def test_refreshes_and_settings_writes_at_once_are_all_audited(world: World) -> 
     limits = [entry.changes[0].new for entry in history if entry.changes[0].path != "widgetKey"]
     assert limits == list(range(10, 0, -1))
     assert world.head.settings.revision == 11
-
-
-def test_rotation_seals_everything_again_and_can_be_stopped_and_resumed(world: World) -> None:
-    world.set(interact={"acsConnectionString": CONTOSO_STRING})
-    key = keys_of(world, Elapsed()).read(world.tenant_id).widget_key
-    revision = world.head.settings.revision
-    new_key = ("new", os.urandom(32))
-    both, only_new = SecretBox([new_key, OLD_KEY]), SecretBox([new_key])
-    heads = world.account.table("tenants")
-    stopping = Rotation(OnlyThis(world), heads, both)
-
-    def stop(done: int, of: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stopping.run(stop)
-    seen: list[tuple[int, int]] = []
-    assert Rotation(OnlyThis(world), heads, both).run(lambda done, of: seen.append((done, of))) == 0
-    assert seen == [(1, 1)]
-    assert world.head.settings.revision == revision
-    secret = world.head.settings.value.interact.acs_connection_string
-    assert secret is not None
-    opened = only_new.open(secret.sealed, tenant=world.tenant_id, field="interact.acsConnectionString")
-    assert opened == CONTOSO_STRING
-    rotated = WidgetKeys(heads, world.account.table("widgetkeys"), only_new, world.clock)
-    assert rotated.read(world.tenant_id).widget_key == key
-    with pytest.raises(Unreadable):
-        world.secrets.open(secret.sealed, tenant=world.tenant_id, field="interact.acsConnectionString")
-
-
-class OnlyThis(Tenants):
-    """The tenants of one test: other tests' tenants share the account."""
-
-    def __init__(self, world: World) -> None:
-        self._only = world.tenant_id
-
-    def ids(self) -> Iterator[str]:
-        return iter([self._only])
 
 
 class Counted(Table):
