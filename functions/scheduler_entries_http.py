@@ -32,7 +32,15 @@ def create_scheduler_entry(call: web.Call) -> func.HttpResponse:
     return call.ok(outcome.entry.for_connector())
 
 
-@web.route(bp, "GET", "v1/scheduler-entries", roles=_FLOWS, answer=list[SchedulerEntryEventData], query=("serviceUpn",))
+@web.route(
+    bp,
+    "GET",
+    "v1/scheduler-entries",
+    roles=_FLOWS,
+    answer=list[SchedulerEntryEventData],
+    query=("serviceUpn",),
+    required=("serviceUpn",),
+)
 def list_scheduler_entries(call: web.Call) -> func.HttpResponse:
     """List the unfinished tasks of a service, next due first."""
     service_upn = call.query("serviceUpn")

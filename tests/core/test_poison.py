@@ -75,7 +75,9 @@ def test_a_message_is_listed_for_the_tenant_it_names_and_for_operators(
 
 def test_the_operators_row_does_not_hold_the_tenants_content(world: World, poison: Poison) -> None:
     keep(poison, naming(world, destination="+41791234567"))
-    rows = world.account.table("journal").span(f"{EVERYBODY}|poison", "0", ":")
+    listed = world.account.table("journal").span(f"{EVERYBODY}|poison", "0", ":")
+    rows = [row for row in listed if row.text("tenant") == world.tenant_id]
+    assert len(rows) == 1
     assert "+41791234567" not in " ".join(str(row.values) for row in rows)
 
 
