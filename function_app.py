@@ -23,7 +23,9 @@ from functions import (
     tenants_http,
     tenants_queue,
     tenants_timer,
+    triggers_http,
     unknown_http,
+    webhooks_queue,
 )
 
 app = func.FunctionApp()
@@ -48,6 +50,8 @@ for room in (
     tenants_http,
     tenants_queue,
     tenants_timer,
+    triggers_http,
     unknown_http,
+    webhooks_queue,
 ):
     app.register_functions(room.bp)

@@ -15,6 +15,7 @@ from shared.clients.graph import Graph
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
+from shared.clients.webhook import CallbackSender
 from shared.clock import Clock
 from shared.config import Config
 from shared.continuations import Continuations
@@ -22,14 +23,17 @@ from shared.health import Health
 from shared.interact import leftovers
 from shared.interact.acs_check import AcsChecks
 from shared.interact.widget import Widget
+from shared.outbound import hook_store
 from shared.outbound.agenda import Agenda
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.batches import Batches
+from shared.outbound.deliveries import Deliveries
 from shared.outbound.duty import Duty
 from shared.outbound.entries import Entries
-from shared.outbound.events import Event
 from shared.outbound.external_tasks import ExternalTasks
+from shared.outbound.hook_outbox import HookOutbox
+from shared.outbound.hook_store import HookStore
 from shared.outbound.intake import Intake
 from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
@@ -39,6 +43,8 @@ from shared.outbound.task_updates import TaskUpdates
 from shared.outbound.turns import Candidate
 from shared.outbound.value_lists import ValueLists
 from shared.outbound.visits import Visits
+from shared.outbound.webhooks import APPOINTMENT as WEBHOOK
+from shared.outbound.webhooks import Webhooks
 from shared.overview import Overview
 from shared.poison import Poison
 from shared.presence.availability import Availability
@@ -49,6 +55,7 @@ from shared.presence.warnings import PresenceWarnings
 from shared.storage.account import QUEUES, StorageAccount
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
+from shared.tenants.audit_trail import AuditTrail
 from shared.tenants.directory import Directory, Tasks
 from shared.tenants.licences import Licences
 from shared.tenants.offboarding import Offboarding
@@ -80,6 +87,9 @@ class Core:
     duty: Duty
     agenda: Agenda
     visits: Visits
+    webhooks: Webhooks
+    deliveries: Deliveries
+    public_base_url: str
     poller: Poller
     presences: Presences
     availability: Availability
@@ -147,11 +157,17 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     refusals = Refusals(journal, now)
     queues = {name: account.queue(name) for name in QUEUES}
     poison = Poison(journal, tenants, queues, now)
-    agenda = Agenda(account.table("agenda"), dict.fromkeys(("task", "tidy", "batch"), queues["outbound-visits"]), now)
+    kinds = dict.fromkeys(("task", "tidy", "batch"), queues["outbound-visits"])
+    agenda = Agenda(account.table("agenda"), kinds | {WEBHOOK: queues["webhook-deliveries"]}, now)
     scheduler = Scheduler(outbound, directory, refusals, agenda, now)
     batches = Batches(journal, queues["outbound-requests"], agenda, now)
     agents = Agents(account.table("outbound"))
     presences = Presences(presence, directory, now, config.presence_interval)
+    hooks, hook_outbox = HookStore(account.table("outbound"), trunk.secrets), HookOutbox(account.table("outbound"))
+    hosts = config.webhook_allowed_hosts
+    webhooks = Webhooks(hooks, hook_outbox, directory, agenda, hosts, now)
+    sender = CallbackSender(open_session(config.gateway, read_timeout=8.0), now)
+    trail = AuditTrail(trunk.heads, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     return Core(
         callers=Callers(
@@ -176,7 +192,10 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         agent_tasks=AgentTasks(outbound, agents, directory, agenda, now),
         duty=Duty(directory, agents, now),
         agenda=agenda,
-        visits=Visits(outbound, agents, agenda, _Members(presences, directory), _NoHooks(), now),
+        visits=Visits(outbound, agents, agenda, _Members(presences, directory), webhooks, now),
+        webhooks=webhooks,
+        deliveries=Deliveries(hooks, hook_outbox, directory, agenda, sender, trail, hosts, now),
+        public_base_url=config.public_base_url,
         poller=Poller(presence, tenants, directory, reader, account.queue("presence-polls"), now),
         presences=presences,
         availability=Availability(presences, directory, held=agents.holders),
@@ -206,15 +225,14 @@ class _Members:
         return [Candidate(member.user_id, str(member.upn)) for member in members if member.available]
 
 
-class _NoHooks:
-    def publish(self, events: Sequence[Event]) -> None: ...
-
-
 def build_rotation(config: Config) -> Rotation:
     """For the command that seals secrets again; opens storage and nothing else."""
     account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
     account.prepare()
     trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
     # Whoever seals a secret outside of a tenant's head names its rows here; tests/structure/test_sealing.py watches.
-    others = [leftovers.sealed_rows(account.table("system"))]
+    others = [
+        leftovers.sealed_rows(account.table("system")),
+        hook_store.sealed_rows(account.table("outbound"), trunk.tenants.ids),
+    ]
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)

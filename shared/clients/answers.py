@@ -32,15 +32,19 @@ def reaching(whom: str) -> Iterator[None]:
 
 def pause_of(response: requests.Response, clock: Clock) -> float:
     """Seconds that Retry-After asks for, as a number or an HTTP date; 5 if it is absent or nonsense."""
+    said = asked_pause(response, clock)
+    return min(max(PAUSE_UNSAID if said is None else said, PAUSE_LEAST), PAUSE_MOST)
+
+
+def asked_pause(response: requests.Response, clock: Clock) -> float | None:
+    """Seconds until the moment Retry-After names, however long; None if it is absent or nonsense."""
     said = response.headers.get("Retry-After", "").strip()
     if said.isascii() and said.isdigit():
-        seconds = float(said)
-    else:
-        try:
-            seconds = (parsedate_to_datetime(said) - clock()).total_seconds()
-        except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
-            seconds = PAUSE_UNSAID
-    return min(max(seconds, PAUSE_LEAST), PAUSE_MOST)
+        return float(said)
+    try:
+        return (parsedate_to_datetime(said) - clock()).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
+        return None
 
 
 def json_of(response: requests.Response, whom: str) -> dict[str, object]:

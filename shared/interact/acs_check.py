@@ -12,7 +12,7 @@ from shared.clock import Clock, to_wire
 from shared.errors import AppError, Denied, Throttled, Unreachable
 from shared.interact.leftovers import Leftovers
 from shared.interact.pace import Pace
-from shared.interact.patience import within
+from shared.patience import within
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 from shared.tenants.connection_string import ConnectionString, Refused, read_connection_string

@@ -15,7 +15,7 @@ from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.clouds import CLOUDS
 from shared.errors import AppError, NotFound, Stale, Unreachable
-from shared.interact.patience import within
+from shared.patience import within
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Row, Table, Values
 from shared.tenants.connection_string import ConnectionString, read_connection_string

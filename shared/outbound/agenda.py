@@ -97,7 +97,7 @@ class Agenda:
             for row in self._table.span(partition, "0", to_wire(now)):
                 due[(row.text("kind"), row.text("tenant_id"), row.text("subject"))].append(row)
             for (kind, tenant_id, subject), rows in due.items():
-                moved = _row(partition, _round_up(now + CALLED_AGAIN, BUCKET), kind, tenant_id, subject)
+                moved = _called(_row(partition, _round_up(now + CALLED_AGAIN, BUCKET), kind, tenant_id, subject))
                 etag = self._move(rows[:_PER_TRANSACTION], moved)
                 if etag is None:
                     continue
@@ -132,6 +132,11 @@ def _round_up(moment: datetime, seconds: int) -> datetime:
 def _shard(tenant_id: str, subject: str) -> str:
     digest = hashlib.sha256(f"{tenant_id}|{key(subject)}".encode()).digest()
     return f"shard:{digest[0] % SHARDS}"
+
+
+def _called(row: Row) -> Row:
+    """A row of its own: one made for the same moment must not go when the call that moved here is done."""
+    return Row(row.partition, f"{row.row}|called", row.values)
 
 
 def _row(partition: str, moment: datetime, kind: str, tenant_id: str, subject: str) -> Row:

@@ -95,6 +95,7 @@ QUEUED = {
     },
     "visit_outbound": json.dumps({"kind": "task", "tenantId": STAYING, "subject": "nobody@contoso.example"}),
     "poll_presence": json.dumps({"tenantId": STAYING, "tick": TICK}),
+    "deliver_webhooks": json.dumps({"kind": "webhook", "tenantId": STAYING, "subject": str(uuid.uuid4())}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
 TIMED = ("call_appointments", "plan_presence_polls", "resume_offboardings", "sweep_acs_leftovers", "tidy_journal")

@@ -51,7 +51,10 @@ WALLS: Final = (
     Wall("shared.tidy", (*GROUND, "shared.poison", "shared.outbound.refusals", "shared.storage")),
     Wall("shared.tenants", (*GROUND, "shared.storage")),
     *(
-        Wall(f"shared.{feature}", (*GROUND, "shared.retry", "shared.poison", "shared.tenants", "shared.storage"))
+        Wall(
+            f"shared.{feature}",
+            (*GROUND, "shared.retry", "shared.patience", "shared.poison", "shared.tenants", "shared.storage"),
+        )
         for feature in FEATURES
     ),
     Wall(
@@ -68,7 +71,7 @@ WALLS: Final = (
     Wall("shared.continuations", (*GROUND, "shared.storage")),
     # Judges the platform's own connection string by the rule for those of tenants.
     Wall("shared.config", (*GROUND, "shared.setting_forms", "shared.tenants.connection_string")),
-    Wall("shared", (*GROUND, "shared.retry", "shared.config", "shared.health")),
+    Wall("shared", (*GROUND, "shared.retry", "shared.patience", "shared.config", "shared.health")),
     Wall(
         "devhost",
         ("shared.config", "simulator", "function_app"),

@@ -1,0 +1,20 @@
+"""Deliveries to the URLs that flows registered."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions.messages import read
+from functions.wiring import core
+from shared.outbound.agenda import Appointment
+from shared.wire import parse
+
+bp = func.Blueprint()
+
+
+@bp.queue_trigger(arg_name="message", queue_name="webhook-deliveries", connection="AzureWebJobsStorage")
+def deliver_webhooks(message: func.QueueMessage) -> None:
+    """Send one URL what is due. May come twice, late, and for a URL that is gone."""
+    appointment = parse(Appointment, read(message))
+    core().deliveries.deliver(appointment.tenant_id, appointment.subject)
+    core().agenda.done(appointment)

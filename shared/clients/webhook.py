@@ -1,0 +1,47 @@
+"""The only one that calls callback URLs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+import requests
+
+from shared.clients.answers import asked_pause, reaching
+from shared.clock import Clock
+
+EVENT_ID: Final = "x-nimbus-event-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """``retry_after`` are the seconds the receiver asks for, a day at most, None if it does not."""
+
+    status: int
+    retry_after: float | None
+
+
+class CallbackSender:
+    """Posts once, follows no redirect and looks at the status only.
+
+    The session's time limits count from byte to byte, so whoever has a limit in all must be able to stop waiting.
+    """
+
+    def __init__(self, session: requests.Session, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+        # At DEBUG it writes the path of each request with its query: a signature.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+    def post(self, url: str, body: bytes, event_id: str) -> Answered:
+        """Send JSON. Raises Unreachable or Broken, neither of which names the URL."""
+        headers = {"Content-Type": "application/json; charset=utf-8", EVENT_ID: event_id, "User-Agent": "nimbus"}
+        with (
+            reaching("the receiver of a webhook"),
+            self._session.post(url, data=body, headers=headers, stream=True, allow_redirects=False) as response,
+        ):
+            if response.headers.get("Content-Length") == "0":
+                _ = response.content  # which frees the connection for the next post; one with a body is closed unread
+            pause = asked_pause(response, self._clock)
+            return Answered(response.status_code, None if pause is None else min(max(pause, 0.0), 86_400.0))
