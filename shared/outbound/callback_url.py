@@ -18,8 +18,8 @@ _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = rf"(?:{_LABEL}\.)+[a-z]{{2,63}}"
 # The characters of RFC 3986; anything else has to come percent-encoded.
 _PLAIN: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
-_URL: Final = re.compile(rf"(?i:https)://([^/?#]*)(/{_PLAIN}*)?(?:\?((?:{_PLAIN}|\?)*))?", re.ASCII)
-_AUTHORITY: Final = re.compile(rf"({_HOST})(?::443)?", re.ASCII)
+_URL: Final = re.compile(rf"(?i:https)://([^/?#]*)(/{_PLAIN}*)?(?:\?((?:{_PLAIN}|\?)*))?")
+_AUTHORITY: Final = re.compile(rf"({_HOST})(?::443)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ def read_callback_url(text: str, allowed: Sequence[str]) -> CallbackUrl:
     """
     if len(text) > MAX_LENGTH:
         raise Refused("TooLong", f"has more than {MAX_LENGTH} characters")
-    parts = _URL.fullmatch(text)
+    # Some characters beyond ASCII become letters of ASCII when they are put into lower case.
+    parts = _URL.fullmatch(text) if text.isascii() else None
     if parts is None:
         raise Refused("UrlNotAllowed", "is not a plain https:// URL without fragment, spaces and control characters")
     authority = _AUTHORITY.fullmatch(parts[1].lower())

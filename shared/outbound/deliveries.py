@@ -26,7 +26,7 @@ from shared.outbound.callback_url import Refused, read_callback_url
 from shared.outbound.hook_health import KEPT, after_failure, verdict
 from shared.outbound.hook_outbox import First, HookOutbox, Waiting
 from shared.outbound.hook_store import HookStore, KeptHook
-from shared.outbound.hook_turn import Said, Turn, after_turn
+from shared.outbound.hook_turn import Said, Turn, after_turn, well
 from shared.outbound.hooks import Hook
 from shared.outbound.webhooks import APPOINTMENT
 from shared.patience import within
@@ -35,7 +35,7 @@ from shared.tenants.audit_trail import AuditTrail, system
 from shared.tenants.directory import Directory
 
 TURN: Final = 10.0  # seconds in which posts are begun
-POST: Final = 10.0  # seconds that one post may take in all
+PATIENCE: Final = 10.0  # seconds that one post may take in all
 # Longer than a turn with its last post and the writes behind it.
 LEASE: Final = timedelta(seconds=60)
 TASKS_AT_ONCE: Final = 4
@@ -73,6 +73,7 @@ class Deliveries:
         allowed_hosts: Sequence[str],
         clock: Clock,
         elapsed: Callable[[], float] = monotonic,
+        patience: float = PATIENCE,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -83,6 +84,7 @@ class Deliveries:
         self._allowed_hosts = tuple(allowed_hosts)
         self._clock = clock
         self._elapsed = elapsed
+        self._patience = patience
 
     def deliver(self, tenant_id: str, hook_id: str) -> None:
         """Send the hook what is due. May be called at any time, twice, and by several at once."""
@@ -109,6 +111,9 @@ class Deliveries:
                 self._end(turn)
             elif turn.next_look is not None:
                 self._agenda.wake(APPOINTMENT, tenant_id, kept.hook.id, turn.next_look)
+            elif kept.hook.lease_until is not None or kept.hook.failing_since is not None:
+                # A delivery sent the last event and died. With nothing to send, nothing fails.
+                self._store.save(kept, well(kept.hook))
         except (Stale, NotFound):
             # Another delivery is at it, or the hook is gone: whichever, somebody looks again.
             self._agenda.wake(APPOINTMENT, tenant_id, kept.hook.id)
@@ -197,7 +202,7 @@ class Deliveries:
             except Upstream as exc:
                 heard.append(Said(problem=exc.code))
 
-        in_time = within(POST, post_event)
+        in_time = within(self._patience, post_event)
         return heard[0] if heard else Said(problem="UpstreamBroken" if in_time else "UpstreamUnreachable")
 
     def _may_know(self, turn: Turn, service_upn: str) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from shared.clock import to_wire
 from shared.outbound.hook_health import Trouble, after_failure, verdict
 from shared.outbound.hook_store import KeptHook
 from shared.outbound.hooks import Hook
+
+_RELEASED: Final[dict[str, Any]] = {"lease_until": None}
+_WELL: Final[dict[str, Any]] = {"failing_since": None, "tries": 0, "next_try": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,11 @@ class Turn:
         self.look_at(now)
 
 
+def well(hook: Hook) -> Hook:
+    """The hook with no lease and no trouble."""
+    return hook.model_copy(update=_RELEASED | _WELL)
+
+
 def after_turn(turn: Turn, now: datetime) -> Hook:
     """The hook without its lease. One delivery makes it well; failures alone make it, or keep it, failing.
 
@@ -85,14 +93,14 @@ def after_turn(turn: Turn, now: datetime) -> Hook:
     """
     hook = turn.hook
     update: dict[str, Any] = {
-        "lease_until": None,
+        **_RELEASED,
         "skipped": hook.skipped + turn.skipped,
         "given_up": hook.given_up + turn.given_up,
     }
     if turn.last is not None:
         update |= {"last_status": turn.last.status, "last_problem": turn.last.problem}
     if turn.delivered_at is not None:
-        update |= {"last_delivery_at": to_wire(turn.delivered_at), "failing_since": None, "tries": 0, "next_try": None}
+        update |= {**_WELL, "last_delivery_at": to_wire(turn.delivered_at)}
         if turn.asked is not None:
             update["next_try"] = to_wire(after_failure(None, now, turn.asked).next_try)
     elif turn.failures:

@@ -10,6 +10,7 @@ import pytest
 from shared.callers import Caller
 from shared.storage.account import StorageAccount
 from tests.azurite import azurite
+from tests.core.hook_world import HookWorld
 from tests.core.world import ADMIN, FakeClock, World
 
 
@@ -35,6 +36,11 @@ def clock() -> FakeClock:
 def world(account: StorageAccount, clock: FakeClock) -> World:
     """A tenant of its own for each test, with one service that may call out."""
     return World(account, clock, tenant_id=str(uuid.uuid4()))
+
+
+@pytest.fixture
+def hooks(world: World) -> HookWorld:
+    return HookWorld(world)
 
 
 @pytest.fixture
