@@ -20,7 +20,6 @@ from shared.outbound.hook_outbox import HookOutbox
 from shared.outbound.hook_store import HookStore
 from shared.outbound.hooks import Hook, HookState
 from shared.outbound.webhooks import APPOINTMENT, Webhooks
-from shared.storage.queues import Queue
 from shared.storage.tables import Operation, Row, Table
 from shared.tenants.audit_trail import AuditTrail
 from shared.wire import parse
@@ -89,13 +88,13 @@ class Receiver:
         return [post.number for post in self.taken if post.task == task]
 
 
-class Calls(Queue):
+class Calls:
     """The queue of deliveries, kept in a list."""
 
     def __init__(self) -> None:
         self.waiting: list[Appointment] = []
 
-    def send(self, message: Mapping[str, object], *, delay: timedelta = timedelta(0)) -> None:
+    def send(self, message: Mapping[str, object]) -> None:
         self.waiting.append(parse(Appointment, message))
 
 
