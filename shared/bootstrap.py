@@ -11,6 +11,8 @@ from shared.callers import Callers
 from shared.clients.acs import AcsIdentities
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.gateway import open_session
+from shared.clients.granted import GrantedReader
+from shared.clients.grants import Grants
 from shared.clients.graph import Graph
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
@@ -25,6 +27,8 @@ from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
 from shared.overview import Overview
+from shared.permissions.checks import PermissionChecks
+from shared.permissions.consent import ConsentLinks
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
@@ -61,6 +65,7 @@ class Core:
     acs_checks: AcsChecks
     acs_suffixes: tuple[str, ...]
     overview: Overview
+    permissions: PermissionChecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,13 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     refusals = Refusals(journal, now)
     scheduler = Scheduler(outbound, directory, refusals, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
+    permissions = PermissionChecks(
+        GrantedReader(sign_ins, Grants(session, config.cloud, now), config.presence_accounts, config.graph_client_id),
+        trunk.heads,
+        ConsentLinks(config.cloud.login, config.cloud.graph, config.public_base_url),
+        config.component_client_ids,
+        now,
+    )
     return Core(
         callers=Callers(
             CallerTokens(keys, config.cloud, (config.api_audience, config.api_client_id), now), config.home_tenant_id
@@ -138,7 +150,8 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         widget=Widget(widget_keys, tenants),
         acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
-        overview=Overview(settings, directory, outbound, presence),
+        overview=Overview(settings, directory, outbound, presence, permissions),
+        permissions=permissions,
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 

@@ -13,7 +13,7 @@ OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "b
 FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions")
 # Plain values and pure helpers; every room of shared may lean on them.
 GROUND: Final = tuple(
-    f"shared.{module}" for module in ("errors", "clock", "log", "callers", "wire", "clouds", "json_text")
+    f"shared.{module}" for module in ("errors", "clock", "log", "callers", "wire", "clouds", "components", "json_text")
 )
 # Libraries that speak to somebody, and what only triggers may know.
 VENDORS: Final = ("azure", "msal", "requests", "urllib3", "httpx", "socket", "http.client")
@@ -38,7 +38,10 @@ WALLS: Final = (
     ),
     Wall("shared.bootstrap", ("shared",)),
     # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
-    Wall("shared.overview", (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.store")),
+    Wall(
+        "shared.overview",
+        (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.store", "shared.permissions.checks"),
+    ),
     Wall("shared.tenants", (*GROUND, "shared.storage")),
     *(Wall(f"shared.{feature}", (*GROUND, "shared.retry", "shared.tenants", "shared.storage")) for feature in FEATURES),
     Wall(
