@@ -9,6 +9,7 @@ from shared import clock
 from shared.attendant.filter_warnings import filter_warnings
 from shared.callers import Callers
 from shared.clients.acs import AcsIdentities
+from shared.clients.admin_sign_in import AdminSignIn
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.gateway import open_session
 from shared.clients.granted import GrantedReader
@@ -29,6 +30,7 @@ from shared.outbound.store import OutboundStore
 from shared.overview import Overview
 from shared.permissions.checks import PermissionChecks
 from shared.permissions.consent import ConsentLinks
+from shared.permissions.provisioning import Provisioning
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
@@ -162,3 +164,25 @@ def build_rotation(config: Config) -> Rotation:
     account.prepare()
     trunk = open_trunk(account, config.secret_keys, clock.now, in_use=lambda _tenant, _service: False)
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioner:
+    """What the command needs that grants a tenant's apps their permissions."""
+
+    tenants: Tenants
+    sign_in: AdminSignIn
+    provisioning: Provisioning
+
+
+def build_provisioner(config: Config) -> Provisioner:
+    """For that command; opens storage and nothing else."""
+    account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
+    account.prepare()
+    trunk = open_trunk(account, config.secret_keys, clock.now, in_use=lambda _tenant, _service: False)
+    session = open_session(config.gateway)
+    return Provisioner(
+        trunk.tenants,
+        AdminSignIn(session, config.cloud, clock.now),
+        Provisioning(Grants(session, config.cloud), config.component_client_ids),
+    )

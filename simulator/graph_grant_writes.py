@@ -1,11 +1,10 @@
 """What changes service principals and their grants: POST, PATCH and DELETE, as strict as Graph is.
 
-A new service principal is unknown to everything but a second POST until the tenant's `replicationMs` have passed.
+A new service principal is unknown to the next `replicationLag` requests of its tenant, but for a second POST of it.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from simulator.graph_access import GraphRefusal, Reader, not_found
@@ -16,6 +15,7 @@ from simulator.graph_grants import (
     permission_grants,
     principal_of,
     principals,
+    replicate,
     role_assignments,
 )
 from simulator.graph_permissions import ACS_APP, ACS_SCOPES, role_name
@@ -31,6 +31,7 @@ FIRST_PARTY = (GRAPH_APP, ACS_APP)
 
 def answer(cloud: Cloud, call: Call, reader: Reader, parts: list[str]) -> Reply:
     """Answer what is not a GET below servicePrincipals and oauth2PermissionGrants."""
+    replicate(reader.tenant)
     match call.method, [part.lower() for part in parts]:
         case "POST", ["serviceprincipals"]:
             reader.must(*WRITE_APPS)
@@ -62,8 +63,8 @@ def _add_principal(cloud: Cloud, reader: Reader, body: dict[str, Any]) -> Reply:
         raise GraphRefusal(409, "Request_MultipleObjectsWithSameKeyValue", message)
     _kept(cloud, tenant).grants[client_id] = set()
     row = next(row for row in principals(cloud, reader) if row["appId"] == client_id)
-    if tenant.replication_ms:
-        tenant.unseen_until[client_id] = time.monotonic() + tenant.replication_ms / 1000
+    if tenant.replication_lag:
+        tenant.unseen[client_id] = tenant.replication_lag
     return json_reply(row, 201)
 
 

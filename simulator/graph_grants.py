@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any, Final
 
 from simulator.graph_access import GUID, Reader, not_found
 from simulator.graph_filter import matches
 from simulator.graph_lists import filter_of, page_reply
 from simulator.graph_permissions import ACS_APP, ACS_SCOPES, acs_scopes, app_role_id, app_roles, scopes
-from simulator.state import Cloud, stable_id
+from simulator.state import Cloud, Tenant, stable_id
 from simulator.tokens import GRAPH_APP
 from simulator.wire import Call, Reply, json_reply
 
@@ -32,7 +31,8 @@ Row = dict[str, Any]
 
 
 def answer(cloud: Cloud, call: Call, reader: Reader, parts: list[str]) -> Reply:
-    """Answer below servicePrincipals and oauth2PermissionGrants; reading only."""
+    """Answer a GET below servicePrincipals and oauth2PermissionGrants."""
+    replicate(reader.tenant)
     if parts[0].lower() == "oauth2permissiongrants":
         reader.must(*READ_GRANTS)
         return _list(call, "oauth2PermissionGrants", permission_grants(reader))
@@ -45,6 +45,11 @@ def answer(cloud: Cloud, call: Call, reader: Reader, parts: list[str]) -> Reply:
     return _below(cloud, call, reader, parts[1].lower(), parts[2:])
 
 
+def replicate(tenant: Tenant) -> None:
+    """One request later, word of new service principals has spread further."""
+    tenant.unseen = {client_id: left - 1 for client_id, left in tenant.unseen.items() if left > 0}
+
+
 def principal_id(reader: Reader, client_id: str) -> str:
     """The object id of an app's service principal in the reader's tenant."""
     return stable_id(reader.tenant.tenant_id, client_id)
@@ -52,10 +57,12 @@ def principal_id(reader: Reader, client_id: str) -> str:
 
 def principals(cloud: Cloud, reader: Reader) -> list[Row]:
     """Graph itself and every app the tenant ever granted something, as far as word of them has spread."""
-    tenant, now = reader.tenant, time.monotonic()
+    tenant = reader.tenant
     rows = [_resource(GRAPH_APP, "Microsoft Graph", app_roles(), scopes())]
-    for client_id in sorted({*tenant.consents, *tenant.grants}):
-        if tenant.unseen_until.get(client_id, 0) > now:
+    # A consent to a scope brings the resource that publishes it into the tenant.
+    on_acs = [ACS_APP for held in tenant.consents.values() if held & ACS_SCOPES.keys()]
+    for client_id in sorted({*tenant.consents, *tenant.grants, *on_acs}):
+        if client_id in tenant.unseen:
             continue
         app = cloud.apps.get(client_id)
         if client_id == ACS_APP:

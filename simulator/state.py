@@ -113,9 +113,9 @@ class Tenant:
     privacy_mode: bool = False
     guest_restricted: bool = False
     deny_admin_consent: bool = False
-    #: How long a new service principal stays unknown, and which ones are until when (monotonic seconds).
-    replication_ms: int = 0
-    unseen_until: dict[str, float] = field(default_factory=dict)
+    #: How many requests miss a new service principal, and how many of them are still to come by client id.
+    replication_lag: int = 0
+    unseen: dict[str, int] = field(default_factory=dict)
 
     def oid_of(self, upn: str) -> str:
         """The object id of a member or guest in this tenant."""
