@@ -28,8 +28,8 @@ _REMEDIES: Final[dict[Unread, str]] = {
     "AppNotInTenant": "The Nimbus App is not in your tenant yet, so nothing can be read. Grant it its permissions "
     "first.",
     "GuestsCannotTell": "The delegated permissions of the Nimbus App could not be seen: Graph does not let it read "
-    "them, and no guest account could sign in. Grant it the application permission DelegatedPermissionGrant.Read.All, "
-    "or test the presence accounts.",
+    "them, and no guest account could sign in. Open the consent link if nobody has yet, test the presence accounts, or "
+    "grant it the application permission DelegatedPermissionGrant.Read.All.",
     "NoAnswer": "Microsoft did not tell in time what was granted. Try again in a minute.",
 }
 _NOT_CONFIGURED: Final = "The operator of Nimbus has to name the client id of this app (COMPONENT_CLIENT_IDS)."

@@ -23,7 +23,7 @@ Outcome = Literal["granted", "there", "planned", "failed"]
 
 PATIENCE: Final = 90.0  # seconds for one step; Microsoft's own advice for replication is "a minute or two"
 LOOK_AGAIN: Final = 2.0
-NOT_SEEN: Final = "the app was added and does not show yet; run this again in some minutes"
+NOT_SEEN: Final = "what was added just now does not show yet; run this again in some minutes"
 
 
 class Principal(Protocol):
@@ -99,7 +99,9 @@ class Provisioning:
         ]
         apps = [*{self._client_ids[row.component] for row in rows if row.component in self._client_ids}]
         tenant = _Tenant(self._grants, token, self._patience, self._sleep, dry_run=dry_run)
-        tenant.look([*apps, *RESOURCE_CLIENT_IDS.values()])
+        patiently(
+            lambda: tenant.look([*apps, *RESOURCE_CLIENT_IDS.values()]), patience=self._patience, sleep=self._sleep
+        )
         for component in CHECKED:
             wanted = [row for row in rows if row.component == component]
             client_id = self._client_ids.get(component)
@@ -145,7 +147,7 @@ class _Tenant:
 
     def look(self, client_ids: Collection[str]) -> None:
         """Find which of these apps are in the tenant."""
-        self._known |= self._patiently(lambda: self._grants.principals(self._token, client_ids))
+        self._known |= self._grants.principals(self._token, client_ids)
 
     def have(self, client_id: str) -> Outcome:
         """See to it that the app is in the tenant."""
@@ -193,15 +195,20 @@ class _Tenant:
         if missing and not self._dry_run:
             app, at = self._known[client_id], self._known[RESOURCE_CLIENT_IDS[resource]]
             if before is None and not self._first(app, at, missing):
-                # Somebody else granted something just now.
-                again = self._patiently(lambda: self._grants.scopes(self._token, app.id))
-                before = next((grant for grant in again if grant.resource_id == at.id), None)
+                before = self._patiently(lambda: self._seen_grant(app, at))
             if before is not None:
                 self._widen(before, missing)
         return {name: done if name in missing else "there" for name in names}
 
     def _first(self, app: Principal, at: Principal, scopes: Collection[str]) -> bool:
         return self._patiently(lambda: self._grants.grant_scopes(self._token, app.id, at.id, scopes))
+
+    def _seen_grant(self, app: Principal, at: Principal) -> ScopeGrant:
+        """The grant that somebody else made just now."""
+        for grant in self._grants.scopes(self._token, app.id):
+            if grant.resource_id == at.id:
+                return grant
+        raise Throttled(NOT_SEEN, retry_after=LOOK_AGAIN)
 
     def _widen(self, grant: ScopeGrant, scopes: Collection[str]) -> None:
         wider = {*grant.scopes, *scopes}

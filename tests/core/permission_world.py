@@ -137,6 +137,13 @@ class PermissionWorld:
         run(self.world.head, token, told, dry_run=dry_run, optional=optional)
         return steps
 
+    def grant_more(self, component: str, scope: str) -> None:
+        """Somebody else widens what is granted now."""
+        body = self.cloud.control("GET", f"tenants/{self.tenant_id}")
+        (row,) = [row for row in body["consents"] if row["clientId"] == CLIENT_IDS[component]]
+        row["scopes"].append(scope)
+        self.cloud.control("PUT", f"tenants/{self.tenant_id}", body)
+
     def asked(self, *methods: str) -> list[str]:
         """Paths of Graph that were called for this tenant."""
         rows = self.cloud.control("GET", f"requests?tenantId={self.tenant_id}&host=graph.microsoft.com")

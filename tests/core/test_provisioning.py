@@ -206,6 +206,25 @@ def test_two_runs_at_once_lose_nothing(tenant: PermissionWorld) -> None:
     assert tenant.gaps() == set()
 
 
+def test_a_run_that_meets_what_another_one_granted_since_it_looked_takes_it_as_there(tenant: PermissionWorld) -> None:
+    """Roles answer 400, delegated grants 409; a scope somebody else granted meanwhile stays."""
+    plant(
+        tenant, role("Nimbus App", "Channel.ReadBasic.All", "GroupMember.Read.All", "User.Read", "User.ReadBasic.All")
+    )
+    other: list[Any] = []
+
+    def meanwhile(step: Step) -> None:
+        if not other and step.outcome == "granted":
+            other.append(tenant.provision())
+            tenant.grant_more("Nimbus App", "Files.Read.All")
+
+    outcomes = {(s.permission, s.kind): s.outcome for s in tenant.provision(meanwhile) if s.component == "Nimbus App"}
+    assert outcomes["Channel.ReadBasic.All", "Application"] == "granted"
+    assert outcomes["GroupMember.Read.All", "Application"] == "there"
+    found = tenant.check()["Nimbus App"]
+    assert (found.state, found.extra) == ("complete", ["Files.Read.All"])
+
+
 @pytest.mark.parametrize("missing", ["AppRoleAssignment.ReadWrite.All", "DelegatedPermissionGrant.ReadWrite.All"])
 def test_an_administrator_who_may_not_grant_is_told_which_role_may(tenant: PermissionWorld, missing: str) -> None:
     plant(tenant, role("Calling Bot", "Calls.Initiate.All") | role("Assistant App", "Presence.Read"))
