@@ -137,6 +137,13 @@ def test_optional_permissions_are_granted_only_when_asked_for(tenant: Permission
     assert tenant.check()["Nimbus App"].missing_optional == []
 
 
+def test_a_grant_that_lacks_some_scopes_is_widened_in_one_call(tenant: PermissionWorld) -> None:
+    plant(tenant, role("Attendant Console", "Contacts.Read", "Calendars.Read"))
+    tenant.provision()
+    assert tenant.asked("POST") == []
+    assert len(tenant.asked("PATCH")) == 1
+
+
 def test_what_is_too_much_stays(tenant: PermissionWorld) -> None:
     tenant.roles["Calling Bot"].add("Directory.Read.All")
     tenant.scopes["Attendant Console"] = {"Files.Read.All"}
