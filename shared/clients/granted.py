@@ -55,30 +55,25 @@ class GrantedReader:
     def read(self, tenant_id: str, client_ids: Collection[str]) -> dict[str, Granted]:
         """What each app holds for the whole tenant.
 
-        One call finds the apps, two more per app that is there read its grants, side by side. Where Graph answers
-        403, the Nimbus App's own permissions are taken from its token and from a guest's sign-in, and the others
-        stay unread. Raises Denied, Throttled, Unreachable or Broken when nothing at all can be found out.
+        After a sign-in one call finds the apps, two more per app that is there read its grants, side by side. Where
+        Graph answers 403, the Nimbus App's own permissions are taken from its token and from a guest's sign-in, and
+        the others stay unread. Raises Denied, Throttled, Unreachable or Broken when nothing at all can be found out.
         """
         try:
-            token = self._sign_ins.app_token(tenant_id)
+            # Roles are those of the hour a token was made; whoever checks has often just changed them.
+            token = self._sign_ins.app_token(tenant_id, fresh=True)
         except Denied as exc:
             if exc.reason in NOT_IN_TENANT:
                 unread = dict.fromkeys(client_ids, Granted(why="AppNotInTenant"))
                 return unread | ({self._own: Granted(frozenset(), frozenset())} if self._own in unread else {})
             raise
-        asked = {*client_ids, *RESOURCE_CLIENT_IDS.values()}
         try:
-            principals = self._grants.principals(token, asked)
+            principals = self._grants.principals(token, {*client_ids, *RESOURCE_CLIENT_IDS.values()})
+        except TokenRefused:
+            raise
         except Denied:
-            # Roles are those of the hour the token was made; after a consent only a new one has them.
-            token = self._sign_ins.app_token(tenant_id, fresh=True)
-            try:
-                principals = self._grants.principals(token, asked)
-            except TokenRefused:
-                raise
-            except Denied:
-                unread = dict.fromkeys(client_ids, Granted(why="NotAllowedToRead"))
-                return self._with_own(tenant_id, token, unread)
+            unread = dict.fromkeys(client_ids, Granted(why="NotAllowedToRead"))
+            return self._with_own(tenant_id, token, unread)
         return self._with_own(tenant_id, token, self._each(token, client_ids, principals))
 
     def _each(self, token: str, client_ids: Collection[str], principals: dict[str, Principal]) -> dict[str, Granted]:

@@ -160,7 +160,7 @@ def _principal(row: Mapping[str, Any]) -> Principal | None:
         return None
     offered = [role for role in roles if isinstance(role, dict)] if isinstance(roles, list) else []
     names = {str(role.get("id")).lower(): str(role.get("value")) for role in offered if role.get("value")}
-    return Principal(str(principal_id), str(client_id).lower(), names)
+    return Principal(str(principal_id).lower(), str(client_id).lower(), names)
 
 
 def _assignment(row: Mapping[str, Any]) -> RoleAssignment | None:
