@@ -9,8 +9,11 @@ from shared import clock
 from shared.attendant.filter_warnings import filter_warnings
 from shared.callers import Callers
 from shared.clients.acs import AcsIdentities
+from shared.clients.admin_sign_in import AdminSignIn
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.gateway import open_session
+from shared.clients.granted import GrantedReader
+from shared.clients.grants import Grants
 from shared.clients.graph import Graph
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
@@ -46,6 +49,9 @@ from shared.outbound.visits import Visits
 from shared.outbound.webhooks import APPOINTMENT as WEBHOOK
 from shared.outbound.webhooks import Webhooks
 from shared.overview import Overview
+from shared.permissions.checks import PermissionChecks
+from shared.permissions.consent import ConsentLinks
+from shared.permissions.provisioning import Provisioning
 from shared.poison import Poison
 from shared.presence.availability import Availability
 from shared.presence.poller import Poller
@@ -103,6 +109,7 @@ class Core:
     continuations: Continuations
     poison: Poison
     tidy: Tidy
+    permissions: PermissionChecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +176,13 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     sender = CallbackSender(open_session(config.gateway, read_timeout=8.0), now)
     trail = AuditTrail(trunk.heads, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
+    permissions = PermissionChecks(
+        GrantedReader(sign_ins, Grants(session, config.cloud, now), config.presence_accounts, config.graph_client_id),
+        trunk.heads,
+        ConsentLinks(config.cloud.login, config.cloud.graph, config.public_base_url),
+        config.component_client_ids,
+        now,
+    )
     return Core(
         callers=Callers(
             CallerTokens(keys, config.cloud, (config.api_audience, config.api_client_id), now), config.home_tenant_id
@@ -204,10 +218,11 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         widget=Widget(widget_keys, tenants),
         acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
-        overview=Overview(settings, directory, outbound, presence),
+        overview=Overview(settings, directory, outbound, presence, permissions),
         continuations=Continuations(trunk.secrets),
         poison=poison,
         tidy=Tidy(journal, now),
+        permissions=permissions,
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 
@@ -236,3 +251,25 @@ def build_rotation(config: Config) -> Rotation:
         hook_store.sealed_rows(account.table("outbound"), trunk.tenants.ids),
     ]
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioner:
+    """What the command needs that grants a tenant's apps their permissions."""
+
+    tenants: Tenants
+    sign_in: AdminSignIn
+    provisioning: Provisioning
+
+
+def build_provisioner(config: Config) -> Provisioner:
+    """For that command; opens storage and nothing else."""
+    account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
+    account.prepare()
+    trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
+    session = open_session(config.gateway)
+    return Provisioner(
+        trunk.tenants,
+        AdminSignIn(session, config.cloud, clock.now),
+        Provisioning(Grants(session, config.cloud), config.component_client_ids),
+    )

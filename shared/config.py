@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shared.clouds import CLOUDS, Cloud
+from shared.components import COMPONENTS, NIMBUS_APP
 from shared.errors import ConfigError
 from shared.setting_forms import is_base_url, schedule_flaw, storage_flaw
 from shared.tenants.connection_string import Refused, read_connection_string
@@ -52,7 +53,7 @@ class Config:
     platform_acs_connection_string: str = field(repr=False)
     secret_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
     interact_audience: tuple[str, ...]
-    component_client_ids: Mapping[str, str]
+    component_client_ids: Mapping[str, str]  # always with the Nimbus App
     outbound_ip_addresses: tuple[str, ...]
     public_base_url: str
     presence_schedule: str
@@ -72,7 +73,7 @@ class Config:
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Config:
         """Read and check every setting. Raises ConfigError naming all that is missing or malformed."""
         read = _Reader(env)
-        cloud = read.cloud()
+        cloud, graph_client_id = read.cloud(), read.guid("GRAPH_CLIENT_ID")
         config = cls(
             storage_connection_string=env.get("AzureWebJobsStorage", "").strip() or None,
             storage_account_name=read.storage_account(),
@@ -82,13 +83,13 @@ class Config:
             api_audience=read.text("API_AUDIENCE"),
             api_client_secret=read.text("API_CLIENT_SECRET"),
             home_tenant_id=read.guid("HOME_TENANT_ID"),
-            graph_client_id=read.guid("GRAPH_CLIENT_ID"),
+            graph_client_id=graph_client_id,
             graph_client_secret=read.text("GRAPH_CLIENT_SECRET"),
             presence_accounts=read.accounts(),
             platform_acs_connection_string=read.acs("PLATFORM_ACS_CONNECTION_STRING", cloud),
             secret_keys=read.key_ring("SECRET_KEYS"),
             interact_audience=read.listed("INTERACT_AUDIENCE"),
-            component_client_ids=read.client_ids("COMPONENT_CLIENT_IDS"),
+            component_client_ids=read.client_ids("COMPONENT_CLIENT_IDS", nimbus_app=graph_client_id),
             outbound_ip_addresses=read.addresses("OUTBOUND_IP_ADDRESSES"),
             public_base_url=read.base_url("PUBLIC_BASE_URL"),
             presence_schedule=read.schedule("PRESENCE_SCHEDULE"),
@@ -198,13 +199,19 @@ class _Reader:
             keys[key_id] = key
         return tuple(keys.items())
 
-    def client_ids(self, name: str) -> Mapping[str, str]:
+    def client_ids(self, name: str, *, nimbus_app: str) -> Mapping[str, str]:
+        """Client ids by component. That of the Nimbus App is GRAPH_CLIENT_ID; it may be repeated here."""
         try:
             ids = json.loads(self._env.get(name) or "{}")
-            return {str(component): str(uuid.UUID(client_id)) for component, client_id in ids.items()}
-        except (ValueError, AttributeError, TypeError):
+            found = {str(component): str(uuid.UUID(client_id)) for component, client_id in ids.items()}
+        except (ValueError, AttributeError, TypeError, RecursionError):
             self.problems.append(f"{name} is not a JSON object of client ids by component")
             return {}
+        if strange := sorted(found.keys() - set(COMPONENTS)):
+            self.problems.append(f"{name} names {', '.join(strange)}; there are {', '.join(COMPONENTS)}")
+        if nimbus_app and found.setdefault(NIMBUS_APP, nimbus_app) != nimbus_app:
+            self.problems.append(f"{name} names another {NIMBUS_APP} than GRAPH_CLIENT_ID")
+        return found
 
     def addresses(self, name: str) -> tuple[str, ...]:
         for part in self.listed(name):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from shared.outbound.store import OutboundStore
+from shared.permissions.checks import PermissionChecks
 from shared.presence.store import PollState, PresenceStore
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
@@ -21,12 +22,18 @@ class Overview:
     """Reads across features, which do not know each other; decides nothing."""
 
     def __init__(
-        self, settings: TenantSettings, directory: Directory, outbound: OutboundStore, presence: PresenceStore
+        self,
+        settings: TenantSettings,
+        directory: Directory,
+        outbound: OutboundStore,
+        presence: PresenceStore,
+        permissions: PermissionChecks,
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._outbound = outbound
         self._presence = presence
+        self._permissions = permissions
 
     def of(self, head: Head) -> dict[str, Any]:
         """JSON-ready: ``sections, presence, outbound, permissions, recentChanges, recommendations``."""
@@ -38,8 +45,7 @@ class Overview:
             "sections": {n: {"effective": e.effective, "because": list(e.because)} for n, e in effects.items()},
             "presence": _presence(head, state),
             "outbound": self._top_services(head, services),
-            # Until grants are read, nothing is claimed about them.
-            "permissions": {"state": "unknown", "gaps": []},
+            "permissions": self._permissions.last(head),
             "recentChanges": recent.items,
             "recommendations": _recommendations(head, state, services),
         }

@@ -10,7 +10,7 @@ from simulator.state import PRESENCE_ACCOUNTS, Account, App, Cloud, Tenant, stab
 
 TENANT: Final = (
     "tenantId displayName users guests consents grants contacts groups privacyMode accessPolicies guestRestricted "
-    "denyAdminConsent"
+    "denyAdminConsent replicationLag"
 )
 #: Members of a user that speak about signing in; Graph never shows them.
 FLAGS: Final = ("password", "mfa", "locked", "disabled", "passwordExpired", "appRoles")
@@ -35,6 +35,7 @@ def set_tenant(cloud: Cloud, tenant_id: str, body: Any) -> None:
         fields.yes("privacyMode") or False,
         fields.yes("guestRestricted") or False,
         fields.yes("denyAdminConsent") or False,
+        fields.whole("replicationLag", least=0) or 0,
     )
     if len(tenant.users) != len(users) or len(tenant.users_by_upn) != len(users):
         raise BadControl("Two users have the same id or the same userPrincipalName.")
@@ -59,6 +60,7 @@ def described(tenant: Tenant) -> dict[str, Any]:
         "accessPolicies": tenant.access_policies,
         "guestRestricted": tenant.guest_restricted,
         "denyAdminConsent": tenant.deny_admin_consent,
+        "replicationLag": tenant.replication_lag,
     }
 
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from simulator import graph_contacts, graph_grants, graph_groups, graph_meetings, graph_presence, graph_users
+from simulator import (
+    graph_contacts,
+    graph_grant_writes,
+    graph_grants,
+    graph_groups,
+    graph_meetings,
+    graph_presence,
+    graph_users,
+)
 from simulator.graph_access import GraphRefusal, Reader, error_reply, reader_of
 from simulator.state import Cloud
 from simulator.wire import Call, NotJson, Reply
@@ -48,5 +56,7 @@ def _route(cloud: Cloud, call: Call, reader: Reader, parts: list[str]) -> Reply:
             return graph_groups.list_members(call, reader, parts[1])
         case "GET", [head, *_] if head.startswith(("serviceprincipals", "oauth2permissiongrants")):
             return graph_grants.answer(cloud, call, reader, parts)
+        case "POST" | "PATCH" | "DELETE", ["serviceprincipals" | "oauth2permissiongrants", *_]:
+            return graph_grant_writes.answer(cloud, call, reader, parts)
     name = parts[0] if parts else ""
     raise GraphRefusal(400, "BadRequest", f"Resource not found for the segment '{name}'.")

@@ -62,12 +62,23 @@ PERMISSIONS: Final[tuple[tuple[str, str | None, str | None], ...]] = (
     ("openid", None, "37f7f235-527c-4136-accd-4a02d197296e"),
     ("profile", None, "14dad69e-099b-42c9-810b-d002981feec1"),
 )
+#: Communication Services, the other resource whose delegated scopes apps are granted, with their ids.
+ACS_APP: Final = "1fd5118e-2576-4263-8130-9503064c837a"
+ACS_SCOPES: Final = {
+    "Teams.ManageCalls": "de8ec1df-066a-4817-bc5d-9a985b986262",
+    "Teams.ManageChats": "6290af7f-b407-49f9-92d5-bf584fdc4019",
+}
 _ROLE_IDS: Final = {name: role for name, role, _ in PERMISSIONS if role}
 
 
 def app_role_id(name: str) -> str:
     """The id of an app role; a made-up but stable one for a role that is not in the table."""
     return _ROLE_IDS.get(name) or stable_id("app role", name)
+
+
+def role_name(role_id: str) -> str | None:
+    """The app role of Graph with that id."""
+    return next((name for name, role in _ROLE_IDS.items() if role == role_id.lower()), None)
 
 
 def app_roles() -> list[dict[str, Any]]:
@@ -78,7 +89,14 @@ def app_roles() -> list[dict[str, Any]]:
 
 def scopes() -> list[dict[str, Any]]:
     """The `oauth2PermissionScopes` of Graph's service principal."""
+    return _scopes({name: scope for name, _, scope in PERMISSIONS if scope})
+
+
+def acs_scopes() -> list[dict[str, Any]]:
+    """Those of Communication Services."""
+    return _scopes(ACS_SCOPES)
+
+
+def _scopes(ids: dict[str, str]) -> list[dict[str, Any]]:
     kind = {"isEnabled": True, "type": "Admin"}
-    return [
-        {"id": scope, "value": name, "adminConsentDisplayName": name, **kind} for name, _, scope in PERMISSIONS if scope
-    ]
+    return [{"id": scope, "value": name, "adminConsentDisplayName": name, **kind} for name, scope in ids.items()]

@@ -30,6 +30,33 @@ PRESENCE_ACCOUNTS: Final = {
     "presence1@nimbus.example": "local-presence1-password",
     "presence2@nimbus.example": "local-presence2-password",
 }
+#: The components with registrations of their own beside the Nimbus App: last digits of the client id, name,
+#: application permissions and delegated ones that the registration asks for.
+COMPONENTS: Final = (
+    (
+        "11",
+        "Calling Bot",
+        "Calls.AccessMedia.All Calls.Initiate.All Calls.InitiateGroupCall.All Calls.JoinGroupCall.All",
+        "",
+    ),
+    ("12", "Media Bot", "Calls.AccessMedia.All Calls.JoinGroupCall.All", ""),
+    (
+        "13",
+        "Interact App",
+        "Calls.InitiateGroupCall.All Calls.JoinGroupCall.All OnlineMeetingArtifact.Read.All OnlineMeetings.Read.All "
+        "OnlineMeetings.ReadWrite.All",
+        "",
+    ),
+    ("14", "Assistant App", "", "Teams.ManageCalls Teams.ManageChats User.Read.All Presence.Read"),
+    (
+        "15",
+        "Attendant Console",
+        "",
+        "Calendars.Read Calendars.Read.Shared Contacts.Read Contacts.Read.Shared Presence.Read.All",
+    ),
+)
+#: Microsoft's own public client, which administrators sign in to on a command line.
+COMMAND_LINE: Final = "14d82eec-204b-4c2f-b7e8-296a70dab67e"
 PRESENCE_SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
 PRESENCE_ROLES: Final = ("Presence.Read.All", "User.Read.All")
 _NAMES: Final = uuid.UUID("5f1d7a0e-5f1d-4a0e-8f1d-7a0e5f1d7a0e")
@@ -86,6 +113,9 @@ class Tenant:
     privacy_mode: bool = False
     guest_restricted: bool = False
     deny_admin_consent: bool = False
+    #: How many requests miss a new service principal, and how many of them are still to come by client id.
+    replication_lag: int = 0
+    unseen: dict[str, int] = field(default_factory=dict)
 
     def oid_of(self, upn: str) -> str:
         """The object id of a member or guest in this tenant."""
@@ -198,6 +228,18 @@ def _first_apps() -> list[App]:
     return [
         App(API_CLIENT, "Nimbus Extensions API", "local-api-client-secret", API_AUDIENCE, ("User.Read",)),
         App(GRAPH_CLIENT, "Nimbus App", "local-graph-client-secret", None, PRESENCE_SCOPES, PRESENCE_ROLES),
+        *(
+            App(
+                f"a0000000-0000-4000-8000-0000000000{end}",
+                name,
+                None,
+                None,
+                tuple(scopes.split()),
+                tuple(roles.split()),
+            )
+            for end, name, roles, scopes in COMPONENTS
+        ),
+        App(COMMAND_LINE, "Microsoft Graph Command Line Tools", None),
     ]
 
 

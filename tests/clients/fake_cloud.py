@@ -117,6 +117,7 @@ class FakeCloud:
                 self.wfile.write(body)
 
             do_POST = do_GET
+            do_PATCH = do_GET
 
             def log_message(self, format: str, *args: object) -> None:
                 """Quiet."""

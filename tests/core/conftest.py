@@ -12,6 +12,7 @@ from shared.storage.account import StorageAccount
 from tests.azurite import azurite
 from tests.core.hook_world import HookWorld
 from tests.core.world import ADMIN, FakeClock, World
+from tests.simulator.cloud_client import CloudClient, running
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,13 @@ def account(connection: str) -> StorageAccount:
     account = StorageAccount(connection, None, "")
     account.prepare()
     return account
+
+
+@pytest.fixture(scope="session")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudClient]:
+    """Microsoft's cloud, for what must be seen by somebody who does not share our mistakes."""
+    with running(tmp_path_factory.mktemp("simulator")) as client:
+        yield client
 
 
 @pytest.fixture

@@ -165,6 +165,37 @@ def test_missing_and_malformed_settings_are_named_together() -> None:
     ]
 
 
+def test_the_nimbus_app_is_a_component_whose_client_id_need_not_be_repeated() -> None:
+    bot = "A0000000-0000-4000-8000-0000000000FF"
+    assert read(COMPONENT_CLIENT_IDS=json.dumps({"Calling Bot": bot})).component_client_ids == {
+        "Calling Bot": bot.lower(),
+        "Nimbus App": EXAMPLE["GRAPH_CLIENT_ID"],
+    }
+    assert read(COMPONENT_CLIENT_IDS="").component_client_ids == {"Nimbus App": EXAMPLE["GRAPH_CLIENT_ID"]}
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (
+            '{"Calling Bott": "a0000000-0000-4000-8000-0000000000ff"}',
+            "names Calling Bott; there are Nimbus App, Calling",
+        ),
+        ('{"Nimbus App": "a0000000-0000-4000-8000-0000000000ff"}', "another Nimbus App than GRAPH_CLIENT_ID"),
+        ('{"Calling Bot": "the bot"}', "is not a JSON object of client ids"),
+        ('{"Calling Bot": 5}', "is not a JSON object of client ids"),
+        ('{"Calling Bot": null}', "is not a JSON object of client ids"),
+        ('"Calling Bot"', "is not a JSON object of client ids"),
+        ("{", "is not a JSON object of client ids"),
+        ("[" * 100_000, "is not a JSON object of client ids"),
+    ],
+)
+def test_client_ids_of_components_that_make_no_sense_are_named(ids: str, said: str) -> None:
+    (problem,) = problems(COMPONENT_CLIENT_IDS=ids)
+    assert problem.startswith("COMPONENT_CLIENT_IDS ")
+    assert said in problem
+
+
 @pytest.mark.parametrize("mark", AZURE_MARKS)
 def test_the_gateway_is_refused_in_azure(mark: str) -> None:
     (problem,) = problems(**{mark: "x"})

@@ -34,7 +34,13 @@ def error(answer: requests.Response) -> tuple[int, str]:
 @pytest.fixture
 def app(cloud: CloudClient) -> dict[str, str]:
     cloud.contoso()
-    return cloud.graph_app("Presence.Read.All", "User.Read.All", "GroupMember.Read.All", "Application.Read.All")
+    return cloud.graph_app(
+        "Presence.Read.All",
+        "User.Read.All",
+        "GroupMember.Read.All",
+        "Application.Read.All",
+        "DelegatedPermissionGrant.Read.All",
+    )
 
 
 def test_presence_is_told_for_known_users_only(cloud: CloudClient, app: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import permissions_page
 from tools.settings_page import page
 
 ROOT = Path(__file__).parents[2]
@@ -39,3 +40,7 @@ def test_every_target_of_the_makefile_is_in_its_help() -> None:
 def test_the_page_of_settings_is_the_one_the_catalogue_makes() -> None:
     made = (ROOT / "docs/settings.md").read_text()
     assert made == page(), "run: python -m tools.settings_page"
+
+
+def test_the_tables_of_permissions_are_those_the_catalogue_makes() -> None:
+    assert permissions_page.PAGE.read_text() == permissions_page.page(), "run: python -m tools.permissions_page"

@@ -13,7 +13,7 @@ OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "b
 FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions")
 # Plain values and pure helpers; every room of shared may lean on them.
 GROUND: Final = tuple(
-    f"shared.{module}" for module in ("errors", "clock", "log", "callers", "wire", "clouds", "json_text")
+    f"shared.{module}" for module in ("errors", "clock", "log", "callers", "wire", "clouds", "components", "json_text")
 )
 # Libraries that speak to somebody, and what only triggers may know.
 VENDORS: Final = ("azure", "msal", "requests", "urllib3", "httpx", "socket", "http.client")
@@ -45,7 +45,10 @@ WALLS: Final = (
     ),
     Wall("shared.bootstrap", ("shared",)),
     # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
-    Wall("shared.overview", (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.store")),
+    Wall(
+        "shared.overview",
+        (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.store", "shared.permissions.checks"),
+    ),
     # Any queue may have it keep a message, so it stands beside the trunk.
     Wall("shared.poison", (*GROUND, "shared.tenants", "shared.storage")),
     Wall("shared.tidy", (*GROUND, "shared.poison", "shared.outbound.refusals", "shared.storage")),

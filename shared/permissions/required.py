@@ -1,0 +1,38 @@
+"""What a tenant's apps need, from what it is licensed for and what it switched on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from shared.permissions.catalogue import PRODUCTS, Permission, catalogue
+from shared.tenants.effects import ROUTING
+from shared.tenants.settings import Settings
+
+# The product's page on settings lists it with User.Read and User.ReadBasic.All, which are in the catalogue anyway.
+# The page on permissions, whose rows the catalogue holds, knows the application's permission of that name only.
+GUESTS_READ_PRESENCE: Final = Permission(
+    component="Nimbus App",
+    permission="Presence.Read.All",
+    type="Delegated",
+    granted_by="Tenant Admin",
+    products={product: product in ROUTING for product in PRODUCTS},
+    purpose="Lets the guest accounts read presence in full while it is tracked over them.",
+)
+
+# With these the Nimbus App reads what was granted to other apps. The product's page does not list them, so nobody has
+# to grant them, and nobody has to take them away.
+READS_GRANTS: Final = frozenset({"Application.Read.All", "DelegatedPermissionGrant.Read.All"})
+
+
+def required(products: Iterable[str], settings: Settings) -> list[Permission]:
+    """Rows that some product of the tenant needs, optional ones too, in the order of the catalogue.
+
+    The Interact App needs nothing until Interact is licensed and on.
+    """
+    licensed = set(products)
+    interact = "Interact" in licensed and settings.interact.enabled
+    rows = [row for row in catalogue().permissions if row.component != "Interact App" or interact]
+    if settings.presence_tracking.track_over_guest_accounts:
+        rows.append(GUESTS_READ_PRESENCE)
+    return [row for row in rows if any(row.products[name] for name in row.products if name in licensed)]
