@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import requests
 
 from devhost.settings import storage_connection
 from tests.devhost.stack import eventually, free_ports
+from tests.leaks import WATCH
 
 SCRIPT = Path(__file__).parents[1] / "node_modules/azurite/dist/src/azurite.js"
 
@@ -24,7 +26,9 @@ def azurite() -> Iterator[str]:
     process = subprocess.Popen(["node", str(SCRIPT), *flags, *ports])
     try:
         eventually(lambda: _answers(port + 1) and _answers(port + 2), "Azurite answers")
-        yield storage_connection(port)
+        connection = storage_connection(port)
+        with WATCH.on(partial(WATCH.rows, connection)):
+            yield connection
     finally:
         process.terminate()
         process.wait(10)

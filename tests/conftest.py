@@ -1,8 +1,18 @@
-"""How all tests run: hypothesis without a stop watch, since a busy machine is no bug."""
+"""How all tests run: hypothesis without a stop watch, since a busy machine is no bug; every log line searched."""
 
 from __future__ import annotations
 
+import logging
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.leaks import WATCH, Listener
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    logging.getLogger().addHandler(Listener(WATCH))
+    logging.getLogger("nimbus").setLevel(logging.INFO)  # as an app in Azure logs

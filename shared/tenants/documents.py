@@ -38,8 +38,8 @@ class Held(Generic[M]):
 
 
 def held(model: type[M], row: Row) -> Held[M]:
-    """Rows were checked when they were written, so what is read back is only shaped, not judged again."""
-    return Held(_construct(model, row.doc), row)
+    """What is read back passed the same checks when it was written: whoever tightens a bound mends the rows first."""
+    return Held(model.model_validate(row.doc, by_alias=True, by_name=False, extra="ignore"), row)
 
 
 def check(found: Held[Any] | None, versions: Versions) -> None:
@@ -111,7 +111,3 @@ def commit(
         etag = latest.revision if latest else None
         raise Stale("somebody changed this while you wrote; read it again", etag=etag) from None
     return Stored(document, found.revision + 1 if found else after + 1, created=found is None)
-
-
-def _construct(model: type[M], doc: Any) -> M:
-    return model.model_validate(doc, by_alias=True, by_name=False, extra="ignore")

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from devhost.settings import storage_connection
 from tests.devhost.stack import Event, eventually, free_ports
+from tests.leaks import WATCH
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = "99999999-9999-4999-8999-999999999999"
@@ -41,7 +42,6 @@ class AppStack:
         self.base = f"http://127.0.0.1:{self.app_port}"
         self.simulator = f"http://127.0.0.1:{self.simulator_port}/_simulator"
         self._events: list[Event] = []
-        self.answers: list[tuple[str, str]] = []
         self._local = threading.local()
         told = {
             "APP_PORT": str(self.app_port),
@@ -112,7 +112,7 @@ class AppStack:
         if "etag" in more:
             headers["If-Match"] = more.pop("etag")
         answer = self.http.request(method, self.base + path, json=body, headers=headers, timeout=60, **more)
-        self.answers.append((path.split("?", maxsplit=1)[0], f"{answer.headers} {answer.text}"))
+        WATCH.answer(path.split("?", maxsplit=1)[0], f"{answer.headers} {answer.text}")
         return answer
 
     @property
@@ -139,6 +139,13 @@ class AppStack:
             with suppress(ResourceExistsError):
                 client.create_queue()
             client.send_message(text)
+
+    def evidence(self) -> Iterator[tuple[str, str]]:
+        """All that it has said and stored so far."""
+        for event in self.all_events():
+            yield "log lines", json.dumps(event, default=str)
+        with suppress(AzureError):  # some tests end the storage
+            yield from WATCH.rows(storage_connection(self.storage_port))
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -192,7 +199,8 @@ def running(state: Path, *flags: str, **environ: str) -> Iterator[AppStack]:
     try:
         eventually(lambda: stack.process.poll() is not None or stack.events("ready"), "the stack is ready", 90)
         assert stack.process.poll() is None, (state / "stderr").read_text()
-        yield stack
+        with WATCH.on(stack.evidence):
+            yield stack
     finally:
         if stack.process.poll() is None:
             stack.stop()

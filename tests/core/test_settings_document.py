@@ -86,6 +86,23 @@ def test_what_is_shown_never_holds_what_is_sealed(patch: dict[str, Any]) -> None
     assert "sealed" not in str(shown(settings, {}))
 
 
+def test_a_document_without_its_secret_keeps_it_whatever_form_the_gap_has() -> None:
+    settings = merged(Settings(), {"interact": {"acsConnectionString": GOOD, "enabled": True}}, seal)
+    gaps: list[dict[str, Any]] = [{}, {"acsConnectionString": {}}, {"acsConnectionString": {"set": False, "x": 1}}]
+    for gap in gaps:
+        assert replaced(settings, {"interact": {"enabled": True} | gap}, seal) == settings
+        assert merged(settings, {"interact": gap}, seal) == settings
+    assert replaced(settings, {}, seal).interact.acs_connection_string == settings.interact.acs_connection_string
+
+
+def test_of_a_secret_the_audit_learns_only_that_it_changed() -> None:
+    other = GOOD.replace("AAAA", "BBBB")
+    steps = [Settings(), *(merged(Settings(), {"interact": {"acsConnectionString": s}}, seal) for s in (GOOD, other))]
+    changed = [{"path": "interact.acsConnectionString", "old": None, "new": "changed"}]
+    for before, after in ((0, 1), (1, 2), (1, 0)):
+        assert differences(steps[before], steps[after]) == changed
+
+
 def test_findings_about_fields_switches_and_secrets_come_together() -> None:
     patch = {
         "outbound": {"maxScheduledTasksPerService": 0},

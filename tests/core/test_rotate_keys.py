@@ -1,0 +1,101 @@
+"""`python -m tools.rotate_keys` as a person runs it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.storage.account import StorageAccount
+from shared.storage.secrets import SecretBox
+from shared.tenants.widget_keys import WidgetKeys
+from tests.azurite import azurite
+from tests.core.world import FakeClock, World
+from tools.rotate_keys import MOST_NAMED
+
+ROOT = Path(__file__).parents[2]
+OLD = f"old:{base64.b64encode(bytes(32)).decode()}"
+NEW_KEY = ("new", bytes([1]) * 32)
+NEW = f"new:{base64.b64encode(NEW_KEY[1]).decode()}"
+TENANTS = 24  # enough to be stopped among them
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[str]:
+    """An account of its own: the command takes every tenant there is."""
+    with azurite() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def worlds(storage: str) -> list[World]:
+    account = StorageAccount(storage, None, "")
+    account.prepare()
+    return [World(account, FakeClock(), tenant_id=str(uuid.uuid4())) for _ in range(TENANTS)]
+
+
+def command(folder: Path, storage: str, ring: str, values: str = "Values") -> list[str]:
+    local = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+    file = folder / "local.settings.json"
+    file.write_text(json.dumps({values: local | {"AzureWebJobsStorage": storage, "SECRET_KEYS": ring}}))
+    return [sys.executable, "-m", "tools.rotate_keys", "--settings", str(file)]
+
+
+def run(call: list[str]) -> tuple[int, str]:
+    """Exit code and last line."""
+    ended = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, env=plain())
+    return ended.returncode, ended.stderr.splitlines()[-1]
+
+
+def plain() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "CONTAINER_NAME"}
+
+
+def test_stopped_in_the_middle_it_says_so_and_goes_on_where_it_stopped(
+    tmp_path: Path, storage: str, worlds: list[World]
+) -> None:
+    call = command(tmp_path, storage, f"{NEW},{OLD}")
+    with subprocess.Popen(call, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=plain()) as process:
+        assert process.stderr is not None
+        assert process.stderr.read(1)  # the first line of progress: one tenant is done
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert (process.returncode, said.splitlines()[-1]) == (130, "stopped. Run it again to go on.")
+    code, sentence = run(call)
+    assert code == 0
+    assert 0 < int(sentence.split()[0]) < TENANTS
+    for world in worlds:
+        heads, keys = world.account.table("tenants"), world.account.table("widgetkeys")
+        renewed = WidgetKeys(heads, keys, SecretBox([NEW_KEY]), world.clock).read(world.tenant_id)
+        assert world.widget_keys.tenant_of(renewed.widget_key) == world.tenant_id
+
+
+def test_a_ring_without_the_right_key_is_told_which_secrets_it_does_not_open(
+    tmp_path: Path, storage: str, worlds: list[World]
+) -> None:
+    code, sentence = run(command(tmp_path, storage, f"other:{base64.b64encode(bytes([2]) * 32).decode()}"))
+    assert code == 2
+    assert f"do not open {TENANTS}: widgetKey of tenant " in sentence
+    assert sum(world.tenant_id in sentence for world in worlds) == MOST_NAMED
+    assert "Put the key they were sealed with behind the newest one" in sentence
+
+
+def test_a_file_that_is_no_settings_file_is_named(tmp_path: Path, storage: str) -> None:
+    code, sentence = run(command(tmp_path, storage, OLD, values="values"))
+    assert code == 2
+    assert sentence == f"not started: {tmp_path / 'local.settings.json'} has no object Values"
+
+
+def test_app_settings_that_are_missing_are_named(tmp_path: Path, storage: str) -> None:
+    assert run(command(tmp_path, storage, "")) == (
+        2,
+        "not started: App settings need attention: SECRET_KEYS is missing",
+    )
