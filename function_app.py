@@ -26,6 +26,7 @@ from functions import (
     tenants_queue,
     tenants_timer,
     unknown_http,
+    widget_pages_http,
 )
 
 app = func.FunctionApp()
@@ -53,5 +54,6 @@ for room in (
     tenants_queue,
     tenants_timer,
     unknown_http,
+    widget_pages_http,
 ):
     app.register_functions(room.bp)

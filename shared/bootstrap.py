@@ -109,6 +109,7 @@ class Core:
     continuations: Continuations
     poison: Poison
     tidy: Tidy
+    local_run: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         continuations=Continuations(trunk.secrets),
         poison=poison,
         tidy=Tidy(journal, now),
+        local_run=config.gateway is not None,  # the one setting that only a local run may have
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 
