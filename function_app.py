@@ -3,9 +3,11 @@
 import azure.functions as func
 
 from functions import (
+    assistant_http,
     directory_http,
     interact_http,
     interact_timer,
+    interact_widget_http,
     me_http,
     outbound_http,
     outbound_queue,
@@ -27,13 +29,16 @@ from functions import (
     triggers_http,
     unknown_http,
     webhooks_queue,
+    widget_pages_http,
 )
 
 app = func.FunctionApp()
 for room in (
+    assistant_http,
     directory_http,
     interact_http,
     interact_timer,
+    interact_widget_http,
     me_http,
     outbound_http,
     outbound_queue,
@@ -55,5 +60,6 @@ for room in (
     triggers_http,
     unknown_http,
     webhooks_queue,
+    widget_pages_http,
 ):
     app.register_functions(room.bp)

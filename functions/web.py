@@ -19,11 +19,12 @@ from urllib.parse import parse_qs, urlsplit
 import azure.functions as func
 
 from functions.answers import as_json
+from functions.headers import allow_pages, bearer
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
 from shared.callers import OPERATOR, Caller, Role
-from shared.errors import AppError, Invalid, NotAllowed, NotFound, NotKnown
+from shared.errors import AppError, Invalid, NotAllowed, NotFound
 from shared.json_text import read_json
 from shared.tenants.documents import Versions
 from shared.tenants.models import Page, Stored
@@ -54,6 +55,7 @@ class Endpoint:
     required: tuple[str, ...]
     always_there: bool
     tenant_must_exist: bool
+    from_pages: bool
 
 
 ENDPOINTS: Final[dict[str, Endpoint]] = {}
@@ -206,12 +208,14 @@ def route(
     required: tuple[str, ...] = (),
     always_there: bool = False,
     tenant_must_exist: bool = True,
+    from_pages: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a handler. Either ``roles``, any of which may call, or ``open_because``, a reason why anybody may.
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
-    is for the few calls that make or list tenants. For the description: ``required`` are those of ``query`` that
-    cannot be left out, and a document that is ``always_there`` is replaced but never created.
+    is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. For the
+    description: ``required`` are those of ``query`` that cannot be left out, and a document that is ``always_there`` is
+    replaced but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -233,6 +237,7 @@ def route(
             required,
             always_there,
             tenant_must_exist,
+            from_pages,
         )
         ENDPOINTS[name] = endpoint
 
@@ -255,7 +260,7 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
     call = Call(req, endpoint, trace_id(req), NOBODY)
     try:
         if endpoint.roles:
-            call.caller = _caller(req, endpoint.roles)
+            call.caller = caller_of(req, endpoint.roles)
             # Before the handler, so that none can forget whose data it is about to touch.
             _ = call.head if endpoint.tenant_must_exist else call.tenant_id
         response = handler(call)
@@ -263,6 +268,8 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
         response = problem(exc, call.trace_id)
     except Exception as exc:
         response = unexpected(exc, call.trace_id)
+    if endpoint.from_pages:
+        allow_pages(req, response)
     log.info(
         "call",
         operation=endpoint.name,
@@ -277,19 +284,11 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
     return response
 
 
-def _caller(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
+def caller_of(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
     caller = core().callers.of_bearer(bearer(req))
     if not caller.may(*roles):
         raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
     return caller
-
-
-def bearer(req: func.HttpRequest) -> str:
-    """The access token of the call. Raises NotKnown."""
-    scheme, _, token = req.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise NotKnown("send an access token of your organization as a bearer token", code="TokenMissing")
-    return str(token.strip())
 
 
 def trace_id(req: func.HttpRequest) -> str:

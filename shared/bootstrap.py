@@ -15,6 +15,8 @@ from shared.clients.gateway import open_session
 from shared.clients.granted import GrantedReader
 from shared.clients.grants import Grants
 from shared.clients.graph import Graph
+from shared.clients.meetings import OnlineMeetings
+from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
@@ -23,8 +25,16 @@ from shared.clock import Clock
 from shared.config import Config
 from shared.continuations import Continuations
 from shared.health import Health
-from shared.interact import leftovers
+from shared.interact import leftovers, session_ends, session_store
 from shared.interact.acs_check import AcsChecks
+from shared.interact.assistant import Assistant
+from shared.interact.authorization import Authorization
+from shared.interact.meetings import MeetingChecks
+from shared.interact.rates import WidgetRates
+from shared.interact.session_ends import SessionEnds
+from shared.interact.session_start import SessionStart
+from shared.interact.session_store import SessionStore
+from shared.interact.sessions import Sessions
 from shared.interact.widget import Widget
 from shared.outbound import hook_store
 from shared.outbound.agenda import Agenda
@@ -103,6 +113,12 @@ class Core:
     settings: TenantSettings
     widget_keys: WidgetKeys
     widget: Widget
+    widget_rates: WidgetRates
+    authorization: Authorization
+    sessions: Sessions
+    session_ends: SessionEnds
+    meeting_checks: MeetingChecks
+    assistant: Assistant
     acs_checks: AcsChecks
     acs_suffixes: tuple[str, ...]
     overview: Overview
@@ -110,6 +126,7 @@ class Core:
     poison: Poison
     tidy: Tidy
     permissions: PermissionChecks
+    local_run: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +192,12 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     webhooks = Webhooks(hooks, hook_outbox, directory, agenda, hosts, now)
     sender = CallbackSender(open_session(config.gateway, read_timeout=8.0), now)
     trail = AuditTrail(trunk.heads, now)
+    identities = AcsIdentities(session)
+    meetings = OnlineMeetings(session, config.cloud, sign_ins, config.graph_client_id, now)
+    held_sessions = SessionStore(account.table("sessions"))
+    ends = SessionEnds(account.table("system"), held_sessions, trunk.secrets, identities, now)
+    start = SessionStart(settings, config.cloud.acs_suffixes, identities, meetings, ends, now)
+    exchanges = OnBehalfOf(session, config.cloud, config.api_client_id, config.api_client_secret, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     permissions = PermissionChecks(
         GrantedReader(sign_ins, Grants(session, config.cloud, now), config.presence_accounts, config.graph_client_id),
@@ -216,13 +239,28 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         settings=settings,
         widget_keys=widget_keys,
         widget=Widget(widget_keys, tenants),
-        acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
+        widget_rates=WidgetRates(),
+        authorization=Authorization(CallerTokens(keys, config.cloud, config.interact_audience, now)),
+        sessions=Sessions(held_sessions, start, ends, directory, now),
+        session_ends=ends,
+        meeting_checks=MeetingChecks(meetings, journal, now),
+        assistant=Assistant(
+            settings,
+            exchanges,
+            identities,
+            config.api_client_id,
+            config.platform_acs_connection_string,
+            config.cloud.acs_suffixes,
+            now,
+        ),
+        acs_checks=AcsChecks(identities, account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
         overview=Overview(settings, directory, outbound, presence, permissions),
         continuations=Continuations(trunk.secrets),
         poison=poison,
         tidy=Tidy(journal, now),
         permissions=permissions,
+        local_run=config.gateway is not None,  # the one setting that only a local run may have
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 
@@ -249,6 +287,8 @@ def build_rotation(config: Config) -> Rotation:
     others = [
         leftovers.sealed_rows(account.table("system")),
         hook_store.sealed_rows(account.table("outbound"), trunk.tenants.ids),
+        session_ends.sealed_rows(account.table("system")),
+        session_store.sealed_rows(account.table("sessions")),
     ]
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)
 

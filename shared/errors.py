@@ -6,6 +6,7 @@ AppError
 |- NotKnown           who calls is not proven
 |- NotAllowed         who calls is known and may not
 |- NotFound
+|- Gone               it was there, and is over for good
 |- Conflict           the state forbids it
 |  |- Stale           somebody changed it since it was read
 |  `- NeedsVersion    it exists, and the write does not say which version it replaces
@@ -85,6 +86,10 @@ class NotFound(AppError):
     code = "NotFound"
 
 
+class Gone(AppError):
+    code = "Gone"
+
+
 class Conflict(AppError):
     code = "Conflict"
 
@@ -132,8 +137,8 @@ class Denied(Upstream):
 
     code = "UpstreamDenied"
 
-    def __init__(self, detail: str, *, reason: str = "") -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, reason: str = "", **members: object) -> None:
+        super().__init__(detail, code=None, **members)
         self.reason = reason
 
 
