@@ -42,6 +42,7 @@ from shared.outbound.visits import Visits
 from shared.overview import Overview
 from shared.poison import Poison
 from shared.presence.availability import Availability
+from shared.presence.health import HealthOfPresence
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
@@ -83,6 +84,7 @@ class Core:
     poller: Poller
     presences: Presences
     availability: Availability
+    presence_health: HealthOfPresence
     health: Health
     settings: TenantSettings
     widget_keys: WidgetKeys
@@ -152,6 +154,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     batches = Batches(journal, queues["outbound-requests"], agenda, now)
     agents = Agents(account.table("outbound"))
     presences = Presences(presence, directory, now, config.presence_interval)
+    presence_health = HealthOfPresence(presence, now, config.presence_interval)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     return Core(
         callers=Callers(
@@ -177,15 +180,18 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         duty=Duty(directory, agents, now),
         agenda=agenda,
         visits=Visits(outbound, agents, agenda, _Members(presences, directory), _NoHooks(), now),
-        poller=Poller(presence, tenants, directory, reader, account.queue("presence-polls"), now),
+        poller=Poller(
+            presence, tenants, directory, reader, account.queue("presence-polls"), config.presence_interval, now
+        ),
         presences=presences,
+        presence_health=presence_health,
         availability=Availability(presences, directory, held=agents.holders),
         settings=settings,
         widget_keys=widget_keys,
         widget=Widget(widget_keys, tenants),
         acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
-        overview=Overview(settings, directory, outbound, presence),
+        overview=Overview(settings, directory, outbound, presence_health),
         continuations=Continuations(trunk.secrets),
         poison=poison,
         tidy=Tidy(journal, now),

@@ -1,20 +1,22 @@
 """The services (queues) and users of a tenant: one partition of the table ``directory`` each tenant.
 
 Beside each user stands a row that leads from its UPN to its id, written in the same transaction, so that a
-UPN belongs to one user at most.
+UPN belongs to one user at most. With each user that comes or goes the ``generation`` of the list changes, so that
+whoever keeps a copy knows with one read whether it still holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
 from typing import Any, Final, Protocol
 
 from shared import log
 from shared.callers import Caller
 from shared.errors import Conflict, Invalid, NotFound, Stale
 from shared.storage.keys import key, prefix_end
-from shared.storage.tables import Delete, Exists, Insert, Operation, Row, Table
+from shared.storage.tables import Delete, Exists, Insert, Operation, Overwrite, Row, Table
 from shared.tenants.documents import Held, Versions, check, commit, farewell, held, trace, write
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
@@ -23,6 +25,7 @@ from shared.wire import is_guid, is_upn
 _SERVICE: Final = "service:"
 _USER: Final = "user:"
 _UPN: Final = "upn:"
+_GENERATION: Final = "generation"
 _READS_AT_ONCE: Final = 8
 
 
@@ -144,6 +147,11 @@ class Directory:
         rows = self._table.span(tenant_id, _USER, prefix_end(_USER), select=["PartitionKey", "RowKey"])
         return [row.row.removeprefix(_USER) for row in rows]
 
+    def generation(self, tenant_id: str) -> str:
+        """Another text whenever a user came or went, '' before the first one; one point read."""
+        row = self._table.get(tenant_id, _GENERATION)
+        return row.text("value") if row else ""
+
     def user_id_of(self, tenant_id: str, upn: str) -> str:
         """The user with this UPN. Raises NotFound (``UserNotFound``)."""
         row = self._table.get(tenant_id, _UPN + key(upn)) if is_upn(upn) else None
@@ -163,6 +171,8 @@ class Directory:
         licences = ",".join(sorted(user.licences))
         after, claim = self._past(found, tenant_id, _USER + user_id)
         operations = [write(found, tenant_id, _USER + user_id, user, after=after, licences=licences), *claim]
+        if found is None:
+            operations.append(_next_generation(tenant_id))
         previous = key(found.value.upn) if found else None
         if previous != key(user.upn):
             operations.append(Insert(Row(tenant_id, _UPN + key(user.upn), {"user_id": user_id})))
@@ -189,7 +199,7 @@ class Directory:
                 check(found, versions)
             pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
             try:
-                self._table.transact([*farewell(found), Delete(pointer, "*")])
+                self._table.transact([*farewell(found), Delete(pointer, "*"), _next_generation(tenant_id)])
             except (Stale, NotFound):
                 continue  # written or deleted meanwhile: judge what is there now
             break
@@ -226,3 +236,8 @@ class Directory:
             return None
         row = self._table.get(tenant_id, _USER + user_id)
         return held(User, row) if row else None
+
+
+def _next_generation(tenant_id: str) -> Operation:
+    """Written blindly, since any text that was not there before will do."""
+    return Overwrite(Row(tenant_id, _GENERATION, {"value": token_hex(8)}))

@@ -45,7 +45,7 @@ WALLS: Final = (
     ),
     Wall("shared.bootstrap", ("shared",)),
     # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
-    Wall("shared.overview", (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.store")),
+    Wall("shared.overview", (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.health")),
     # Any queue may have it keep a message, so it stands beside the trunk.
     Wall("shared.poison", (*GROUND, "shared.tenants", "shared.storage")),
     Wall("shared.tidy", (*GROUND, "shared.poison", "shared.outbound.refusals", "shared.storage")),
