@@ -45,6 +45,7 @@ from shared.presence.availability import Availability
 from shared.presence.health import HealthOfPresence
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
+from shared.presence.token_shelf import TokenShelf
 from shared.presence.views import Presences
 from shared.presence.warnings import PresenceWarnings
 from shared.storage.account import QUEUES, StorageAccount
@@ -137,13 +138,14 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     # Short, so that two accounts fit into the lease of a poll, see presence/poller.py.
     session = open_session(config.gateway, connect_timeout=2.0, read_timeout=4.0)
     keys = SigningKeys(session, config.cloud, now)
-    sign_ins = SignIns(session, config.cloud, config.graph_client_id, config.graph_client_secret, now)
     journal = account.table("journal")
     outbound = OutboundStore(account.table("outbound"))
     presence = PresenceStore(account.table("presence"))
 
     trunk = open_trunk(account, config.secret_keys, now, outbound)
     tenants, directory, widget_keys = trunk.tenants, trunk.directory, trunk.widget_keys
+    shelf = TokenShelf(account.table("signins"), trunk.secrets, now)
+    sign_ins = SignIns(session, config.cloud, config.graph_client_id, config.graph_client_secret, now, shelf)
     warners = [filter_warnings, PresenceWarnings(presence).warnings]
     settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, config.cloud.acs_suffixes, warners, now)
     refusals = Refusals(journal, now)
@@ -164,7 +166,10 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         directory=directory,
         offboarding=Offboarding(
             tenants,
-            [account.table(name) for name in ("directory", "outbound", "journal", "presence", "sessions", "contacts")],
+            [
+                account.table(name)
+                for name in ("directory", "outbound", "journal", "presence", "signins", "sessions", "contacts")
+            ],
             now,
         ),
         scheduler=scheduler,
