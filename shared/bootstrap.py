@@ -15,6 +15,7 @@ from shared.clients.graph import Graph
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
+from shared.clients.tenant_facts import TenantFacts
 from shared.clock import Clock
 from shared.config import Config
 from shared.continuations import Continuations
@@ -41,7 +42,10 @@ from shared.outbound.value_lists import ValueLists
 from shared.outbound.visits import Visits
 from shared.overview import Overview
 from shared.poison import Poison
+from shared.presence.account_notes import AccountNotes
+from shared.presence.account_page import AccountPage
 from shared.presence.availability import Availability
+from shared.presence.consent import Consents
 from shared.presence.health import HealthOfPresence
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
@@ -86,6 +90,9 @@ class Core:
     presences: Presences
     availability: Availability
     presence_health: HealthOfPresence
+    account_page: AccountPage
+    consents: Consents
+    outbound_addresses: tuple[str, ...]
     health: Health
     settings: TenantSettings
     widget_keys: WidgetKeys
@@ -157,7 +164,10 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     agents = Agents(account.table("outbound"))
     presences = Presences(presence, directory, now, config.presence_interval)
     presence_health = HealthOfPresence(presence, now, config.presence_interval)
-    reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
+    graph = Graph(session, config.cloud)
+    reader = PresenceReader(sign_ins, graph, config.presence_accounts)
+    facts = TenantFacts(sign_ins, graph, config.graph_client_id, config.presence_accounts)
+    account_notes = AccountNotes(presence, now)
     return Core(
         callers=Callers(
             CallerTokens(keys, config.cloud, (config.api_audience, config.api_client_id), now), config.home_tenant_id
@@ -190,6 +200,19 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         ),
         presences=presences,
         presence_health=presence_health,
+        account_page=AccountPage(presence, directory, reader, facts, account_notes),
+        consents=Consents(
+            config.cloud,
+            config.graph_client_id,
+            config.public_base_url,
+            trunk.secrets,
+            tenants,
+            facts,
+            reader,
+            account_notes,
+            now,
+        ),
+        outbound_addresses=config.outbound_ip_addresses,
         availability=Availability(presences, directory, held=agents.holders),
         settings=settings,
         widget_keys=widget_keys,
