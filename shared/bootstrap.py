@@ -10,6 +10,7 @@ from shared.attendant.filter_warnings import filter_warnings
 from shared.callers import Callers
 from shared.clients.acs import AcsIdentities
 from shared.clients.caller_tokens import CallerTokens
+from shared.clients.device_sign_in import DeviceSignIn
 from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
 from shared.clients.presence_reader import PresenceReader
@@ -42,6 +43,7 @@ from shared.outbound.value_lists import ValueLists
 from shared.outbound.visits import Visits
 from shared.overview import Overview
 from shared.poison import Poison
+from shared.presence import token_shelf
 from shared.presence.account_notes import AccountNotes
 from shared.presence.account_page import AccountPage
 from shared.presence.availability import Availability
@@ -250,5 +252,14 @@ def build_rotation(config: Config) -> Rotation:
     account.prepare()
     trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
     # Whoever seals a secret outside of a tenant's head names its rows here; tests/structure/test_sealing.py watches.
-    others = [leftovers.sealed_rows(account.table("system"))]
+    others = [leftovers.sealed_rows(account.table("system")), token_shelf.sealed_rows(account.table("signins"))]
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)
+
+
+def build_device_sign_in(config: Config) -> tuple[DeviceSignIn, TokenShelf]:
+    """For the command that signs a presence account in: who asks Entra, and where the token is kept."""
+    account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
+    account.prepare()
+    session = open_session(config.gateway)
+    device = DeviceSignIn(session, config.cloud, config.graph_client_id, config.home_tenant_id, clock.now)
+    return device, TokenShelf(account.table("signins"), SecretBox(config.secret_keys), clock.now)

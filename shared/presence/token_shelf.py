@@ -8,7 +8,7 @@ A row is worth a saved sign-in, never a poll: what cannot be read or written is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, TypeVar
@@ -19,12 +19,24 @@ from shared.errors import AppError, NotFound, Stale
 from shared.storage.keys import key
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Row, Table
+from shared.tenants.rotation import SealedRows
 
 T = TypeVar("T")
 
 ACCOUNTS: Final = "accounts"
+FIELD: Final = "token"
 # Longer than a sign-in takes; who claimed and died delays the others by this, while the old token still serves.
 CLAIM: Final = timedelta(seconds=30)
+
+
+def sealed_rows(table: Table) -> SealedRows:
+    """Where the tokens lie, for whoever seals them again."""
+
+    def rows() -> Iterator[Row]:
+        found = (table.get(row.partition, row.row) for row in table.partitions("0", "~"))
+        return (row for row in found if row is not None)
+
+    return SealedRows(table, rows, lambda row: _place(row.partition, row.row), FIELD)
 
 
 class TokenShelf:
@@ -84,14 +96,20 @@ class TokenShelf:
         return _or_none("read", lambda: self._table.get(partition, row))
 
     def _sealed(self, partition: str, row: str, plain: str, **values: str) -> Row:
-        return Row(partition, row, {"sealed": self._secrets.seal(plain, tenant=partition, field=row), **values})
+        sealed = self._secrets.seal(plain, tenant=_place(partition, row), field=FIELD)
+        return Row(partition, row, {"sealed": sealed, **values})
 
     def _opened(self, row: Row) -> str | None:
         try:
-            return self._secrets.open(row.text("sealed"), tenant=row.partition, field=row.row)
+            return self._secrets.open(row.text("sealed"), tenant=_place(row.partition, row.row), field=FIELD)
         except Unreadable as exc:
             log.warning("a kept token cannot be opened", why=exc.detail)
             return None
+
+
+def _place(partition: str, row: str) -> str:
+    """A token opens in the row it was sealed for and in no other."""
+    return f"{partition}|{row}"
 
 
 def fingerprint(configured: str | None) -> str:

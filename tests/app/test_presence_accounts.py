@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.app.stack import CONTOSO, HOME, AppStack, NewTenant
+from devhost.settings import storage_connection
+from tests.app.stack import CONTOSO, HOME, ROOT, AppStack, NewTenant
 from tests.app.test_presence import read, watched_user
 from tests.devhost.stack import eventually
 
@@ -128,3 +134,22 @@ def test_available_users_is_for_admins_routing_and_operators(stack: AppStack) ->
     assert stack.call("GET", path, token=stack.token(HOME, "Operator")).status_code == 200
     missing = tenant.call("GET", f"/api/tenants/{tenant.id}/services/nothing@contoso.example/available-users")
     assert (missing.status_code, missing.json()["code"]) == (404, "ServiceNotFound")
+
+
+def test_an_account_is_signed_in_once_by_hand_and_its_token_is_kept_sealed(stack: AppStack) -> None:
+    values = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+    values["MICROSOFT_CLOUD_GATEWAY"] = stack.simulator.removesuffix("/_simulator")
+    values["AzureWebJobsStorage"] = storage_connection(stack.storage_port)
+    values["PRESENCE_ACCOUNT_2_UPN"] = "by-hand@nimbus.example"  # the other tests' accounts keep their passwords
+    stack.control("POST", "accounts/by-hand@nimbus.example", {"tenantId": HOME, "mfa": True})
+    command = [sys.executable, "-m", "tools.presence_signin", "2"]
+    environ = {"PATH": os.environ["PATH"], **values}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as signing_in:
+        assert signing_in.stdout is not None
+        said = signing_in.stdout.readline() + signing_in.stdout.readline()
+        code = re.search(r"enter the code (\w+)", said)
+        assert code, said
+        stack.control("POST", f"devicecodes/{code[1]}", {"upn": "by-hand@nimbus.example"})
+        assert signing_in.wait(30) == 0
+    (row,) = [row for row in stack.table("signins") if "by-hand" in row["RowKey"]]
+    assert row["sealed"].startswith("v1.")
