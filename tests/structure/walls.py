@@ -80,6 +80,8 @@ WALLS: Final = (
 # Single modules that may do more, each with the reason.
 DOORS: Final = {
     "bench.admission": ("shared", "measures admission without HTTP around it, so it builds the actors itself"),
+    "bench.presence": ("shared", "polls without a host around it, so it builds the actors itself"),
+    "bench.bare_presence": ("shared", "the other ways to poll, with the same clients and storage"),
     "bench.cold_start": ("shared", "makes the tenant that the first call finds, without a running app"),
 }
 
