@@ -12,6 +12,7 @@ from shared.presence.availability import Member
 from shared.presence.consent import CALLBACK, GrantLink
 from shared.presence.health import PresenceHealth
 from shared.presence.views import Presence
+from shared.presence.watch_group import WatchGroup, WatchGroupWrite
 from shared.tenants.models import Page
 
 bp = func.Blueprint()
@@ -84,3 +85,22 @@ def get_grant_permission(call: web.Call) -> func.HttpResponse:
 def get_consent_callback(call: web.Call) -> func.HttpResponse:
     """Show an admin who comes back what the tenant has granted."""
     return call.html(consent_page.page(core().consents.came_back(call.query("state"))))
+
+
+@web.route(bp, "GET", _PATH + "/watch-group", roles=_ADMINS, answer=WatchGroup)
+def get_watch_group(call: web.Call) -> func.HttpResponse:
+    """Read which security group the user directory is kept in step with."""
+    return call.ok(core().watch_groups.read(call.tenant_id))
+
+
+@web.route(bp, "PUT", _PATH + "/watch-group", roles=_ADMINS, body=WatchGroupWrite, answer=WatchGroup)
+def put_watch_group(call: web.Call) -> func.HttpResponse:
+    """Keep the user directory in step with a security group, nightly and now."""
+    return call.ok(core().watch_groups.choose(call.tenant_id, call.body(WatchGroupWrite), call.caller))
+
+
+@web.route(bp, "DELETE", _PATH + "/watch-group", roles=_ADMINS, status=204)
+def delete_watch_group(call: web.Call) -> func.HttpResponse:
+    """Follow no group any more; the users it brought stay."""
+    core().watch_groups.forget(call.tenant_id, call.caller)
+    return call.nothing()

@@ -1,4 +1,4 @@
-"""One presence poll of one part of a tenant."""
+"""One presence poll of one part of a tenant, or one look at the group it watches."""
 
 from __future__ import annotations
 
@@ -14,4 +14,7 @@ bp = func.Blueprint()
 def poll_presence(message: func.QueueMessage) -> None:
     """Read the presence of the users of a tenant's part. A second delivery of the same beat does nothing."""
     asked = messages.read(message)
-    core().poller.poll(str(asked["tenantId"]), str(asked["tick"]), int(asked["part"]))
+    if asked.get("watchGroup"):
+        core().watch_groups.sync(str(asked["tenantId"]))
+    else:
+        core().poller.poll(str(asked["tenantId"]), str(asked["tick"]), int(asked["part"]))

@@ -13,6 +13,7 @@ from shared.clients.caller_tokens import CallerTokens
 from shared.clients.device_sign_in import DeviceSignIn
 from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
+from shared.clients.groups import GroupReader
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
@@ -54,6 +55,7 @@ from shared.presence.store import PresenceStore
 from shared.presence.token_shelf import TokenShelf
 from shared.presence.views import Presences
 from shared.presence.warnings import PresenceWarnings
+from shared.presence.watch_group import WatchGroups
 from shared.storage.account import QUEUES, StorageAccount
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
@@ -94,6 +96,7 @@ class Core:
     presence_health: HealthOfPresence
     account_page: AccountPage
     consents: Consents
+    watch_groups: WatchGroups
     outbound_addresses: tuple[str, ...]
     health: Health
     settings: TenantSettings
@@ -212,6 +215,14 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
             facts,
             reader,
             account_notes,
+            now,
+        ),
+        watch_groups=WatchGroups(
+            account.table("presence"),
+            tenants,
+            directory,
+            GroupReader(sign_ins, graph),
+            account.queue("presence-polls"),
             now,
         ),
         outbound_addresses=config.outbound_ip_addresses,

@@ -72,19 +72,24 @@ class Graph:
             yield from (row for row in rows if isinstance(row, dict))
 
     def raw_pages(self, token: str, path: str, **query: str) -> Iterator[dict[str, object]]:
-        """Whole pages, for who needs what stands beside the list. A next link elsewhere than at Graph is Broken."""
-        page = self.get(token, path, **query)
-        yield page
+        """Whole pages, for who needs what stands beside the list; raises like ``get``."""
+        return self._onwards(token, self.get(token, path, **query))
+
+    def follow_pages(self, token: str, link: str) -> Iterator[dict[str, object]]:
+        """The pages an opaque link of Graph's own leads to; raises like ``get``."""
+        return self._onwards(token, self._follow(token, link))
+
+    def _onwards(self, token: str, page: dict[str, object]) -> Iterator[dict[str, object]]:
         for _ in range(MOST_PAGES):
+            yield page
             link = page.get("@odata.nextLink")
             if link is None:
                 return
-            page = self.follow(token, link)
-            yield page
+            page = self._follow(token, link)
         raise Broken("Graph's list does not end")
 
-    def follow(self, token: str, link: object) -> dict[str, object]:
-        """What an opaque link of Graph's own leads to: the token goes nowhere else."""
+    def _follow(self, token: str, link: object) -> dict[str, object]:
+        """A link that leads elsewhere is Broken: the token goes to Graph and nowhere else."""
         if not isinstance(link, str) or not link.startswith(f"{self._root}/"):
             raise Broken("Graph gave a link that does not lead to Graph")
         return self._answer(token, "GET", link.removeprefix(self._root))

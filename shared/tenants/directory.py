@@ -213,6 +213,50 @@ class Directory:
         except Exists:
             return  # made again by somebody else meanwhile
 
+    # users whom a security group brought
+
+    def bring_user(self, tenant_id: str, group_id: str, user_id: str, wanted: UserWrite) -> bool:
+        """Add a user on behalf of a group; False if the user is there already, who then stays whose they are.
+
+        Raises Conflict (``UpnInUse``) when another user has the UPN.
+        """
+        if self._user(tenant_id, user_id) is not None:
+            return False
+        user = User(user_id=user_id, **dict(wanted))
+        after, claim = self._past(None, tenant_id, _USER + user_id)
+        row = write(None, tenant_id, _USER + user_id, user, after=after, licences="", from_group=group_id)
+        pointer = Insert(Row(tenant_id, _UPN + key(user.upn), {"user_id": user_id}))
+        try:
+            self._table.transact([row, *claim, pointer, _next_generation(tenant_id)])
+        except (Exists, Stale):
+            self._refuse_taken_upn(tenant_id, user)
+            return False
+        return True
+
+    def users_from(self, tenant_id: str, group_id: str) -> set[str]:
+        """Ids of the users whom a group brought and nobody has written since."""
+        rows = self._table.span(
+            tenant_id,
+            _USER,
+            prefix_end(_USER),
+            only="from_group eq @group",
+            parameters={"group": group_id},
+            select=["PartitionKey", "RowKey"],
+        )
+        return {row.row.removeprefix(_USER) for row in rows}
+
+    def remove_user_from(self, tenant_id: str, group_id: str, user_id: str) -> bool:
+        """Remove a user whom the group brought; False for any other."""
+        found = self._user(tenant_id, user_id)
+        if found is None or found.row.text("from_group") != group_id:
+            return False
+        pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
+        try:
+            self._table.transact([*farewell(found), Delete(pointer, "*"), _next_generation(tenant_id)])
+        except (Stale, NotFound):
+            return False  # written meanwhile: an admin's from now on
+        return True
+
     def _refuse_taken_upn(self, tenant_id: str, user: User) -> None:
         row = self._table.get(tenant_id, _UPN + key(user.upn))
         if row is not None and row.text("user_id") != user.user_id:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -153,3 +154,17 @@ def test_an_account_is_signed_in_once_by_hand_and_its_token_is_kept_sealed(stack
         assert signing_in.wait(30) == 0
     (row,) = [row for row in stack.table("signins") if "by-hand" in row["RowKey"]]
     assert row["sealed"].startswith("v1.")
+
+
+def test_a_watched_group_brings_its_members(stack: AppStack) -> None:
+    tenant = stack.new_tenant()
+    path, group, user = presence_path(tenant, "watch-group"), str(uuid.uuid4()), str(uuid.uuid4())
+    assert tenant.call("GET", path).json()["code"] == "WatchGroupNotFound"
+    assert tenant.call("PUT", path, {"groupId": "sales"}).status_code == 422
+    grants = [{"clientId": CLIENT, "roles": ["GroupMember.Read.All", "User.Read.All"]}]
+    groups = [{"id": group, "members": [user]}]
+    stack.control("PUT", f"tenants/{tenant.id}", directory(tenant, user, groups=groups, grants=grants))
+    assert tenant.call("PUT", path, {"groupId": group}).status_code == 200
+    eventually(lambda: tenant.call("GET", path).json()["brought"] == 1, "the member is brought")
+    assert tenant.call("GET", f"/api/tenants/{tenant.id}/users/{user}").status_code == 200
+    assert tenant.call("DELETE", path).status_code == 204

@@ -94,10 +94,17 @@ QUEUED = {
         f"keep_poison_of_{name.replace('-', '_')}": json.dumps({"tenantId": STAYING, "poison": name}) for name in QUEUES
     },
     "visit_outbound": json.dumps({"kind": "task", "tenantId": STAYING, "subject": "nobody@contoso.example"}),
-    "poll_presence": json.dumps({"tenantId": STAYING, "tick": TICK}),
+    "poll_presence": json.dumps({"tenantId": STAYING, "tick": TICK, "part": 0}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
-TIMED = ("call_appointments", "plan_presence_polls", "resume_offboardings", "sweep_acs_leftovers", "tidy_journal")
+TIMED = (
+    "call_appointments",
+    "plan_presence_polls",
+    "plan_watch_groups",
+    "resume_offboardings",
+    "sweep_acs_leftovers",
+    "tidy_journal",
+)
 
 
 def trunk_of(account: StorageAccount) -> Trunk:
