@@ -99,6 +99,8 @@ class Poller:
     def _leased(self, tenant_id: str, tick: str, number: int) -> Part | None:
         part = self._store.part(tenant_id, number)
         state, now = part.state, self._clock()
+        if number >= max(part.roster.parts, 1):
+            return None  # the tenant has become smaller
         if state.tick >= tick or (state.lease_until is not None and state.lease_until > now):
             return None
         try:

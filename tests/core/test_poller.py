@@ -15,7 +15,7 @@ from shared.errors import AppError, Broken, Denied, StorageDown, Throttled, Unre
 from shared.presence.accounts import Accounts
 from shared.presence.blocks import IDS_PER_BLOCK
 from shared.presence.poller import LEASE, Poller, moment
-from shared.presence.store import PresenceStore
+from shared.presence.store import BLOCKS_PER_PART, PresenceStore
 from shared.presence.views import Presence
 from shared.retry import Sleep
 from shared.storage.account import StorageAccount
@@ -286,6 +286,99 @@ def test_1400_users_are_read_in_three_calls(world: World) -> None:
     assert sorted(world.reader.asked) == [("account1", 100), ("account1", 650), ("account1", 650)]
     for number in (0, 649, 650, 1299, 1300, 1399):
         assert seen(world, user(number)).state == "Away"
+
+
+def parts_asked(connection: str, world: World) -> list[int]:
+    """Parts of the tenant that a poll of the first part has asked for."""
+    queue = QueueClient.from_connection_string(connection, "presence-polls")
+    asked = [json.loads(base64.b64decode(message.content)) for message in queue.receive_messages()]
+    return [message["part"] for message in asked if message["tenantId"] == world.tenant_id]
+
+
+def test_a_large_tenant_is_polled_in_parts_each_with_a_lease_of_its_own(world: World, connection: str) -> None:
+    QueueClient.from_connection_string(connection, "presence-polls").clear_messages()
+    crowd = BLOCKS_PER_PART * IDS_PER_BLOCK + 1
+    world.directory = _Crowd(crowd)  # type: ignore[assignment]
+    world.reader.says = {user(number): Row(user(number), "Away", "Away") for number in range(crowd)}
+    world.poller = poller(world)
+    assert tick(world)
+    assert parts_asked(connection, world) == [1]
+    assert seen(world, user(crowd - 1)).stale, "the first part has read its own users only"
+    now = to_wire(world.clock())
+    assert world.poller.poll(world.tenant_id, now, 1)
+    assert not world.poller.poll(world.tenant_id, now, 1)
+    assert (seen(world, user(crowd - 1)).state, seen(world, user(0)).state) == ("Away", "Away")
+    assert [size for _, size in world.reader.asked].count(1) == 1
+    first, second = world.presence.states(world.tenant_id)
+    assert (first.figures.users, second.figures.users) == (crowd - 1, 1)
+
+
+def test_a_part_that_is_no_more_is_not_polled(world: World) -> None:
+    assert tick(world)
+    assert not world.poller.poll(world.tenant_id, to_wire(world.clock()), 1)
+    assert world.account.table("presence").get(world.tenant_id, "part:001:state") is None
+
+
+def test_blocks_that_could_be_read_are_kept_when_others_could_not(world: World) -> None:
+    crowd = 3 * IDS_PER_BLOCK
+    world.directory = _Crowd(crowd)  # type: ignore[assignment]
+    world.reader.says = {user(number): Row(user(number), "Away", "Away") for number in range(crowd)}
+
+    def slow_down_at_the_last() -> None:
+        if len(world.reader.asked) == 3:
+            world.reader.fails["account1"] = Throttled("slow down", retry_after=60)
+
+    world.reader.meanwhile = slow_down_at_the_last
+    world.poller = poller(world)
+    assert tick(world)
+    stale = [seen(world, user(number)).stale for number in (0, IDS_PER_BLOCK, 2 * IDS_PER_BLOCK)]
+    assert sorted(stale) == [False, False, True]
+    assert accounts(world).account1.well
+    assert world.presence.states(world.tenant_id)[0].figures.throttles == 1
+
+
+def test_a_refusal_in_the_middle_lets_account_2_read_the_rest_in_the_same_poll(world: World) -> None:
+    crowd = 3 * IDS_PER_BLOCK
+    world.directory = _Crowd(crowd)  # type: ignore[assignment]
+    world.reader.says = {user(number): Row(user(number), "Away", "Away") for number in range(crowd)}
+
+    def refuse_after_the_first() -> None:
+        if len(world.reader.asked) == 2:
+            world.reader.fails["account1"] = NO_MFA
+
+    world.reader.meanwhile = refuse_after_the_first
+    world.poller = poller(world)
+    assert tick(world)
+    assert not any(seen(world, user(number)).stale for number in (0, IDS_PER_BLOCK, crowd - 1))
+    assert {seen(world, user(number)).source for number in (0, IDS_PER_BLOCK, crowd - 1)} == {"account1", "account2"}
+    assert accounts(world).account1.code == "MfaRequired"
+
+
+def test_a_kept_reading_keeps_its_source_when_another_reads_the_block(world: World) -> None:
+    world.set(presenceTracking={"trackOverGuestAccounts": False})
+    assert tick(world)
+    assert (seen(world, BEN).state, seen(world, BEN).source) == ("Busy", "application")
+    world.set(presenceTracking={"trackOverGuestAccounts": True})
+    del world.reader.says[BEN]
+    assert tick(world)
+    assert (seen(world, ANA).source, seen(world, BEN).source) == ("account1", "application")
+    assert seen(world, BEN).state == "Busy", "what the application read stays simplified"
+
+
+def test_a_page_of_presence_reads_only_the_blocks_it_shows(world: World) -> None:
+    crowd = 2 * IDS_PER_BLOCK
+    world.directory = _Crowd(crowd)  # type: ignore[assignment]
+    world.poller = poller(world)
+    world.reader.says = {user(number): Row(user(number), "Away", "Away") for number in range(crowd)}
+    assert tick(world)
+    ids, continuation = [], None
+    while True:
+        page = world.presences.page(world.tenant_id, top=400, continuation=continuation)
+        ids += [presence.user_id for presence in page.items]
+        continuation = page.continuation
+        if continuation is None:
+            break
+    assert ids == [user(number) for number in range(crowd)]
 
 
 class _Crowd:
