@@ -38,8 +38,8 @@ class PresenceReader:
             return self._read_once(tenant_id, source, user_ids, fresh=True)
 
     def user_id(self, tenant_id: str, source: Source, upn: str) -> str | None:
-        """The id of a user of the tenant's own directory, None if there is none; raises like ``read``."""
-        token = self._token(tenant_id, source, fresh=False)
+        """The id of a user of the tenant's own directory, None without one; signs in anew, raises like ``read``."""
+        token = self._token(tenant_id, source, fresh=True)
         try:
             found = self._graph.get(token, f"/v1.0/users/{quote(upn, safe='@')}", **{"$select": "id"}).get("id")
         except Absent:

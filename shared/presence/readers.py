@@ -69,10 +69,11 @@ class Readers:
             if isinstance(error, Throttled):
                 log.warning("presence is throttled", tenant=tenant_id, source=source, why=error.detail)
                 break
-            if error is not None:
+            code, reason = fault_of(error) if error else ("", "")
+            if error and (source == "application" or accounts.health(source).code != code):
                 log.info("presence could not be read", tenant=tenant_id, source=source, why=error.detail)
             if source != "application":
-                outcome.notes.append(Note(source, *fault_of(error)) if error else Note(source))
+                outcome.notes.append(Note(source, code, reason))
         return outcome
 
     def _read_as(
