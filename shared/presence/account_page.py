@@ -22,11 +22,10 @@ from shared.wire import Upn, Wire
 GuestStatus = Literal["Accepted", "Pending", "NotInvited", "Unknown"]
 
 
-class AccountRow(Wire):
+class Fares(Wire):
     """``ok`` is false with a ``code`` and what to do; ``reason`` is Microsoft's own word for it, as it came.
 
-    ``since``: when that last changed; ``next_try``: when a failed account is tried again. ``guest``: what the
-    tenant's directory says of the account.
+    ``since``: when that last changed; ``next_try``: when a failed account is tried again.
     """
 
     account: Account
@@ -38,21 +37,17 @@ class AccountRow(Wire):
     remedy: str | None
     since: str | None
     next_try: str | None
+
+
+class AccountRow(Fares):
+    """``guest``: what the tenant's directory says of the account."""
+
     guest: GuestStatus
 
 
-class Trial(Wire):
+class Trial(Fares):
     """What one account read of one user just now; ``duration_ms`` with the sign-in."""
 
-    account: Account
-    upn: str
-    ok: bool
-    active: bool
-    code: str | None
-    reason: str | None
-    remedy: str | None
-    since: str | None
-    next_try: str | None
     state: State | None
     availability: str | None
     activity: str | None
