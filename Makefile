@@ -2,16 +2,18 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types format bench clean
+.PHONY: help setup run test lint types format bench presence-signin clean
 
 # The first Python of the versions this runs on; PYTHON=... chooses another one.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,\
 	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
+ACCOUNT ?= 1
+SETTINGS ?= $(firstword $(wildcard local.settings.json) local.settings.json.example)
 
 help: ## Print this list
 	@echo "Nimbus Extensions. Targets:"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.ready node_modules/.ready ## Install what local runs and tests need into .venv and node_modules
 
@@ -35,8 +37,11 @@ format: setup ## Put all Python files into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## Measure cold start, admission and calls; prints a table, ratios first
+bench: setup ## Measure cold start, admission, calls and presence polls; prints tables, ratios first
 	@env -u CONTAINER_NAME $(BIN)/python -m bench
+
+presence-signin: setup ## Sign presence account ACCOUNT=1 or 2 in with a device code (SETTINGS=file of app settings)
+	@$(BIN)/python -m tools.presence_signin $(ACCOUNT) --settings $(SETTINGS)
 
 clean: ## Remove what setup, runs and tests left here
 	@rm -rf .venv node_modules .local .pytest_cache .mypy_cache .ruff_cache .hypothesis

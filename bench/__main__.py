@@ -1,4 +1,4 @@
-"""`python -m bench`: cold start, admission and HTTP calls, ratios first. Exit code 1 if one of them gave up.
+"""`python -m bench`: cold start, admission, calls and presence polls, ratios first. Exit code 1 if one of them gave up.
 
 `--quick` takes fewer and shorter rounds, enough to see that everything works; its figures prove nothing.
 """
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bench import admission, calls, cold_start, sessions
+from bench import admission, calls, cold_start, presence, sessions
 from bench.rounds import Spread, say
 from bench.stack import stack
 from devhost.errors import CannotStart
@@ -20,22 +20,30 @@ from devhost.errors import CannotStart
 
 def main() -> int:
     """0 when every admission and call got its answer, 2 with one sentence on stderr if the stack cannot start."""
-    parser = argparse.ArgumentParser(prog="bench", description="Measures cold start, admission and HTTP calls.")
+    parser = argparse.ArgumentParser(
+        prog="bench", description="Measures cold start, admission, HTTP calls and presence polls."
+    )
     parser.add_argument("--quick", action="store_true", help="under 30 s; to see that it works, not for figures")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", choices=("presence",), help="just that part")
+    arguments = parser.parse_args()
+    quick = arguments.quick
     began = time.monotonic()
     try:
+        if arguments.only:
+            return _presence_alone(quick)
         with stack() as around:
             if quick:
                 starts = cold_start.measure(around, rounds=1, warm_ups=0, runs=1)
                 comparisons = admission.measure(around.connection, admission.A_FEW, rounds=1, length=0.3)
                 called = calls.measure(around, rounds=1, length=0.3, counting=0.3)
                 started = sessions.measure(around, rounds=1, length=0.3)
+                polled = presence.measure(around, presence.A_FEW, rounds=1)
             else:
                 starts = cold_start.measure(around, rounds=5, warm_ups=1, runs=3)
                 comparisons = admission.measure(around.connection, admission.SCENARIOS, rounds=5, length=1.0)
                 called = calls.measure(around, rounds=5, length=1.0, counting=6.0)
                 started = sessions.measure(around, rounds=5, length=1.0)
+                polled = presence.measure(around, rounds=3)
     except CannotStart as reason:
         say(f"bench: {reason}")
         return 2
@@ -52,11 +60,20 @@ def main() -> int:
                 *_calls(called),
                 "",
                 *_sessions(started),
+                "",
+                *presence.report(polled),
             ]
         )
     )
     gave_up = called.give_ups or any(one.ours.give_ups for one in started)
     return 1 if gave_up or any(one.ours.give_ups + one.bare.give_ups for one in comparisons) else 0
+
+
+def _presence_alone(quick: bool) -> int:
+    with stack() as around:
+        polled = presence.measure(around, presence.A_FEW, rounds=1) if quick else presence.measure(around, rounds=3)
+    print("\n".join([*_machine(), "", *presence.report(polled)]))
+    return 0
 
 
 def _machine() -> Iterator[str]:

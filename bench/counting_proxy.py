@@ -1,4 +1,4 @@
-"""Stands in front of Azurite's tables, forwards every request as it is and counts it under its table's name."""
+"""Stands in front of Azurite's tables or queues, and counts each request under the name of its table or queue."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Final
 
 import requests
 
-_TABLE: Final = re.compile(r"/[^/]+/([A-Za-z0-9]+)")
+_NAME: Final = re.compile(r"/[^/]+/([A-Za-z0-9-]+)")
 _OF_ONE_HOP: Final = ("connection", "transfer-encoding", "content-length", "keep-alive")
 _TIMEOUT: Final = 30  # seconds
 
 
 @dataclass(slots=True)
 class CountingProxy:
-    """``url`` is where it answers, ``connection`` the given connection string with its tables behind that."""
+    """``url`` is where it answers, ``connection`` the connection string with its tables or queues behind it."""
 
     url: str
     connection: str
@@ -28,23 +28,23 @@ class CountingProxy:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self) -> Counter[str]:
-        """HTTP requests by table since the last look; ``$batch`` and the like count as "other"."""
+        """HTTP requests by name since the last look; ``$batch`` and the like count as "other"."""
         with self._lock:
             taken, self._counts = self._counts, Counter()
         return taken
 
     def note(self, path: str) -> None:
-        found = _TABLE.match(path)
+        found = _NAME.match(path)
         with self._lock:
             self._counts[found[1] if found else "other"] += 1
 
 
 @contextmanager
-def counting_proxy(connection: str) -> Iterator[CountingProxy]:
-    """On a free port of loopback, for the tables of that connection string."""
-    found = re.search(r"TableEndpoint=(http://[^/;]+)", connection)
+def counting_proxy(connection: str, endpoint: str = "TableEndpoint") -> Iterator[CountingProxy]:
+    """On a free port of loopback, for the tables (or ``QueueEndpoint``: the queues) of that connection string."""
+    found = re.search(rf"{endpoint}=(http://[^/;]+)", connection)
     if found is None:
-        raise RuntimeError("the connection string names no table endpoint")
+        raise RuntimeError(f"the connection string names no {endpoint}")
     target = found[1]
     local = threading.local()
 

@@ -1,4 +1,4 @@
-"""One presence poll of one tenant."""
+"""One presence poll of one part of a tenant, or one look at the group it watches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ bp = func.Blueprint()
 
 @bp.queue_trigger(arg_name="message", queue_name="presence-polls", connection="AzureWebJobsStorage")
 def poll_presence(message: func.QueueMessage) -> None:
-    """Read the presence of all users of a tenant. A second delivery of the same beat does nothing."""
+    """Read the presence of the users of a tenant's part. A second delivery of the same beat does nothing."""
     asked = messages.read(message)
-    core().poller.poll(str(asked["tenantId"]), str(asked["tick"]))
+    if asked.get("watchGroup"):
+        core().watch_groups.sync(str(asked["tenantId"]))
+    else:
+        core().poller.poll(str(asked["tenantId"]), str(asked["tick"]), int(asked["part"]))

@@ -11,15 +11,18 @@ from shared.callers import Callers
 from shared.clients.acs import AcsIdentities
 from shared.clients.admin_sign_in import AdminSignIn
 from shared.clients.caller_tokens import CallerTokens
+from shared.clients.device_sign_in import DeviceSignIn
 from shared.clients.gateway import open_session
 from shared.clients.granted import GrantedReader
 from shared.clients.grants import Grants
 from shared.clients.graph import Graph
+from shared.clients.groups import GroupReader
 from shared.clients.meetings import OnlineMeetings
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
+from shared.clients.tenant_facts import TenantFacts
 from shared.clients.webhook import CallbackSender
 from shared.clock import Clock
 from shared.config import Config
@@ -63,11 +66,18 @@ from shared.permissions.checks import PermissionChecks
 from shared.permissions.consent import ConsentLinks
 from shared.permissions.provisioning import Provisioning
 from shared.poison import Poison
+from shared.presence import token_shelf
+from shared.presence.account_notes import AccountNotes
+from shared.presence.account_page import AccountPage
 from shared.presence.availability import Availability
+from shared.presence.consent import Consents
+from shared.presence.health import HealthOfPresence
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
+from shared.presence.token_shelf import TokenShelf
 from shared.presence.views import Presences
 from shared.presence.warnings import PresenceWarnings
+from shared.presence.watch_group import WatchGroups
 from shared.storage.account import QUEUES, StorageAccount
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
@@ -109,6 +119,11 @@ class Core:
     poller: Poller
     presences: Presences
     availability: Availability
+    presence_health: HealthOfPresence
+    account_page: AccountPage
+    consents: Consents
+    watch_groups: WatchGroups
+    outbound_addresses: tuple[str, ...]
     health: Health
     settings: TenantSettings
     widget_keys: WidgetKeys
@@ -169,13 +184,14 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     # Short, so that two accounts fit into the lease of a poll, see presence/poller.py.
     session = open_session(config.gateway, connect_timeout=2.0, read_timeout=4.0)
     keys = SigningKeys(session, config.cloud, now)
-    sign_ins = SignIns(session, config.cloud, config.graph_client_id, config.graph_client_secret, now)
     journal = account.table("journal")
     outbound = OutboundStore(account.table("outbound"))
     presence = PresenceStore(account.table("presence"))
 
     trunk = open_trunk(account, config.secret_keys, now, outbound)
     tenants, directory, widget_keys = trunk.tenants, trunk.directory, trunk.widget_keys
+    shelf = TokenShelf(account.table("signins"), trunk.secrets, now)
+    sign_ins = SignIns(session, config.cloud, config.graph_client_id, config.graph_client_secret, now, shelf)
     warners = [filter_warnings, PresenceWarnings(presence).warnings]
     settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, config.cloud.acs_suffixes, warners, now)
     refusals = Refusals(journal, now)
@@ -187,6 +203,11 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     batches = Batches(journal, queues["outbound-requests"], agenda, now)
     agents = Agents(account.table("outbound"))
     presences = Presences(presence, directory, now, config.presence_interval)
+    presence_health = HealthOfPresence(presence, now, config.presence_interval)
+    graph = Graph(session, config.cloud)
+    reader = PresenceReader(sign_ins, graph, config.presence_accounts)
+    facts = TenantFacts(sign_ins, graph, config.graph_client_id, config.presence_accounts)
+    account_notes = AccountNotes(presence, now)
     hooks, hook_outbox = HookStore(account.table("outbound"), trunk.secrets), HookOutbox(account.table("outbound"))
     hosts = config.webhook_allowed_hosts
     webhooks = Webhooks(hooks, hook_outbox, directory, agenda, hosts, now)
@@ -198,7 +219,6 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     ends = SessionEnds(account.table("system"), held_sessions, trunk.secrets, identities, now)
     start = SessionStart(settings, config.cloud.acs_suffixes, identities, meetings, ends, now)
     exchanges = OnBehalfOf(session, config.cloud, config.api_client_id, config.api_client_secret, now)
-    reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     permissions = PermissionChecks(
         GrantedReader(sign_ins, Grants(session, config.cloud, now), config.presence_accounts, config.graph_client_id),
         trunk.heads,
@@ -214,7 +234,10 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         directory=directory,
         offboarding=Offboarding(
             tenants,
-            [account.table(name) for name in ("directory", "outbound", "journal", "presence", "sessions", "contacts")],
+            [
+                account.table(name)
+                for name in ("directory", "outbound", "journal", "presence", "signins", "sessions", "contacts")
+            ],
             now,
         ),
         scheduler=scheduler,
@@ -233,8 +256,32 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         webhooks=webhooks,
         deliveries=Deliveries(hooks, hook_outbox, directory, agenda, sender, trail, hosts, now),
         public_base_url=config.public_base_url,
-        poller=Poller(presence, tenants, directory, reader, account.queue("presence-polls"), now),
+        poller=Poller(
+            presence, tenants, directory, reader, account.queue("presence-polls"), config.presence_interval, now
+        ),
         presences=presences,
+        presence_health=presence_health,
+        account_page=AccountPage(presence, directory, reader, facts, account_notes),
+        consents=Consents(
+            config.cloud,
+            config.graph_client_id,
+            config.public_base_url,
+            trunk.secrets,
+            tenants,
+            facts,
+            reader,
+            account_notes,
+            now,
+        ),
+        watch_groups=WatchGroups(
+            account.table("presence"),
+            tenants,
+            directory,
+            GroupReader(sign_ins, graph),
+            account.queue("presence-polls"),
+            now,
+        ),
+        outbound_addresses=config.outbound_ip_addresses,
         availability=Availability(presences, directory, held=agents.holders),
         settings=settings,
         widget_keys=widget_keys,
@@ -255,7 +302,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         ),
         acs_checks=AcsChecks(identities, account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
-        overview=Overview(settings, directory, outbound, presence, permissions),
+        overview=Overview(settings, directory, outbound, presence_health, permissions),
         continuations=Continuations(trunk.secrets),
         poison=poison,
         tidy=Tidy(journal, now),
@@ -289,6 +336,7 @@ def build_rotation(config: Config) -> Rotation:
         hook_store.sealed_rows(account.table("outbound"), trunk.tenants.ids),
         session_ends.sealed_rows(account.table("system")),
         session_store.sealed_rows(account.table("sessions")),
+        token_shelf.sealed_rows(account.table("signins")),
     ]
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)
 
@@ -313,3 +361,12 @@ def build_provisioner(config: Config) -> Provisioner:
         AdminSignIn(session, config.cloud, clock.now),
         Provisioning(Grants(session, config.cloud), config.component_client_ids),
     )
+
+
+def build_device_sign_in(config: Config) -> tuple[DeviceSignIn, TokenShelf]:
+    """For the command that signs a presence account in: who asks Entra, and where the token is kept."""
+    account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
+    account.prepare()
+    session = open_session(config.gateway)
+    device = DeviceSignIn(session, config.cloud, config.graph_client_id, config.home_tenant_id, clock.now)
+    return device, TokenShelf(account.table("signins"), SecretBox(config.secret_keys), clock.now)

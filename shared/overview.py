@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from shared.outbound.store import OutboundStore
 from shared.permissions.checks import PermissionChecks
-from shared.presence.store import PollState, PresenceStore
+from shared.presence.health import HealthOfPresence, PresenceHealth
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
 from shared.tenants.tenant_settings import TenantSettings
@@ -26,7 +26,7 @@ class Overview:
         settings: TenantSettings,
         directory: Directory,
         outbound: OutboundStore,
-        presence: PresenceStore,
+        presence: HealthOfPresence,
         permissions: PermissionChecks,
     ) -> None:
         self._settings = settings
@@ -38,16 +38,16 @@ class Overview:
     def of(self, head: Head) -> dict[str, Any]:
         """JSON-ready: ``sections, presence, outbound, permissions, recentChanges, recommendations``."""
         services = self._directory.services(head.tenant_id, top=MOST_SERVICES_READ).items
-        state = self._presence.state(head.tenant_id)
+        health = self._presence.of(head)
         effects = self._settings.effects(head, head.settings.value)
         recent = self._settings.history(head.tenant_id, top=RECENT, continuation=None, section=None, by=None)
         return {
             "sections": {n: {"effective": e.effective, "because": list(e.because)} for n, e in effects.items()},
-            "presence": _presence(head, state),
+            "presence": _presence(health),
             "outbound": self._top_services(head, services),
             "permissions": self._permissions.last(head),
             "recentChanges": recent.items,
-            "recommendations": _recommendations(head, state, services),
+            "recommendations": _recommendations(health, services),
         }
 
     def _top_services(self, head: Head, services: list[Service]) -> list[dict[str, Any]]:
@@ -71,21 +71,16 @@ class Overview:
         return sorted(rows, key=lambda row: int(str(row["free"])))[:TOP_SERVICES]
 
 
-def _presence(head: Head, state: PollState) -> dict[str, Any]:
-    return {
-        "tracking": head.settings.value.presence_tracking.track_over_guest_accounts,
-        "lastPollAt": state.polled_at or None,
-        "degraded": state.accounts.degraded,
-    }
+def _presence(health: PresenceHealth) -> dict[str, Any]:
+    return {"tracking": health.tracking, "lastPollAt": health.last_poll_at, "degraded": health.degraded}
 
 
-def _recommendations(head: Head, state: PollState, services: list[Service]) -> list[dict[str, Any]]:
+def _recommendations(health: PresenceHealth, services: list[Service]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    tracking = head.settings.value.presence_tracking.track_over_guest_accounts
-    if tracking and state.accounts.degraded:
+    if health.degraded:
         message = "Neither presence account can read your tenant, so agents will show as Unknown. Test the accounts."
         found.append({"code": "PresenceDegraded", "message": message})
-    if tracking and state.accounts.account1.well and state.accounts.account1.since is not None:
+    if health.works:
         # The product's pages advise it once calls can be told from being busy.
         message = "Calls can be told from being busy now, so let the service distribute while busy."
         found += [

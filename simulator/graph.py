@@ -52,6 +52,8 @@ def _route(cloud: Cloud, call: Call, reader: Reader, parts: list[str]) -> Reply:
             return graph_meetings.make_meeting(cloud, call, reader, parts[1])
         case "GET" | "DELETE", ["users", _, "onlinemeetings", _]:
             return graph_meetings.one_meeting(cloud, call, reader, parts[1], parts[3])
+        case "GET", ["groups", "delta"]:
+            return graph_groups.delta(cloud, call, reader)
         case "GET", ["groups", _, "members" | "transitivemembers", *_]:
             return graph_groups.list_members(call, reader, parts[1])
         case "GET", [head, *_] if head.startswith(("serviceprincipals", "oauth2permissiongrants")):

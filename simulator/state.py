@@ -192,6 +192,8 @@ class Cloud:
         self.acs = {resource.host: resource for resource in _first_acs()}
         self.codes: dict[str, dict[str, Any]] = {}
         self.device_codes: dict[str, dict[str, Any]] = {}
+        #: Group and members at the moment a delta link was given, by its token.
+        self.group_deltas: dict[str, tuple[str, frozenset[str]]] = {}
         self.meetings: dict[str, dict[str, Any]] = {}
         self.journal = Journal()
         self.faults = Faults()

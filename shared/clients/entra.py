@@ -41,11 +41,12 @@ _PASSING_WORDS: Final = ("temporarily_unavailable", "server_error")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, when to get the next one, and the refresh token that came with it."""
+    """An access token, when to get the next one, the refresh token and the scopes that came with it."""
 
     value: str = field(repr=False)
     renew_at: datetime
     refresh_token: str | None = field(repr=False)
+    scopes: frozenset[str] = frozenset()
 
 
 class EntraHttp:
@@ -98,7 +99,13 @@ def token_in(answer: object, who: str, now: datetime) -> Token:
         raise Broken(f"Entra answered {who} without an access token")
     seconds = int(life) if isinstance(life, int) or (isinstance(life, str) and re.fullmatch("[0-9]{1,6}", life)) else 0
     renew_at = now + timedelta(seconds=min(max(seconds, 0), LONGEST_LIFE)) - RENEW_BEFORE
-    return Token(value, renew_at, refresh if isinstance(refresh, str) and refresh else None)
+    return Token(value, renew_at, refresh if isinstance(refresh, str) and refresh else None, _scopes(answer))
+
+
+def _scopes(answer: dict[str, Any]) -> frozenset[str]:
+    """The delegated permissions granted, without the resource they belong to."""
+    said = answer.get("scope")
+    return frozenset(scope.rpartition("/")[2] for scope in said.split()) if isinstance(said, str) else frozenset()
 
 
 def refusal(answer: dict[str, Any], who: str) -> Upstream:

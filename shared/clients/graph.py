@@ -1,8 +1,8 @@
-"""Microsoft Graph, as far as presence needs it."""
+"""Microsoft Graph: its answers as values, its refusals as our errors."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -15,10 +15,15 @@ from shared.clouds import Cloud
 from shared.errors import Broken, Denied, Throttled, Unreachable
 
 MOST_IDS: Final = 650  # Graph's limit for getPresencesByUserId
+MOST_PAGES: Final = 2000  # of at most 999 rows each
 
 
 class TokenRefused(Denied):
     """401: not this token. A new one may do."""
+
+
+class Absent(Broken):
+    """404: what was asked for is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,50 @@ class Graph:
         asked = {user_id.lower() for user_id in user_ids}
         return [reading for row in rows if (reading := _reading(row, asked))]
 
-    def _answer(self, token: str, method: str, path: str, body: object) -> dict[str, object]:
+    def get(self, token: str, path: str, **query: str) -> dict[str, object]:
+        """The JSON object at a path such as ``/v1.0/users``. Raises Absent for a 404, else like ``presences``."""
+        return self._answer(token, "GET", path, query=query)
+
+    def pages(self, token: str, path: str, **query: str) -> Iterator[dict[str, object]]:
+        """The objects of a list, over as many pages as it takes; raises like ``get``."""
+        for page in self.raw_pages(token, path, **query):
+            rows = page.get("value")
+            if not isinstance(rows, list):
+                raise Broken("Graph answered without a list")
+            yield from (row for row in rows if isinstance(row, dict))
+
+    def raw_pages(self, token: str, path: str, **query: str) -> Iterator[dict[str, object]]:
+        """Whole pages, for who needs what stands beside the list; raises like ``get``."""
+        return self._onwards(token, self.get(token, path, **query))
+
+    def follow_pages(self, token: str, link: str) -> Iterator[dict[str, object]]:
+        """The pages an opaque link of Graph's own leads to; raises like ``get``."""
+        return self._onwards(token, self._follow(token, link))
+
+    def _onwards(self, token: str, page: dict[str, object]) -> Iterator[dict[str, object]]:
+        for _ in range(MOST_PAGES):
+            yield page
+            link = page.get("@odata.nextLink")
+            if link is None:
+                return
+            page = self._follow(token, link)
+        raise Broken("Graph's list does not end")
+
+    def _follow(self, token: str, link: object) -> dict[str, object]:
+        """A link that leads elsewhere is Broken: the token goes to Graph and nowhere else."""
+        if not isinstance(link, str) or not link.startswith(f"{self._root}/"):
+            raise Broken("Graph gave a link that does not lead to Graph")
+        return self._answer(token, "GET", link.removeprefix(self._root))
+
+    def _answer(
+        self, token: str, method: str, path: str, body: object = None, *, query: Mapping[str, str] | None = None
+    ) -> dict[str, object]:
         """The JSON object Graph answers with; every other answer as the error it is."""
         with reaching("Graph"):
             response = self._session.request(
-                method, self._root + path, json=body, headers={"Authorization": f"Bearer {token}"}
+                method, self._root + path, json=body, params=query, headers={"Authorization": f"Bearer {token}"}
             )
-        whom = f"Graph ({path.rpartition('/')[2]})"
+        whom = f"Graph ({path.partition('?')[0].rpartition('/')[2][:64]})"
         match response.status_code:
             case 200 | 201:
                 return json_of(response, whom)
@@ -68,6 +110,8 @@ class Graph:
                 raise TokenRefused(f"{whom} does not accept the token", reason=_reason(response))
             case 403:
                 raise Denied(f"{whom} refuses: {_reason(response)}", reason=_reason(response))
+            case 404:
+                raise Absent(f"{whom} answered 404")
             case 429:
                 raise Throttled(f"{whom} answered 429", retry_after=pause_of(response, self._clock))
             case 503 | 504 as status:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
+from urllib.parse import quote
 
-from shared.clients.graph import Graph, PresenceReading, TokenRefused
+from shared.clients.graph import Absent, Graph, PresenceReading, TokenRefused
 from shared.clients.sign_in import SignIns
 from shared.config import PresenceAccount
 from shared.errors import Denied
@@ -35,6 +36,21 @@ class PresenceReader:
             return self._read_once(tenant_id, source, user_ids, fresh=fresh)
         except TokenRefused:
             return self._read_once(tenant_id, source, user_ids, fresh=True)
+
+    def user_id(self, tenant_id: str, source: Source, upn: str) -> str | None:
+        """The id of a user of the tenant's own directory, None without one; signs in anew, raises like ``read``."""
+        token = self._token(tenant_id, source, fresh=True)
+        try:
+            found = self._graph.get(token, f"/v1.0/users/{quote(upn, safe='@')}", **{"$select": "id"}).get("id")
+        except Absent:
+            return None
+        return found.lower() if isinstance(found, str) else None
+
+    def forget(self, tenant_id: str) -> None:
+        """Sign in anew from now on: what the tenant grants has changed."""
+        for account in self._accounts.values():
+            self._sign_ins.forget(tenant_id, account.upn)
+        self._sign_ins.forget(tenant_id, None)
 
     def _read_once(
         self, tenant_id: str, source: Source, user_ids: Sequence[str], *, fresh: bool

@@ -6,6 +6,7 @@ from 30 seconds to 15 minutes, so a lasting fault costs one failed sign-in per q
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -15,22 +16,40 @@ from shared.clock import from_wire, to_wire
 Account = Literal["account1", "account2"]
 Source = Literal["account1", "account2", "application"]
 
+ACCOUNTS: Final[tuple[Account, Account]] = ("account1", "account2")
 FIRST_PAUSE: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How one account fares. ``code`` says why it does not work; ``since`` is when that last changed."""
+    """How one account fares. ``code`` says why it does not work; ``since`` is when that last changed.
+
+    ``reason`` is what the far side itself called it, such as AADSTS50076.
+    """
 
     code: str = ""
     since: datetime | None = None
     failures: int = 0
     retry_at: datetime | None = None
+    reason: str = ""
 
     @property
     def well(self) -> bool:
         return not self.code
+
+    @property
+    def tried(self) -> bool:
+        return self.since is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What one use of an account showed; an empty ``code`` means that it worked."""
+
+    account: Account
+    code: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +84,41 @@ def _is_due(health: Health, now: datetime) -> bool:
     return health.well or health.retry_at is None or now >= health.retry_at
 
 
-def noted(accounts: Accounts, account: Account, *, code: str, now: datetime) -> Accounts:
-    """What is known after an account was used; an empty ``code`` means it worked."""
-    before = accounts.health(account)
-    if not code:
-        after = before if before.well and before.since else Health(since=now)
-    else:
-        failures = before.failures + 1
-        pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
-        since = before.since if before.code == code else now
-        after = Health(code, since, failures, now + pause)
-    return replace(accounts, **{account: after})
+def noted(accounts: Accounts, notes: Iterable[Note], now: datetime) -> Accounts:
+    """What is known after the accounts were used."""
+    for note in notes:
+        accounts = replace(accounts, **{note.account: _after(accounts.health(note.account), note, now)})
+    return accounts
+
+
+def _after(before: Health, note: Note, now: datetime) -> Health:
+    if not note.code:
+        return before if before.well and before.since else Health(since=now)
+    if before.code == note.code and not _is_due(before, now):
+        return before  # the parts of a large tenant find the same fault at the same time: it is one failure
+    failures = before.failures + 1
+    pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+    since = before.since if before.code == note.code else now
+    return Health(note.code, since, failures, now + pause, note.reason)
+
+
+def rested(accounts: Accounts, now: datetime) -> Accounts:
+    """Nobody pauses any longer: something changed that may have healed them."""
+    due = {name: accounts.health(name) for name in ACCOUNTS}
+    return replace(accounts, **{n: replace(h, retry_at=now) for n, h in due.items() if not h.well})
 
 
 def changes(before: Accounts, after: Accounts) -> list[tuple[Account, Health]]:
     """The accounts that began to fail, fail differently, or work again: what is worth a line in the log."""
-    names: tuple[Account, ...] = ("account1", "account2")
-    return [(name, after.health(name)) for name in names if before.health(name).code != after.health(name).code]
+    return [(name, after.health(name)) for name in ACCOUNTS if before.health(name).code != after.health(name).code]
 
 
 def to_json(accounts: Accounts) -> dict[str, Any]:
-    return {name: _to_json(accounts.health(name)) for name in ("account1", "account2")}
+    return {name: _to_json(accounts.health(name)) for name in ACCOUNTS}
 
 
 def from_json(data: dict[str, Any]) -> Accounts:
-    return Accounts(_from_json(data.get("account1", {})), _from_json(data.get("account2", {})))
+    return Accounts(_from_json(data["account1"]), _from_json(data["account2"]))
 
 
 def _to_json(health: Health) -> dict[str, Any]:
@@ -98,14 +127,16 @@ def _to_json(health: Health) -> dict[str, Any]:
         "since": to_wire(health.since) if health.since else None,
         "failures": health.failures,
         "retryAt": to_wire(health.retry_at) if health.retry_at else None,
+        "reason": health.reason,
     }
 
 
 def _from_json(data: dict[str, Any]) -> Health:
-    since, retry_at = data.get("since"), data.get("retryAt")
+    since, retry_at = data["since"], data["retryAt"]
     return Health(
-        code=data.get("code", ""),
+        code=data["code"],
         since=from_wire(since) if since else None,
-        failures=data.get("failures", 0),
+        failures=data["failures"],
         retry_at=from_wire(retry_at) if retry_at else None,
+        reason=data["reason"],
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from shared.errors import Denied, Upstream
+
 FaultCode = Literal[
     "NotAddedAsGuest",
     "PermissionNotGranted",
@@ -51,8 +53,33 @@ _CODES: Final[dict[FaultCode, tuple[int, ...]]] = {
 _BY_CODE: Final = {f"AADSTS{number}": name for name, numbers in _CODES.items() for number in numbers}
 
 
-def fault_of(reason: str) -> FaultCode:
-    """From Entra's or Graph's own code. A 403 of Graph after a good sign-in means restricted guests."""
+# What the admin cannot help is Unknown to the contract; the far side's own word still says who can.
+_OTHERS: Final[dict[str, tuple[str, ...]]] = {
+    "The operator of Nimbus has to renew the credentials of the Nimbus App.": (
+        *("AADSTS7000215", "AADSTS7000222", "AADSTS7000218", "AADSTS700025", "AADSTS70002", "AADSTS700027"),
+    ),
+    "Entra does not know the tenant in this cloud; compare the tenant id.": (
+        *("AADSTS90002", "AADSTS50059", "AADSTS50128", "AADSTS9001023"),
+    ),
+    "The operator of Nimbus has to sign this account in once.": ("NoCredentials",),
+    "Microsoft does not answer as it should; this is tried again by itself.": (
+        *("UpstreamUnreachable", "UpstreamBroken"),
+    ),
+    "Microsoft asks to wait; try again in a minute.": ("UpstreamThrottled",),
+}
+_BY_REASON: Final = {reason: remedy for remedy, reasons in _OTHERS.items() for reason in reasons}
+
+
+def fault_of(error: Upstream) -> tuple[FaultCode, str]:
+    """The fault, and the far side's own word for it, kept as it came."""
+    reason = error.reason if isinstance(error, Denied) and error.reason else error.code
+    # A 403 of Graph after a good sign-in means restricted guests.
     if reason in ("Authorization_RequestDenied", "Forbidden", "NothingReturned"):
-        return "GuestAccessRestricted"
-    return _BY_CODE.get(reason, "Unknown")
+        return "GuestAccessRestricted", reason
+    return _BY_CODE.get(reason, "Unknown"), reason
+
+
+def remedy_of(code: str, reason: str) -> str:
+    """What a person can do; '' for no fault."""
+    known: dict[str, str] = {str(name): text for name, text in REMEDIES.items()}
+    return known.get(code, "") if code != "Unknown" else _BY_REASON.get(reason, REMEDIES["Unknown"])

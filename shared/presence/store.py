@@ -1,15 +1,18 @@
 """Presence in Tables: one partition per tenant.
 
-    state              the lease of the running poll, how the accounts fare, the last poll
-    block:<number>     the readings of up to 650 users, in the order of their ids, and when they were read
+    head:accounts           how the two accounts fare
+    head:roster             which list of users the blocks were cut from
+    part:<ppp>:block:<bb>   the readings of up to 650 users, in the order of their ids, and when they were read
+    part:<ppp>:state        the lease of the running poll of this part, and the figures of the last one
 
-One block is one Graph call and one row, so a poll of n users writes n/650 rows however many changed.
+One block is one Graph call and one row, so a poll of n users reads and writes n/650 rows however many changed. A part
+is what one queue message polls. See docs/decisions/0008.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,23 +21,30 @@ from shared.presence.accounts import Accounts, Source, from_json, to_json
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Delete, Insert, Merge, Operation, Replace, Row, Table, with_doc
 
-_STATE: Final = "state"
-_BLOCK: Final = "block:"
+# 10,400 users: the rows of a part come in one answer of Azure (4 MiB) and go in one transaction.
+BLOCKS_PER_PART: Final = 16
+_HEAD: Final = "head:"
+_ACCOUNTS: Final = "head:accounts"
+_ROSTER: Final = "head:roster"
+_PART: Final = "part:"
+_BLOCK: Final = ":block:"
+_STATE: Final = ":state"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What Graph last said of one user. ``read_at`` is set when it is older than its block's."""
+    """What Graph last said of one user. ``read_at`` and ``source`` are set when they differ from the block's."""
 
     availability: str
     activity: str
     sequence: str = ""
     read_at: str | None = None
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Readings by user id, read at ``read_at`` (wire form) through ``source``."""
+    """Readings by user id, read at ``read_at`` (wire form, '' for not yet) through ``source``."""
 
     number: int
     read_at: str
@@ -44,14 +54,63 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class PollState:
-    """What pollers of one tenant must agree on. ``tick`` is the newest timer tick worked on."""
+class Figures:
+    """What the last poll of a part did. ``polled_at`` is the last one that read anything (wire form)."""
+
+    polled_at: str = ""
+    source: str = ""
+    users: int = 0
+    changes: int = 0
+    graph_calls: int = 0
+    throttles: int = 0
+    milliseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PartState:
+    """What pollers of one part must agree on. ``tick`` is the newest timer tick worked on."""
 
     lease_until: datetime | None = None
     tick: str = ""
-    polled_at: str = ""
+    figures: Figures = field(default_factory=Figures)
+    row: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAccounts:
+    """The accounts as they lie in their row, None before the first note."""
+
     accounts: Accounts = field(default_factory=Accounts)
     row: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The list of users the blocks hold: its generation in the directory, and in how many parts it was cut."""
+
+    generation: str = ""
+    parts: int = 0
+    row: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All a poll of one part starts from."""
+
+    number: int
+    accounts: Accounts
+    roster: Roster
+    state: PartState
+    blocks: Mapping[int, Block]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Which users a block holds: ids from ``first`` to ``last``."""
+
+    number: int
+    first: str
+    last: str
 
 
 class PresenceStore:
@@ -60,82 +119,144 @@ class PresenceStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def state(self, tenant_id: str) -> PollState:
-        row = self._table.get(tenant_id, _STATE)
-        if row is None:
-            return PollState()
-        lease = row.text("lease_until")
-        return PollState(
-            from_wire(lease) if lease else None,
-            row.text("tick"),
-            row.text("polled_at"),
-            from_json(row.doc),
-            row,
+    # what polls work on
+
+    def part(self, tenant_id: str, number: int) -> Part:
+        """One query for the first part, two for each other one."""
+        name = _part(number)
+        if number == 0:
+            rows = list(self._table.span(tenant_id, _HEAD, prefix_end(name)))
+        else:
+            rows = [*self._table.span(tenant_id, _HEAD, prefix_end(_HEAD))]
+            rows += self._table.span(tenant_id, name, prefix_end(name))
+        by_key = {row.row: row for row in rows}
+        blocks = (_block(row) for key, row in by_key.items() if _BLOCK in key)
+        return Part(
+            number,
+            _accounts(by_key.get(_ACCOUNTS)).accounts,
+            _roster(by_key.get(_ROSTER)),
+            _state(by_key.get(name + _STATE)),
+            {block.number: block for block in blocks},
         )
 
-    def save_state(self, tenant_id: str, state: PollState) -> PollState:
+    def lease(self, tenant_id: str, number: int, state: PartState) -> PartState:
         """Raises Exists or Stale when another poller was faster, NotFound when the tenant has left."""
-        (etag,) = self._table.transact([_write_state(tenant_id, state)])
-        return replace(state, row=Row(tenant_id, _STATE, {}, etag))
+        (etag,) = self._table.transact([_write_state(tenant_id, number, state)])
+        return replace(state, row=Row(tenant_id, _part(number) + _STATE, {}, etag))
 
-    def blocks(self, tenant_id: str) -> dict[int, Block]:
-        found = (_block(row) for row in self._table.span(tenant_id, _BLOCK, prefix_end(_BLOCK)))
-        return {block.number: block for block in found}
+    def save(self, tenant_id: str, number: int, state: PartState, blocks: Sequence[Block]) -> None:
+        """Write the state and these blocks of the part, each over the row it carries.
 
-    def forget_readings(self, tenant_id: str) -> None:
-        """Remove all blocks: nobody is left whose presence they could tell."""
-        rows = self._table.span(tenant_id, _BLOCK, prefix_end(_BLOCK), select=["PartitionKey", "RowKey"])
-        self._table.remove_blindly(list(rows))
+        In one transaction, so who has lost the lease writes no block, nor does anybody for a tenant that has left.
+        Raises Stale and NotFound for these.
+        """
+        self._table.transact([_write_state(tenant_id, number, state), *(_write(tenant_id, block) for block in blocks)])
+
+    def blocks(self, tenant_id: str) -> list[Block]:
+        """All of them: for cutting them anew."""
+        rows = self._table.span(tenant_id, _PART, prefix_end(_PART))
+        return [_block(row) for row in rows if _BLOCK in row.row]
+
+    def reform(self, tenant_id: str, roster: Roster, blocks: Sequence[Block], gone: Iterable[Block]) -> None:
+        """Write these blocks, drop those no longer needed, and then say which list they were cut from.
+
+        A crash on the way leaves the old generation, so it is done again. Raises Stale, Exists and NotFound when
+        somebody wrote meanwhile.
+        """
+        operations = [_write(tenant_id, block) for block in blocks]
+        operations += [Delete(block.row, block.row.etag) for block in gone if block.row is not None]
+        row = Row(tenant_id, _ROSTER, {"generation": roster.generation, "parts": roster.parts})
+        operations.append(Replace(row, roster.row.etag) if roster.row else Insert(row))
+        self._table.transact_all(operations)
+
+    # what others ask
+
+    def accounts(self, tenant_id: str) -> KeptAccounts:
+        return _accounts(self._table.get(tenant_id, _ACCOUNTS))
+
+    def save_accounts(self, tenant_id: str, accounts: Accounts, before: KeptAccounts) -> None:
+        """Raises Exists, Stale or NotFound."""
+        row = Row(tenant_id, _ACCOUNTS, with_doc(to_json(accounts)))
+        self._table.transact([Replace(row, before.row.etag) if before.row else Insert(row)])
+
+    def states(self, tenant_id: str) -> list[PartState]:
+        """The states of all parts, the first one first; one point read each."""
+        first = _state(self._table.get(tenant_id, _part(0) + _STATE))
+        roster = _roster(self._table.get(tenant_id, _ROSTER))
+        others = (self._table.get(tenant_id, _part(number) + _STATE) for number in range(1, roster.parts))
+        return [first, *(_state(row) for row in others)]
+
+    def edges(self, tenant_id: str) -> list[Edge]:
+        """Which block holds which ids, in the order of the ids; one query."""
+        select = ["PartitionKey", "RowKey", "first_user", "last_user"]
+        rows = self._table.span(tenant_id, _PART, prefix_end(_PART), select=select)
+        return [
+            Edge(_number(row.row), row.text("first_user"), row.text("last_user")) for row in rows if _BLOCK in row.row
+        ]
+
+    def block(self, tenant_id: str, number: int) -> Block | None:
+        row = self._table.get(tenant_id, _block_key(number))
+        return _block(row) if row else None
 
     def block_of(self, tenant_id: str, user_id: str) -> Block | None:
         """The block a user is in, in one query; the storage compares the ids."""
         rows = self._table.span(
             tenant_id,
-            _BLOCK,
-            prefix_end(_BLOCK),
+            _PART,
+            prefix_end(_PART),
             only="first_user le @user and last_user ge @user",
             parameters={"user": user_id},
         )
         return next((_block(row) for row in rows), None)
 
-    def save_poll(self, tenant_id: str, state: PollState, blocks: Sequence[Block], before: Mapping[int, Block]) -> None:
-        """Write the state, new and changed blocks, touch unchanged ones, remove those no longer needed.
 
-        The state goes into the first transaction, so who has lost the lease writes no block, nor does anybody for
-        a tenant that has left. Raises Stale and NotFound for these; blocks are independent of each other.
-        """
-        operations = [_write_state(tenant_id, state)]
-        operations += [_write(tenant_id, block, before.get(block.number)) for block in blocks]
-        numbers = {block.number for block in blocks}
-        for number, old in before.items():
-            if number not in numbers and old.row is not None:
-                operations.append(Delete(old.row, old.row.etag))
-        self._table.transact_all(operations)
+def _part(number: int) -> str:
+    return f"{_PART}{number:03}"
 
 
-def _write_state(tenant_id: str, state: PollState) -> Operation:
-    values = with_doc(
-        to_json(state.accounts),
-        tick=state.tick,
-        polled_at=state.polled_at,
-        lease_until=to_wire(state.lease_until) if state.lease_until else "",
-    )
-    row = Row(tenant_id, _STATE, values)
+def _block_key(number: int) -> str:
+    return f"{_part(number // BLOCKS_PER_PART)}{_BLOCK}{number % BLOCKS_PER_PART:02}"
+
+
+def _number(key: str) -> int:
+    part, _, block = key.removeprefix(_PART).partition(_BLOCK)
+    return int(part) * BLOCKS_PER_PART + int(block)
+
+
+def _accounts(row: Row | None) -> KeptAccounts:
+    return KeptAccounts(from_json(row.doc), row) if row else KeptAccounts()
+
+
+def _roster(row: Row | None) -> Roster:
+    return Roster(row.text("generation"), row.number("parts"), row) if row else Roster()
+
+
+def _state(row: Row | None) -> PartState:
+    if row is None:
+        return PartState()
+    lease = row.text("lease_until")
+    return PartState(from_wire(lease) if lease else None, row.text("tick"), Figures(**row.doc), row)
+
+
+def _write_state(tenant_id: str, number: int, state: PartState) -> Operation:
+    lease = to_wire(state.lease_until) if state.lease_until else ""
+    values = with_doc(asdict(state.figures), tick=state.tick, lease_until=lease)
+    row = Row(tenant_id, _part(number) + _STATE, values)
     return Replace(row, state.row.etag) if state.row else Insert(row)
 
 
-def _write(tenant_id: str, block: Block, before: Block | None) -> Operation:
-    key = f"{_BLOCK}{block.number:05}"
-    if before is None or before.row is None:
+def _write(tenant_id: str, block: Block) -> Operation:
+    key = _block_key(block.number)
+    if block.row is None:
         return Insert(Row(tenant_id, key, _values(block)))
-    if before.readings == block.readings:
+    if _block(block.row).readings == block.readings:
         touched = {"read_at": block.read_at, "source": block.source}
-        return Merge(Row(tenant_id, key, touched), before.row.etag)
-    return Replace(Row(tenant_id, key, _values(block)), before.row.etag)
+        return Merge(Row(tenant_id, key, touched), block.row.etag)
+    return Replace(Row(tenant_id, key, _values(block)), block.row.etag)
 
 
 def _values(block: Block) -> dict[str, Any]:
-    doc = {user: [r.availability, r.activity, r.sequence, r.read_at] for user, r in block.readings.items()}
+    doc = {user: [r.availability, r.activity, r.sequence, r.read_at, r.source] for user, r in block.readings.items()}
     ids = sorted(block.readings)
     return with_doc(doc, read_at=block.read_at, source=block.source, first_user=ids[0], last_user=ids[-1])
 
@@ -143,4 +264,4 @@ def _values(block: Block) -> dict[str, Any]:
 def _block(row: Row) -> Block:
     source: Any = row.text("source")
     readings = {user: Reading(*values) for user, values in row.doc.items()}
-    return Block(int(row.row.removeprefix(_BLOCK)), row.text("read_at"), source, readings, row)
+    return Block(_number(row.row), row.text("read_at"), source, readings, row)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.clock import Clock, from_wire
 from shared.presence.accounts import Source
+from shared.presence.blocks import aged
 from shared.presence.states import State, hides_calls, read_state, simplified
-from shared.presence.store import Block, PresenceStore, Reading
+from shared.presence.store import Block, Edge, PresenceStore, Reading
 from shared.tenants.directory import Directory
 from shared.tenants.models import Page
 from shared.wire import Wire
 
 POLLS_UNTIL_STALE: Final = 3
+_READS_AT_ONCE: Final = 8
 
 
 class Presence(Wire):
@@ -51,21 +55,30 @@ class Presences:
         return self.of_user(tenant_id, self._directory.user_id_of(tenant_id, upn))
 
     def of_users(self, tenant_id: str, user_ids: Collection[str]) -> dict[str, Presence]:
-        """The presence of those of these users that a poll has asked for, by id."""
-        wanted = set(user_ids)
+        """The presence of those of these users that a poll has asked for, by id; reads the blocks they are in."""
+        wanted = sorted(user_ids)
+        edges = self._store.edges(tenant_id) if wanted else []
+        numbers = [edge.number for edge in edges if _any_between(wanted, edge)]
+        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+            blocks = list(pool.map(lambda number: self._store.block(tenant_id, number), numbers))
         return {
-            user_id: self._view(user_id, block, reading)
-            for block in self._store.blocks(tenant_id).values()
-            for user_id, reading in block.readings.items()
-            if user_id in wanted
+            user_id: self._view(user_id, block, block.readings[user_id])
+            for block in blocks
+            if block is not None
+            for user_id in wanted
+            if user_id in block.readings
         }
 
     def page(self, tenant_id: str, *, top: int, continuation: str | None) -> Page[Presence]:
-        """Users in the order of their ids; ``continuation`` is the id to go on at."""
+        """Users in the order of their ids; ``continuation`` is the id to go on at. Reads the blocks the page needs."""
+        start = continuation or ""
         seen: list[Presence] = []
-        for block in self._store.blocks(tenant_id).values():
+        for edge in self._store.edges(tenant_id):
+            block = self._store.block(tenant_id, edge.number) if edge.last >= start else None
+            if block is None:
+                continue
             for user_id, reading in block.readings.items():
-                if continuation is not None and user_id < continuation:
+                if user_id < start:
                     continue
                 if len(seen) == top:
                     return Page(seen, user_id)
@@ -73,12 +86,13 @@ class Presences:
         return Page(seen, None)
 
     def _view(self, user_id: str, block: Block, reading: Reading) -> Presence:
-        read_at = block.read_at if reading.read_at is None else reading.read_at
+        known = aged(block, reading)
+        read_at, source = known.read_at, known.source
         if not read_at:
             return _never_read(user_id)
         stale = self._is_stale(from_wire(read_at))
         state = read_state(reading.availability, reading.activity)
-        if block.source == "application":
+        if source == "application":
             state = simplified(state)
         return Presence(
             user_id=user_id,
@@ -86,7 +100,7 @@ class Presences:
             availability=reading.availability,
             activity=reading.activity,
             read_at=read_at,
-            source=block.source,
+            source=source,
             call_state_hidden=hides_calls(state) and not stale,
             stale=stale,
         )
@@ -97,3 +111,9 @@ class Presences:
 
 def _never_read(user_id: str) -> Presence:
     return Presence(user_id=user_id, state="Unknown", stale=True)
+
+
+def _any_between(ids: Sequence[str], edge: Edge) -> bool:
+    """Whether any of the ids, in ascending order, lies in the block."""
+    at = bisect_left(ids, edge.first)
+    return at < len(ids) and ids[at] <= edge.last

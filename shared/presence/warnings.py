@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.presence.faults import REMEDIES, FaultCode
+from shared.presence.faults import remedy_of
 from shared.presence.store import PresenceStore
 from shared.tenants.settings import Settings
 from shared.tenants.tenant_settings import Warned
@@ -21,19 +21,15 @@ class PresenceWarnings:
         """One per account that does not work; one if none has been tried yet."""
         if not settings.presence_tracking.track_over_guest_accounts:
             return []
-        accounts = self._store.state(head.tenant_id).accounts
-        if accounts.account1.since is None and accounts.account2.since is None:
+        accounts = self._store.accounts(head.tenant_id).accounts
+        if not accounts.account1.tried and not accounts.account2.tried:
             return [Warned(path=_PATH, code="AccountsNotTried", message="no presence account has read your tenant yet")]
         return [
             Warned(
-                path=_PATH, code=health.code, message=f"presence account {number} does not work. {_remedy(health.code)}"
+                path=_PATH,
+                code=health.code,
+                message=f"presence account {number} does not work. {remedy_of(health.code, health.reason)}",
             )
             for number, health in ((1, accounts.account1), (2, accounts.account2))
             if not health.well
         ]
-
-
-def _remedy(code: str) -> str:
-    known: dict[str, str] = {str(name): text for name, text in REMEDIES.items()}
-    unknown: FaultCode = "Unknown"
-    return known.get(code, REMEDIES[unknown])

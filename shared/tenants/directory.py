@@ -1,20 +1,22 @@
 """The services (queues) and users of a tenant: one partition of the table ``directory`` each tenant.
 
 Beside each user stands a row that leads from its UPN to its id, written in the same transaction, so that a
-UPN belongs to one user at most.
+UPN belongs to one user at most. With each user that comes or goes the ``generation`` of the list changes, so that
+whoever keeps a copy knows with one read whether it still holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
 from typing import Any, Final, Protocol
 
 from shared import log
 from shared.callers import Caller
 from shared.errors import Conflict, Invalid, NotFound, Stale
 from shared.storage.keys import key, prefix_end
-from shared.storage.tables import Delete, Exists, Insert, Operation, Row, Table
+from shared.storage.tables import Delete, Exists, Insert, Operation, Overwrite, Row, Table
 from shared.tenants.documents import Held, Versions, check, commit, farewell, held, trace, write
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
@@ -23,6 +25,7 @@ from shared.wire import is_guid, is_upn
 _SERVICE: Final = "service:"
 _USER: Final = "user:"
 _UPN: Final = "upn:"
+_GENERATION: Final = "generation"
 _READS_AT_ONCE: Final = 8
 
 
@@ -144,6 +147,11 @@ class Directory:
         rows = self._table.span(tenant_id, _USER, prefix_end(_USER), select=["PartitionKey", "RowKey"])
         return [row.row.removeprefix(_USER) for row in rows]
 
+    def generation(self, tenant_id: str) -> str:
+        """Another text whenever a user came or went, '' before the first one; one point read."""
+        row = self._table.get(tenant_id, _GENERATION)
+        return row.text("value") if row else ""
+
     def user_id_of(self, tenant_id: str, upn: str) -> str:
         """The user with this UPN. Raises NotFound (``UserNotFound``)."""
         row = self._table.get(tenant_id, _UPN + key(upn)) if is_upn(upn) else None
@@ -163,6 +171,8 @@ class Directory:
         licences = ",".join(sorted(user.licences))
         after, claim = self._past(found, tenant_id, _USER + user_id)
         operations = [write(found, tenant_id, _USER + user_id, user, after=after, licences=licences), *claim]
+        if found is None:
+            operations.append(_next_generation(tenant_id))
         previous = key(found.value.upn) if found else None
         if previous != key(user.upn):
             operations.append(Insert(Row(tenant_id, _UPN + key(user.upn), {"user_id": user_id})))
@@ -189,7 +199,7 @@ class Directory:
                 check(found, versions)
             pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
             try:
-                self._table.transact([*farewell(found), Delete(pointer, "*")])
+                self._table.transact([*farewell(found), Delete(pointer, "*"), _next_generation(tenant_id)])
             except (Stale, NotFound):
                 continue  # written or deleted meanwhile: judge what is there now
             break
@@ -202,6 +212,50 @@ class Directory:
             self._table.insert(found.row)
         except Exists:
             return  # made again by somebody else meanwhile
+
+    # users whom a security group brought
+
+    def bring_user(self, tenant_id: str, group_id: str, user_id: str, wanted: UserWrite) -> bool:
+        """Add a user on behalf of a group; False if the user is there already, who then stays whose they are.
+
+        Raises Conflict (``UpnInUse``) when another user has the UPN.
+        """
+        if self._user(tenant_id, user_id) is not None:
+            return False
+        user = User(user_id=user_id, **dict(wanted))
+        after, claim = self._past(None, tenant_id, _USER + user_id)
+        row = write(None, tenant_id, _USER + user_id, user, after=after, licences="", from_group=group_id)
+        pointer = Insert(Row(tenant_id, _UPN + key(user.upn), {"user_id": user_id}))
+        try:
+            self._table.transact([row, *claim, pointer, _next_generation(tenant_id)])
+        except (Exists, Stale):
+            self._refuse_taken_upn(tenant_id, user)
+            return False
+        return True
+
+    def users_from(self, tenant_id: str, group_id: str) -> set[str]:
+        """Ids of the users whom a group brought and nobody has written since."""
+        rows = self._table.span(
+            tenant_id,
+            _USER,
+            prefix_end(_USER),
+            only="from_group eq @group",
+            parameters={"group": group_id},
+            select=["PartitionKey", "RowKey"],
+        )
+        return {row.row.removeprefix(_USER) for row in rows}
+
+    def remove_user_from(self, tenant_id: str, group_id: str, user_id: str) -> bool:
+        """Remove a user whom the group brought; False for any other."""
+        found = self._user(tenant_id, user_id)
+        if found is None or found.row.text("from_group") != group_id:
+            return False
+        pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
+        try:
+            self._table.transact([*farewell(found), Delete(pointer, "*"), _next_generation(tenant_id)])
+        except (Stale, NotFound):
+            return False  # written meanwhile: an admin's from now on
+        return True
 
     def _refuse_taken_upn(self, tenant_id: str, user: User) -> None:
         row = self._table.get(tenant_id, _UPN + key(user.upn))
@@ -226,3 +280,8 @@ class Directory:
             return None
         row = self._table.get(tenant_id, _USER + user_id)
         return held(User, row) if row else None
+
+
+def _next_generation(tenant_id: str) -> Operation:
+    """Written blindly, since any text that was not there before will do."""
+    return Overwrite(Row(tenant_id, _GENERATION, {"value": token_hex(8)}))

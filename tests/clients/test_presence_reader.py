@@ -11,6 +11,7 @@ from shared.clients.sign_in import SignIns
 from shared.config import PresenceAccount
 from shared.errors import Denied
 from tests.clients.fake_cloud import CLOUD, PRESENCES, TENANT, Answer, Asked, FakeCloud, FakeEntra, TurnedClock
+from tests.clients.memory_shelf import MemoryShelf
 
 ADA = "aaaaaaaa-0000-4000-8000-000000000001"
 CLIENT = "a0000000-0000-4000-8000-000000000002"
@@ -47,7 +48,7 @@ def reader(session: requests.Session, entra: FakeEntra, clock: TurnedClock) -> P
         PresenceAccount("presence1@nimbus.example", "rt-1", None),
         PresenceAccount("presence2@nimbus.example", None, "pass word 2"),
     )
-    sign_ins = SignIns(session, CLOUD, CLIENT, "app-secret", clock)
+    sign_ins = SignIns(session, CLOUD, CLIENT, "app-secret", clock, MemoryShelf())
     return PresenceReader(sign_ins, Graph(session, CLOUD, clock), accounts)
 
 

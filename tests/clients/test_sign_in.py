@@ -11,8 +11,9 @@ import requests
 from shared.clients.entra import first_sentence
 from shared.clients.sign_in import SignIns
 from shared.config import PresenceAccount
-from shared.errors import Broken, Denied, StorageDown, Throttled, Unreachable, Upstream
+from shared.errors import Broken, Denied, Throttled, Unreachable, Upstream
 from tests.clients.fake_cloud import CLOUD, LOGIN, OTHER_TENANT, TENANT, Answer, FakeCloud, FakeEntra, TurnedClock
+from tests.clients.memory_shelf import MemoryShelf
 
 WITH_TOKEN = PresenceAccount("presence1@nimbus.example", "rt-1", None)
 WITH_PASSWORD = PresenceAccount("presence2@nimbus.example", None, "pass word 2")
@@ -20,15 +21,19 @@ CLIENT = "a0000000-0000-4000-8000-000000000002"
 
 
 @pytest.fixture
-def rotated() -> list[tuple[str, str]]:
-    return []
+def shelf() -> MemoryShelf:
+    return MemoryShelf()
 
 
 @pytest.fixture
-def sign_ins(
-    session: requests.Session, entra: FakeEntra, clock: TurnedClock, rotated: list[tuple[str, str]]
-) -> SignIns:
-    return SignIns(session, CLOUD, CLIENT, "app-secret", clock, lambda upn, token: rotated.append((upn, token)))
+def sign_ins(session: requests.Session, entra: FakeEntra, clock: TurnedClock, shelf: MemoryShelf) -> SignIns:
+    return SignIns(session, CLOUD, CLIENT, "app-secret", clock, shelf)
+
+
+@pytest.fixture
+def elsewhere(session: requests.Session, entra: FakeEntra, clock: TurnedClock, shelf: MemoryShelf) -> SignIns:
+    """Another instance, with the same shelf."""
+    return SignIns(session, CLOUD, CLIENT, "app-secret", clock, shelf)
 
 
 def test_the_application_signs_in_with_its_secret(sign_ins: SignIns, entra: FakeEntra) -> None:
@@ -117,14 +122,43 @@ def test_many_callers_at_once_cause_one_sign_in(sign_ins: SignIns, entra: FakeEn
     assert len(entra.sign_ins()) == 1
 
 
-def test_a_rotated_refresh_token_is_handed_on_and_used_from_then_on(
-    sign_ins: SignIns, entra: FakeEntra, rotated: list[tuple[str, str]]
+def test_a_rotated_refresh_token_is_kept_and_used_from_then_on(
+    sign_ins: SignIns, elsewhere: SignIns, entra: FakeEntra, shelf: MemoryShelf
 ) -> None:
     entra.rotates = True
-    for tenant in (TENANT, OTHER_TENANT, TENANT):
-        sign_ins.guest_token(tenant, WITH_TOKEN, fresh=True)
+    for instance, tenant in ((sign_ins, TENANT), (elsewhere, OTHER_TENANT), (sign_ins, TENANT)):
+        instance.guest_token(tenant, WITH_TOKEN, fresh=True)
     assert [form["refresh_token"] for form in entra.sign_ins()] == ["rt-1", "rt-2", "rt-3"]
-    assert rotated == [(WITH_TOKEN.upn, "rt-2"), (WITH_TOKEN.upn, "rt-3"), (WITH_TOKEN.upn, "rt-4")]
+    assert shelf.rotated == [(WITH_TOKEN.upn, "rt-2"), (WITH_TOKEN.upn, "rt-3"), (WITH_TOKEN.upn, "rt-4")]
+
+
+def test_entra_is_asked_once_however_many_instances_there_are(
+    sign_ins: SignIns, elsewhere: SignIns, entra: FakeEntra, clock: TurnedClock
+) -> None:
+    for _ in range(2):
+        tokens = {instance.guest_token(TENANT, WITH_PASSWORD) for instance in (sign_ins, elsewhere, sign_ins)}
+        assert len(tokens) == 1
+        clock.turn(minutes=56)
+    assert len(entra.sign_ins()) == 2
+
+
+def test_while_another_instance_renews_a_token_the_old_one_serves_as_long_as_it_can(
+    sign_ins: SignIns, elsewhere: SignIns, entra: FakeEntra, clock: TurnedClock, shelf: MemoryShelf
+) -> None:
+    assert sign_ins.app_token(TENANT) == "app#1"
+    shelf.renewing.add("application")
+    clock.turn(minutes=55)
+    assert (sign_ins.app_token(TENANT), elsewhere.app_token(TENANT)) == ("app#1", "app#1")
+    clock.turn(minutes=3)
+    assert sign_ins.app_token(TENANT) == "app#2", "whoever claimed it must have died"
+
+
+def test_an_account_that_was_signed_in_by_hand_needs_no_setting(
+    sign_ins: SignIns, entra: FakeEntra, shelf: MemoryShelf
+) -> None:
+    shelf.keep_refresh_token("presence1@nimbus.example", None, "rt-1")
+    assert sign_ins.guest_token(TENANT, PresenceAccount("presence1@nimbus.example", None, None))
+    assert entra.sign_ins()[0]["grant_type"] == "refresh_token"
 
 
 def test_a_newly_configured_refresh_token_wins_over_a_rotated_one(sign_ins: SignIns, entra: FakeEntra) -> None:
@@ -136,16 +170,12 @@ def test_a_newly_configured_refresh_token_wins_over_a_rotated_one(sign_ins: Sign
 
 
 def test_a_rotated_token_that_cannot_be_kept_does_not_fail_the_sign_in(
-    session: requests.Session, entra: FakeEntra, clock: TurnedClock
+    sign_ins: SignIns, entra: FakeEntra, shelf: MemoryShelf
 ) -> None:
-    def storage_is_down(upn: str, token: str) -> None:
-        raise StorageDown("no storage")
-
-    entra.rotates = True
-    sign_ins = SignIns(session, CLOUD, CLIENT, "app-secret", clock, storage_is_down)
-    assert sign_ins.guest_token(TENANT, WITH_TOKEN)
-    sign_ins.guest_token(TENANT, WITH_TOKEN, fresh=True)
-    assert entra.sign_ins()[-1]["refresh_token"] == "rt-2"
+    entra.rotates = shelf.broken = True
+    for _ in range(2):
+        assert sign_ins.guest_token(TENANT, WITH_TOKEN, fresh=True)
+    assert [form["refresh_token"] for form in entra.sign_ins()] == ["rt-1", "rt-1"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from shared.permissions.checks import PermissionChecks
 from shared.permissions.comparison import ComponentCheck
 from shared.permissions.consent import ConsentLinks
 from shared.permissions.provisioning import Provisioning, Step
+from shared.presence.token_shelf import TokenShelf
 from shared.tenants.models import TenantWrite
 from tests.core.world import CONTOSO_STRING, World
 from tests.simulator.cloud_client import GRAPH, NIMBUS_APP, NIMBUS_SECRET, PASSWORD1, PRESENCE1, CloudClient
@@ -80,7 +81,8 @@ class PermissionWorld:
         self.session = open_session(cloud.gateway)
         self.grants = Grants(self.session, CLOUD)
         account = PresenceAccount(PRESENCE1, None, PASSWORD1)
-        self.sign_ins = SignIns(self.session, CLOUD, NIMBUS_APP, NIMBUS_SECRET, now)
+        shelf = TokenShelf(world.account.table("signins"), world.secrets, now)
+        self.sign_ins = SignIns(self.session, CLOUD, NIMBUS_APP, NIMBUS_SECRET, now, shelf)
         reader = GrantedReader(self.sign_ins, self.grants, [account], NIMBUS_APP)
         self.checks = PermissionChecks(reader, world.account.table("tenants"), LINKS, CLIENT_IDS, world.clock)
         self.slept: list[float] = []

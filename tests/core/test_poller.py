@@ -5,19 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from azure.storage.queue import QueueClient
 
 from shared.clock import to_wire
 from shared.errors import AppError, Broken, Denied, StorageDown, Throttled, Unreachable
-from shared.presence.poller import IDS_PER_CALL, LEASE, Poller
-from shared.presence.store import PresenceStore
+from shared.presence.accounts import Accounts
+from shared.presence.blocks import IDS_PER_BLOCK
+from shared.presence.poller import LEASE, Poller, moment
+from shared.presence.store import BLOCKS_PER_PART, PresenceStore
 from shared.presence.views import Presence
 from shared.retry import Sleep
 from shared.storage.account import StorageAccount
-from shared.storage.tables import Delete, Insert, Merge, Replace, Table
+from shared.storage.tables import Delete, Insert, Merge, Operation, Replace, Table
 from tests.core.faults import FragileTable
 from tests.core.race import together
 from tests.core.world import FakeClock, Row, World
@@ -57,13 +59,17 @@ def poller(world: World, store: PresenceStore | None = None, sleep: Sleep = lamb
     """Another instance, with a store or a patience of its own."""
     polls = world.account.queue("presence-polls")
     store = store or world.presence
-    return Poller(store, world.tenants, world.directory, world.reader, polls, world.clock, sleep)
+    return Poller(store, world.tenants, world.directory, world.reader, polls, timedelta(seconds=30), world.clock, sleep)
 
 
 def readers(world: World) -> list[str]:
     asked = [source for source, _ in world.reader.asked]
     world.reader.asked.clear()
     return asked
+
+
+def accounts(world: World) -> Accounts:
+    return world.presence.accounts(world.tenant_id).accounts
 
 
 def seen(world: World, person: str) -> Presence:
@@ -99,8 +105,8 @@ def test_an_account_that_sees_nobody_counts_as_failed(world: World) -> None:
     world.reader.says.clear()
     assert not tick(world)
     assert readers(world) == ["account1", "account2"]
-    accounts = world.presence.state(world.tenant_id).accounts
-    assert (accounts.account1.code, accounts.account2.code) == ("GuestAccessRestricted", "GuestAccessRestricted")
+    found = accounts(world)
+    assert (found.account1.code, found.account2.code) == ("GuestAccessRestricted", "GuestAccessRestricted")
 
 
 def test_account_1_is_left_alone_for_its_pause_and_then_tried_again(world: World) -> None:
@@ -122,7 +128,7 @@ def test_account_1_reads_again_once_it_works(world: World) -> None:
     tick(world)
     tick(world)
     assert readers(world) == ["account1", "account1"]
-    assert world.presence.state(world.tenant_id).accounts.account1.well
+    assert accounts(world).account1.well
 
 
 def test_when_both_fail_the_tenant_is_degraded_and_the_last_good_reading_ages(world: World) -> None:
@@ -132,7 +138,7 @@ def test_when_both_fail_the_tenant_is_degraded_and_the_last_good_reading_ages(wo
     for _ in range(3):
         assert not tick(world)
         assert seen(world, BEN) == good
-    assert world.presence.state(world.tenant_id).accounts.degraded
+    assert accounts(world).degraded
     assert not tick(world)
     assert (seen(world, BEN).state, seen(world, BEN).stale, seen(world, BEN).read_at) == ("Unknown", True, good.read_at)
 
@@ -150,14 +156,14 @@ def test_throttling_is_not_a_failure_of_the_account_and_waits_as_told(world: Wor
     assert tick(world)
     assert world.slept == [7]
     assert readers(world) == ["account1", "account1"]
-    assert world.presence.state(world.tenant_id).accounts.account1.well
+    assert accounts(world).account1.well
 
 
 def test_a_pause_longer_than_a_poll_may_take_ends_the_poll_and_changes_no_account(world: World) -> None:
     world.reader.fails["account1"] = Throttled("slow down", retry_after=60)
     assert not tick(world)
     assert (readers(world), world.slept) == (["account1"], [])
-    assert world.presence.state(world.tenant_id).accounts.account1.well
+    assert accounts(world).account1.well
     world.reader.fails.clear()
     assert tick(world)
     assert readers(world) == ["account1"]
@@ -246,27 +252,30 @@ def test_a_poller_that_dies_at_its_last_write_delays_the_next_by_at_most_one_int
 # what is written
 
 
-def operations(world: World, fragile: FragileTable) -> list[tuple[str, str]]:
-    """Kind and row of what the last poll wrote."""
-    batch = fragile.transactions[-1]
-    return [(type(operation).__name__, operation.row.row) for operation in batch]
+def block_writes(fragile: FragileTable, *, cutting: bool = False) -> list[tuple[type[Operation], str]]:
+    """What the last poll did to rows of blocks: at its end, or when it cut them anew."""
+    batches = [batch for batch in fragile.transactions if len(batch) > 1]
+    batch = [batch for batch in batches if (batch[0].row.row == "part:000:state") != cutting][-1]
+    return [(type(operation), operation.row.row) for operation in batch if "block" in operation.row.row]
 
 
 def test_only_blocks_that_changed_are_written_anew(world: World) -> None:
-    world.directory, world.reader.says = _Crowd(IDS_PER_CALL + 1), {}  # type: ignore[assignment]
-    for number in range(IDS_PER_CALL + 1):
+    world.directory, world.reader.says = _Crowd(IDS_PER_BLOCK + 1), {}  # type: ignore[assignment]
+    for number in range(IDS_PER_BLOCK + 1):
         say(world, user(number), "Available")
     fragile = FragileTable(world.account.table("presence"))
     world.poller = poller(world, PresenceStore(fragile))
+    first, second = "part:000:block:00", "part:000:block:01"
     assert tick(world)
-    assert operations(world, fragile)[1:] == [(Insert.__name__, "block:00000"), (Insert.__name__, "block:00001")]
+    assert block_writes(fragile, cutting=True) == [(Insert, first), (Insert, second)]
+    assert block_writes(fragile) == [(Replace, first), (Replace, second)]
     say(world, user(3), "Away")
     assert tick(world)
-    assert operations(world, fragile)[1:] == [(Replace.__name__, "block:00000"), (Merge.__name__, "block:00001")]
-    assert seen(world, user(IDS_PER_CALL)).read_at == to_wire(world.clock()), "an untouched user stays fresh"
+    assert block_writes(fragile) == [(Replace, first), (Merge, second)]
+    assert seen(world, user(IDS_PER_BLOCK)).read_at == to_wire(world.clock()), "an untouched user stays fresh"
     world.directory.crowd = 2  # type: ignore[attr-defined]
     assert tick(world)
-    assert operations(world, fragile)[1:] == [(Replace.__name__, "block:00000"), (Delete.__name__, "block:00001")]
+    assert block_writes(fragile, cutting=True) == [(Replace, first), (Delete, second)]
 
 
 def test_1400_users_are_read_in_three_calls(world: World) -> None:
@@ -279,11 +288,107 @@ def test_1400_users_are_read_in_three_calls(world: World) -> None:
         assert seen(world, user(number)).state == "Away"
 
 
+def parts_asked(connection: str, world: World) -> list[int]:
+    """Parts of the tenant that a poll of the first part has asked for."""
+    queue = QueueClient.from_connection_string(connection, "presence-polls")
+    asked = [json.loads(base64.b64decode(message.content)) for message in queue.receive_messages()]
+    return [message["part"] for message in asked if message["tenantId"] == world.tenant_id]
+
+
+def test_a_large_tenant_is_polled_in_parts_each_with_a_lease_of_its_own(world: World, connection: str) -> None:
+    QueueClient.from_connection_string(connection, "presence-polls").clear_messages()
+    crowd = BLOCKS_PER_PART * IDS_PER_BLOCK + 1
+    world.directory = _Crowd(crowd)  # type: ignore[assignment]
+    world.reader.says = {user(number): Row(user(number), "Away", "Away") for number in range(crowd)}
+    world.poller = poller(world)
+    assert tick(world)
+    assert parts_asked(connection, world) == [1]
+    assert seen(world, user(crowd - 1)).stale, "the first part has read its own users only"
+    now = to_wire(world.clock())
+    assert world.poller.poll(world.tenant_id, now, 1)
+    assert not world.poller.poll(world.tenant_id, now, 1)
+    assert (seen(world, user(crowd - 1)).state, seen(world, user(0)).state) == ("Away", "Away")
+    assert [size for _, size in world.reader.asked].count(1) == 1
+    first, second = world.presence.states(world.tenant_id)
+    assert (first.figures.users, second.figures.users) == (crowd - 1, 1)
+
+
+def test_a_part_that_is_no_more_is_not_polled(world: World) -> None:
+    assert tick(world)
+    assert not world.poller.poll(world.tenant_id, to_wire(world.clock()), 1)
+    assert world.account.table("presence").get(world.tenant_id, "part:001:state") is None
+
+
+def test_blocks_that_could_be_read_are_kept_when_others_could_not(world: World) -> None:
+    crowd = 3 * IDS_PER_BLOCK
+    world.directory = _Crowd(crowd)  # type: ignore[assignment]
+    world.reader.says = {user(number): Row(user(number), "Away", "Away") for number in range(crowd)}
+
+    def slow_down_at_the_last() -> None:
+        if len(world.reader.asked) == 3:
+            world.reader.fails["account1"] = Throttled("slow down", retry_after=60)
+
+    world.reader.meanwhile = slow_down_at_the_last
+    world.poller = poller(world)
+    assert tick(world)
+    stale = [seen(world, user(number)).stale for number in (0, IDS_PER_BLOCK, 2 * IDS_PER_BLOCK)]
+    assert sorted(stale) == [False, False, True]
+    assert accounts(world).account1.well
+    assert world.presence.states(world.tenant_id)[0].figures.throttles == 1
+
+
+def test_a_refusal_in_the_middle_lets_account_2_read_the_rest_in_the_same_poll(world: World) -> None:
+    crowd = 3 * IDS_PER_BLOCK
+    world.directory = _Crowd(crowd)  # type: ignore[assignment]
+    world.reader.says = {user(number): Row(user(number), "Away", "Away") for number in range(crowd)}
+
+    def refuse_after_the_first() -> None:
+        if len(world.reader.asked) == 2:
+            world.reader.fails["account1"] = NO_MFA
+
+    world.reader.meanwhile = refuse_after_the_first
+    world.poller = poller(world)
+    assert tick(world)
+    assert not any(seen(world, user(number)).stale for number in (0, IDS_PER_BLOCK, crowd - 1))
+    assert {seen(world, user(number)).source for number in (0, IDS_PER_BLOCK, crowd - 1)} == {"account1", "account2"}
+    assert accounts(world).account1.code == "MfaRequired"
+
+
+def test_a_kept_reading_keeps_its_source_when_another_reads_the_block(world: World) -> None:
+    world.set(presenceTracking={"trackOverGuestAccounts": False})
+    assert tick(world)
+    assert (seen(world, BEN).state, seen(world, BEN).source) == ("Busy", "application")
+    world.set(presenceTracking={"trackOverGuestAccounts": True})
+    del world.reader.says[BEN]
+    assert tick(world)
+    assert (seen(world, ANA).source, seen(world, BEN).source) == ("account1", "application")
+    assert seen(world, BEN).state == "Busy", "what the application read stays simplified"
+
+
+def test_a_page_of_presence_reads_only_the_blocks_it_shows(world: World) -> None:
+    crowd = 2 * IDS_PER_BLOCK
+    world.directory = _Crowd(crowd)  # type: ignore[assignment]
+    world.poller = poller(world)
+    world.reader.says = {user(number): Row(user(number), "Away", "Away") for number in range(crowd)}
+    assert tick(world)
+    ids, continuation = [], None
+    while True:
+        page = world.presences.page(world.tenant_id, top=400, continuation=continuation)
+        ids += [presence.user_id for presence in page.items]
+        continuation = page.continuation
+        if continuation is None:
+            break
+    assert ids == [user(number) for number in range(crowd)]
+
+
 class _Crowd:
     """A directory of many users, ids in ascending order."""
 
     def __init__(self, crowd: int) -> None:
         self.crowd = crowd
+
+    def generation(self, tenant_id: str) -> str:
+        return str(self.crowd)
 
     def user_ids(self, tenant_id: str) -> list[str]:
         return [user(number) for number in range(self.crowd)]
@@ -377,7 +482,9 @@ def test_one_line_is_logged_when_an_account_changes_and_none_while_it_stays(
         world.reader.fails = {"account1": error} if error else {}
         tick(world, minutes=20)
         heard.append(lines(caplog, "presence account"))
-    broke = f"presence account does not work tenant={world.tenant_id} account=account1 code=MfaRequired"
+    broke = (
+        f"presence account does not work tenant={world.tenant_id} account=account1 code=MfaRequired reason=AADSTS50076"
+    )
     works = f"presence account works again tenant={world.tenant_id} account=account1"
     assert heard == [[], [broke], [], [], [works], []]
 
@@ -388,7 +495,7 @@ def test_another_reason_is_another_line(world: World, caplog: pytest.LogCaptureF
         world.reader.fails = {"account1": Denied("no", reason=reason)}
         tick(world, minutes=20)
     heard = lines(caplog, "does not work")
-    assert [line.rpartition("code=")[2] for line in heard] == ["MfaRequired", "WrongPassword"]
+    assert [line.rpartition("code=")[2].split()[0] for line in heard] == ["MfaRequired", "WrongPassword"]
 
 
 def test_a_word_nobody_knows_is_logged_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -413,15 +520,26 @@ class Apart(StorageAccount):
 def test_a_tick_asks_for_a_poll_of_every_tenant(connection: str, clock: FakeClock) -> None:
     account = Apart(connection, None, "")
     worlds = [World(account, clock, user(number)) for number in (7, 8)]
+    polls, at_once = account.queue("presence-polls"), timedelta(0)
+    first = worlds[0]
+    planner = Poller(first.presence, first.tenants, first.directory, first.reader, polls, at_once, clock)
     queue = QueueClient.from_connection_string(connection, "presence-polls")
     queue.clear_messages()
-    assert worlds[0].poller.plan() == 2
+    assert planner.plan() == 2
     asked = [json.loads(base64.b64decode(message.content)) for message in queue.receive_messages()]
     assert sorted(message["tenantId"] for message in asked) == [user(7), user(8)]
     assert {message["tick"] for message in asked} == {to_wire(clock())}
     worlds[0].put_user(ANA, "ana@contoso.example")
     say(worlds[0], ANA, "Available")
     assert worlds[0].poller.poll(user(7), asked[0]["tick"])
+
+
+def test_tenants_are_spread_over_the_interval_each_at_a_moment_of_its_own() -> None:
+    moments = [moment(user(number), timedelta(seconds=INTERVAL)) for number in range(600)]
+    assert moments == [moment(user(number), timedelta(seconds=INTERVAL)) for number in range(600)]
+    counts = [moments.count(timedelta(seconds=second)) for second in range(20)]
+    assert sum(counts) == 600, "nobody waits longer than two thirds of the interval"
+    assert min(counts) > 10
 
 
 def test_a_tenant_that_is_gone_is_not_polled(world: World) -> None:

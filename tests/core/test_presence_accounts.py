@@ -13,10 +13,12 @@ from shared.presence.accounts import (
     Account,
     Accounts,
     Health,
+    Note,
     changes,
     from_json,
     noted,
     reading_order,
+    rested,
     to_json,
 )
 
@@ -30,7 +32,7 @@ def after(events: list[tuple[Account, str, timedelta]]) -> tuple[Accounts, datet
     accounts, now = Accounts(), NOW
     for account, code, pause in events:
         now += timedelta(seconds=int(pause.total_seconds()))
-        accounts = noted(accounts, account, code=code, now=now)
+        accounts = noted(accounts, [Note(account, code)], now)
     return accounts, now
 
 
@@ -41,7 +43,7 @@ def test_account_1_reads_first_and_account_2_stands_by() -> None:
 def test_the_pauses_double_from_30_seconds_to_a_quarter_of_an_hour() -> None:
     accounts, now, pauses = Accounts(), NOW, []
     for _ in range(8):
-        accounts = noted(accounts, "account1", code="MfaRequired", now=now)
+        accounts = noted(accounts, [Note("account1", "MfaRequired")], now)
         assert accounts.account1.retry_at is not None
         pauses.append((accounts.account1.retry_at - now).total_seconds())
         now = accounts.account1.retry_at
@@ -51,7 +53,7 @@ def test_the_pauses_double_from_30_seconds_to_a_quarter_of_an_hour() -> None:
 @given(failures=st.integers(1, 10_000))
 def test_a_pause_is_never_shorter_than_the_first_or_longer_than_the_longest(failures: int) -> None:
     accounts = Accounts(account1=Health("MfaRequired", NOW, failures - 1, NOW))
-    retry_at = noted(accounts, "account1", code="MfaRequired", now=NOW).account1.retry_at
+    retry_at = noted(accounts, [Note("account1", "MfaRequired")], NOW).account1.retry_at
     assert retry_at is not None
     assert FIRST_PAUSE <= retry_at - NOW <= LONGEST_PAUSE
 
@@ -92,9 +94,9 @@ def test_an_account_that_worked_is_well_and_starts_over_with_the_shortest_pause(
     events: list[tuple[Account, str, timedelta]], account: Account
 ) -> None:
     accounts, now = after(events)
-    accounts = noted(accounts, account, code="", now=now)
+    accounts = noted(accounts, [Note(account, "")], now)
     assert accounts.health(account).well
-    failed = noted(accounts, account, code="MfaRequired", now=now).health(account)
+    failed = noted(accounts, [Note(account, "MfaRequired")], now).health(account)
     assert failed.retry_at == now + FIRST_PAUSE
 
 
@@ -104,7 +106,7 @@ def test_what_one_account_does_is_nothing_to_the_other(
 ) -> None:
     accounts, now = after(events)
     other: Account = "account2" if account == "account1" else "account1"
-    assert noted(accounts, account, code=code, now=now).health(other) == accounts.health(other)
+    assert noted(accounts, [Note(account, code)], now).health(other) == accounts.health(other)
 
 
 @given(events=EVENTS)
@@ -119,7 +121,7 @@ def test_a_change_is_a_change_of_the_code_and_since_tells_when_it_was(
 ) -> None:
     before, now = after(events)
     now += timedelta(seconds=1)
-    later = noted(before, account, code=code, now=now)
+    later = noted(before, [Note(account, code)], now)
     if before.health(account).code == code:
         assert changes(before, later) == []
         assert later.health(account).since == (before.health(account).since or now)
@@ -134,5 +136,15 @@ def test_what_is_kept_is_read_back(events: list[tuple[Account, str, timedelta]])
     assert from_json(to_json(accounts)) == accounts
 
 
-def test_nothing_kept_is_two_accounts_nobody_has_complained_about() -> None:
-    assert from_json({}) == Accounts()
+@given(events=EVENTS)
+def test_after_a_rest_both_are_due_and_nothing_else_changes(events: list[tuple[Account, str, timedelta]]) -> None:
+    accounts, now = after(events)
+    later = rested(accounts, now)
+    assert reading_order(later, now) == ("account1", "account2")
+    assert changes(accounts, later) == []
+
+
+@given(failures=st.integers(1, 20))
+def test_the_same_fault_found_by_all_parts_at_once_is_one_failure(failures: int) -> None:
+    once = noted(Accounts(), [Note("account1", "MfaRequired")], NOW)
+    assert noted(Accounts(), [Note("account1", "MfaRequired")] * failures, NOW) == once

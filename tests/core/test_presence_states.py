@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +140,59 @@ def test_a_call_is_offered_exactly_where_the_service_says_so(
     distribution = Distribution(while_busy=busy, while_in_meeting=meeting, while_away=away)
     expected = state == "Available" or (state in SWITCH and getattr(distribution, SWITCH[state]))
     assert deliverable(state, distribution) == expected
+
+
+# The product page's matrix, and all pairs around it, by hand. A: delivered; B, M, W: delivered if the service
+# distributes while busy, in a meeting, away; a dot: never.
+ACTIVITIES = (
+    *("Available", "Away", "BeRightBack", "Busy", "DoNotDisturb", "InACall", "InAConferenceCall", "Inactive"),
+    *("InAMeeting", "Offline", "OffWork", "OutOfOffice", "PresenceUnknown", "Presenting"),
+    *("UrgentInterruptionsOnly", "Focusing"),
+)
+MATRIX = """
+Available        A W W B . . . W M . . W . . . .
+AvailableIdle    A W W B . . . W M . . W . . . .
+Away             W W W B . . . W M . . W . . . .
+BeRightBack      W W W B . . . W M . . W . . . .
+Busy             B B B B . . . B M B B B . . . .
+BusyIdle         B B B B . . . B M B B B . . . .
+DoNotDisturb     . . . . . . . . . . . . . . . .
+Focusing         . . . . . . . . . . . . . . . .
+InACall          . . . . . . . . . . . . . . . .
+InAMeeting       M M M M . . . M M M M M . . . .
+Offline          . . . B . . . . M . . . . . . .
+OutOfOffice      W W W B . . . W M . . W . . . .
+PresenceUnknown  . . . . . . . . . . . . . . . .
+Presenting       . . . . . . . . . . . . . . . .
+"""
+PAIRS = {
+    (row.split()[0], activity): letter
+    for row in MATRIX.strip().splitlines()
+    for activity, letter in zip(ACTIVITIES, row.split()[1:], strict=True)
+}
+SWITCHES = [
+    Distribution(while_busy=b, while_in_meeting=m, while_away=w) for b, m, w in product((False, True), repeat=3)
+]
+
+
+@pytest.mark.parametrize("distribution", SWITCHES, ids=lambda d: f"{d.while_busy}-{d.while_in_meeting}-{d.while_away}")
+def test_no_pair_of_words_is_delivered_by_accident(distribution: Distribution) -> None:
+    opens = {"A": True, "B": distribution.while_busy, "M": distribution.while_in_meeting, "W": distribution.while_away}
+    found = {pair: deliverable(read_state(*pair), distribution) for pair in PAIRS}
+    assert found == {pair: opens.get(letter, False) for pair, letter in PAIRS.items()}
+
+
+def test_the_matrix_holds_every_word_of_both_generations_and_of_the_demo() -> None:
+    said = (Path(__file__).parents[2] / "devhost/demo.json").read_text()
+    demo = re.findall(r'"(?:availability|activity)": "(\w+)"', said)
+    named = {word for pair in PAIRS for word in pair}
+    assert demo
+    assert set(demo) | set(WORDS) <= named
+
+
+def test_a_call_under_a_manual_away_follows_the_away_rule_and_says_so() -> None:
+    """Microsoft tells guests Away while the user talks: nothing in the words gives the call away."""
+    for word in ("Away", "BeRightBack"):
+        state = read_state(word, word)
+        assert hides_calls(state)
+        assert [deliverable(state, one) for one in SWITCHES] == [one.while_away for one in SWITCHES]

@@ -16,6 +16,7 @@ from shared.clouds import CLOUDS
 from shared.errors import Broken, Throttled, Unreachable, Upstream
 from shared.interact.meetings import MeetingCheck, MeetingChecks
 from shared.interact.sessions import SessionStarted
+from shared.presence.token_shelf import TokenShelf
 from tests.core.session_world import ORGANIZER, SessionWorld
 from tests.core.world import World
 from tests.simulator.cloud_client import NIMBUS_APP, NIMBUS_SECRET, CloudClient, running
@@ -46,7 +47,8 @@ class CloudShop(SessionWorld):
         self.directory()
         self.http = open_session(cloud.gateway, read_timeout=2)
         public = CLOUDS["public"]
-        sign_ins = SignIns(self.http, public, NIMBUS_APP, NIMBUS_SECRET, now)
+        shelf = TokenShelf(world.account.table("signins"), world.secrets, now)
+        sign_ins = SignIns(self.http, public, NIMBUS_APP, NIMBUS_SECRET, now, shelf)
         self.meetings = OnlineMeetings(self.http, public, sign_ins, NIMBUS_APP, now)
         # Microsoft's clock cannot be turned, so this tenant lives by it, too.
         self.ends, self.sessions = self.instance(clock=now, outside=Outside(AcsIdentities(self.http), self.meetings))  # type: ignore[arg-type]

@@ -345,7 +345,7 @@ def settle(world: World) -> None:
     world.submit(ReferenceId="r-2")
     world.submit()
     world.intake.take(f'{{"tenantId": "{world.tenant_id}"}}'.encode(), message_id="m", attempts=1)
-    world.poller.poll(world.tenant_id, "2026")
+    world.poller.poll(world.tenant_id, to_wire(world.clock()))
     assert {name for name, _, _ in rows_of(world.account, world.tenant_id)} == {"tenants", *HOLDING}
 
 
@@ -496,7 +496,7 @@ def test_a_poll_under_way_leaves_no_rows_of_a_tenant_that_left_meanwhile(world: 
         offboarding(world).run(world.tenant_id)
 
     world.reader.meanwhile = leave
-    assert not world.poller.poll(world.tenant_id, "2026")
+    assert not world.poller.poll(world.tenant_id, to_wire(world.clock()))
     assert rows_of(world.account, world.tenant_id) == []
 
 

@@ -160,6 +160,7 @@ class World:
             self.directory,
             self.reader,
             account.queue("presence-polls"),
+            timedelta(seconds=30),
             clock,
             self.slept.append,
         )

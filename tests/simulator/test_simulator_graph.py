@@ -268,3 +268,32 @@ def test_grants_are_shown_by_service_principals(cloud: CloudClient, app: dict[st
 def test_odd_requests_are_refused_not_crashed_on(cloud: CloudClient, path: str, claims: dict[str, Any]) -> None:
     header = cloud.graph_app("User.Read.All", claims=claims)
     assert cloud.http.get(f"{GRAPH}/v1.0/{path}", headers=header, timeout=10).status_code < 500
+
+
+def test_a_delta_of_a_group_tells_who_came_and_who_left_since_its_link(cloud: CloudClient) -> None:
+    group = "cccccccc-0000-4000-8000-000000000001"
+    cloud.contoso(groups=[{"id": group, "members": [BOB]}])
+    header = cloud.graph_app("GroupMember.Read.All")
+    params = {"$filter": f"id eq '{group}'", "$select": "members", "$deltatoken": "latest"}
+    first = cloud.http.get(f"{GRAPH}/v1.0/groups/delta", params=params, headers=header, timeout=10).json()
+    assert first["value"] == []
+    cloud.contoso(groups=[{"id": group, "members": [ALICE]}])
+    later = cloud.http.get(first["@odata.deltaLink"], headers=header, timeout=10).json()
+    (changed,) = later["value"]
+    assert [(row["id"], "@removed" in row) for row in changed["members@delta"]] == [(ALICE, False), (BOB, True)]
+    again = cloud.http.get(later["@odata.deltaLink"], headers=header, timeout=10).json()
+    assert again["value"] == []
+    forgotten = cloud.http.get(f"{GRAPH}/v1.0/groups/delta?$deltatoken=old", headers=header, timeout=10)
+    assert error(forgotten) == (410, "syncStateNotFound")
+    assert (
+        cloud.http.get(first["@odata.deltaLink"], headers=cloud.graph_app("User.Read.All"), timeout=10).status_code
+        == 403
+    )
+
+
+def test_an_invited_account_is_listed_where_guests_are_asked_for(cloud: CloudClient) -> None:
+    cloud.contoso()
+    header = cloud.graph_app("User.Read.All")
+    guests = users(cloud, header, filter="userType eq 'Guest'", select="mail,externalUserState").json()["value"]
+    assert [(row["mail"], row["externalUserState"]) for row in guests] == [("presence1@nimbus.example", "Accepted")]
+    assert sorted(names(users(cloud, header))) == ["Alice", "Bob"]

@@ -18,6 +18,7 @@ from functions.web import ENDPOINTS
 from shared import clock
 from shared.bootstrap import Trunk, open_trunk
 from shared.callers import Caller
+from shared.clock import to_wire
 from shared.outbound.store import OutboundStore
 from shared.poison import Poison
 from shared.storage.account import QUEUES, StorageAccount
@@ -30,9 +31,10 @@ from tests.structure.source import ROOT
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 STAYING, LEAVING = (str(uuid.uuid4()) for _ in range(2))
 TICK = "2026-03-01T12:00:00.000Z"
+NOW = to_wire(clock.now())  # an old tick would not be polled
 NO_TOKEN = 401
 # What those answer that everybody may call: storage is there, and what else is missing only makes them say so.
-OPEN_ANSWERS = {"get_live": 200, "get_ready": 200, "get_openapi": 200, "get_docs": 200}
+OPEN_ANSWERS = {"get_consent_callback": 400, "get_live": 200, "get_ready": 200, "get_openapi": 200, "get_docs": 200}
 OPEN_ANSWERS |= {"allow_pages_to_call": 204, "fetch_widget_demo": 200, "fetch_widget_file": 404}
 NO_KEY = {
     "get_widget",
@@ -101,13 +103,14 @@ QUEUED = {
         f"keep_poison_of_{name.replace('-', '_')}": json.dumps({"tenantId": STAYING, "poison": name}) for name in QUEUES
     },
     "visit_outbound": json.dumps({"kind": "task", "tenantId": STAYING, "subject": "nobody@contoso.example"}),
-    "poll_presence": json.dumps({"tenantId": STAYING, "tick": TICK}),
+    "poll_presence": json.dumps({"tenantId": STAYING, "tick": NOW, "part": 0}),
     "deliver_webhooks": json.dumps({"kind": "webhook", "tenantId": STAYING, "subject": str(uuid.uuid4())}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
 TIMED = (
     "call_appointments",
     "plan_presence_polls",
+    "plan_watch_groups",
     "resume_offboardings",
     "sweep_acs_leftovers",
     "sweep_sessions",
@@ -213,9 +216,9 @@ def test_a_leaving_tenant_is_gone(seen: Seen) -> None:
 
 
 def test_a_poll_was_tried(seen: Seen) -> None:
-    state = seen.account.table("presence").get(STAYING, "state")
+    state = seen.account.table("presence").get(STAYING, "part:000:state")
     assert state is not None
-    assert (state.text("tick"), state.text("polled_at")) == (TICK, "")
+    assert (state.text("tick"), state.doc["polled_at"]) == (NOW, "")
 
 
 # planted mistakes

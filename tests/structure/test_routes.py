@@ -18,7 +18,7 @@ from tests.structure.source import ROOT, dotted, modules
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 # Open to everybody. Whoever adds one writes it down here too.
-OPEN = {"get_live", "get_ready", "get_openapi", "get_docs", "get_widget"}
+OPEN = {"get_live", "get_ready", "get_openapi", "get_docs", "get_widget", "get_consent_callback"}
 OPEN |= {"allow_pages_to_call", "start_session", "get_session", "post_session_event", "renew_session_token"}
 OPEN |= {"fetch_widget_demo", "fetch_widget_file"}
 # No endpoint: what the host calls when no other route matches.

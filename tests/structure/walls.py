@@ -48,7 +48,7 @@ WALLS: Final = (
     # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
     Wall(
         "shared.overview",
-        (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.store", "shared.permissions.checks"),
+        (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.health", "shared.permissions.checks"),
     ),
     # Any queue may have it keep a message, so it stands beside the trunk.
     Wall("shared.poison", (*GROUND, "shared.tenants", "shared.storage")),
@@ -87,6 +87,8 @@ WALLS: Final = (
 # Single modules that may do more, each with the reason.
 DOORS: Final = {
     "bench.admission": ("shared", "measures admission without HTTP around it, so it builds the actors itself"),
+    "bench.presence": ("shared", "polls without a host around it, so it builds the actors itself"),
+    "bench.bare_presence": ("shared", "the other ways to poll, with the same clients and storage"),
     "bench.cold_start": ("shared", "makes the tenant that the first call finds, without a running app"),
 }
 

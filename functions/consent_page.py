@@ -1,0 +1,33 @@
+"""The page an admin sees who comes back from granting permissions: plain HTML, no script."""
+
+from __future__ import annotations
+
+from html import escape
+
+from shared.presence.consent import Consent
+
+_STYLE = (
+    'body{font:16px/1.5 "Segoe UI",Helvetica,Arial,sans-serif;color:#20304d;margin:12vh auto;max-width:34rem;'
+    "padding:0 1rem}h1{font-size:1.5rem}li{font-family:Consolas,Menlo,monospace}"
+)
+
+
+def page(consent: Consent) -> str:
+    """What the tenant's grants say, not what the browser says."""
+    title, text = _said(consent)
+    listed = "".join(f"<li>{escape(scope)}</li>" for scope in consent.missing or ())
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1><p>{escape(text)}</p>"
+        + (f"<ul>{listed}</ul>" if listed else "")
+        + "<p>You can close this page.</p></html>"
+    )
+
+
+def _said(consent: Consent) -> tuple[str, str]:
+    name = consent.tenant_name
+    if consent.missing is None:
+        return "Not known yet", f"The permissions of {name} cannot be read now. Run a test of the presence accounts."
+    if consent.missing:
+        return "Permissions are missing", f"{name} has not granted all that presence needs. Still missing:"
+    return "Permissions granted", f"{name} has granted what presence needs. The next poll uses it."

@@ -1,0 +1,67 @@
+"""What a tenant's own directory says of our accounts and of what was granted to the Nimbus App."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shared.clients.graph import Absent, Graph
+from shared.clients.sign_in import SignIns
+from shared.config import PresenceAccount
+from shared.errors import Denied, Upstream
+
+GuestStatus = Literal["Accepted", "Pending", "NotInvited", "Unknown"]
+
+
+class TenantFacts:
+    """Reads as the application; ``client_id`` is the Nimbus App's."""
+
+    def __init__(
+        self, sign_ins: SignIns, graph: Graph, client_id: str, accounts: tuple[PresenceAccount, PresenceAccount]
+    ) -> None:
+        self._sign_ins = sign_ins
+        self._graph = graph
+        self._client_id = client_id
+        self._accounts = accounts
+
+    def guest_status(self, tenant_id: str, upn: str) -> GuestStatus:
+        """Whether the account is a guest of the tenant; ``Unknown`` when the directory cannot be read."""
+        quoted = upn.replace("'", "''")
+        query = {"$filter": f"mail eq '{quoted}' and userType eq 'Guest'", "$select": "id,externalUserState"}
+        try:
+            rows = list(self._graph.pages(self._sign_ins.app_token(tenant_id), "/v1.0/users", **query))
+        except Upstream:
+            return "Unknown"
+        if not rows:
+            return "NotInvited"
+        return "Pending" if rows[0].get("externalUserState") == "PendingAcceptance" else "Accepted"
+
+    def delegated_grants(self, tenant_id: str) -> frozenset[str] | None:
+        """The scopes the whole tenant granted the Nimbus App; None when nobody can tell. Never from memory.
+
+        Reading grants takes permissions that not every tenant gives. Without them a sign-in of a guest account
+        tells its scopes. Raises Throttled, Unreachable or Broken.
+        """
+        try:
+            return self._grants_read(tenant_id)
+        except Denied:
+            return self._scopes_of_a_sign_in(tenant_id)
+
+    def _grants_read(self, tenant_id: str) -> frozenset[str]:
+        token = self._sign_ins.app_token(tenant_id, fresh=True)
+        try:
+            path = f"/v1.0/servicePrincipals(appId='{self._client_id}')"
+            principal = self._graph.get(token, path, **{"$select": "id"}).get("id")
+        except Absent:
+            return frozenset()
+        query = {"$filter": f"clientId eq '{principal}' and consentType eq 'AllPrincipals'"}
+        rows = self._graph.pages(token, "/v1.0/oauth2PermissionGrants", **query)
+        return frozenset(scope for row in rows for scope in str(row.get("scope") or "").split())
+
+    def _scopes_of_a_sign_in(self, tenant_id: str) -> frozenset[str] | None:
+        for account in self._accounts:
+            try:
+                return self._sign_ins.guest_scopes(tenant_id, account)
+            except Denied as exc:
+                if exc.reason == "AADSTS65001":  # the one refusal that speaks of consent alone
+                    return frozenset()
+        return None

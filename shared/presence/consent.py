@@ -1,0 +1,135 @@
+"""The link with which a tenant grants the Nimbus App what presence needs, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+from urllib.parse import quote, urlencode
+
+from shared import log
+from shared.callers import Caller
+from shared.clock import Clock, from_wire, to_wire
+from shared.clouds import Cloud
+from shared.errors import Malformed, NotFound, Upstream
+from shared.presence.account_notes import AccountNotes
+from shared.storage.secrets import SecretBox, Unreadable
+from shared.tenants.tenants import Tenants
+from shared.wire import Wire
+
+SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
+CALLBACK: Final = "api/consent/callback"
+VALID_FOR: Final = timedelta(hours=1)
+MAY_BE_FAST: Final = timedelta(minutes=1)  # the clock of the instance that made the link
+LONGEST_STATE: Final = 2048
+_PLACE: Final = {"tenant": "consent", "field": "state"}
+
+
+class GrantLink(Wire):
+    """Where an admin of the tenant agrees, and to what."""
+
+    url: str
+    permissions: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the grants say after somebody came back. ``missing`` is None when nobody could read them."""
+
+    tenant_name: str
+    missing: tuple[str, ...] | None
+
+
+class Grants(Protocol):
+    """Reads what a tenant granted the app. Raises Throttled, Unreachable, Broken."""
+
+    def delegated_grants(self, tenant_id: str) -> frozenset[str] | None: ...
+
+
+class SignedIn(Protocol):
+    def forget(self, tenant_id: str) -> None: ...
+
+
+class Consents:
+    """Makes links and judges who comes back. The state is sealed, so it tells its tenant and admin, and no other."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        client_id: str,
+        public_base_url: str,
+        secrets: SecretBox,
+        tenants: Tenants,
+        grants: Grants,
+        signed_in: SignedIn,
+        notes: AccountNotes,
+        clock: Clock,
+    ) -> None:
+        self._cloud = cloud
+        self._client_id = client_id
+        self._redirect_uri = f"{public_base_url}/{CALLBACK}"
+        self._secrets = secrets
+        self._tenants = tenants
+        self._grants = grants
+        self._signed_in = signed_in
+        self._notes = notes
+        self._clock = clock
+
+    def link(self, tenant_id: str, by: Caller) -> GrantLink:
+        """Good for one hour."""
+        said = {"tenantId": tenant_id, "by": by.oid, "byTenant": by.tid, "at": to_wire(self._clock())}
+        query = {
+            "client_id": self._client_id,
+            "scope": " ".join(f"{self._cloud.graph}/{scope}" for scope in SCOPES),
+            "redirect_uri": self._redirect_uri,
+            "state": self._secrets.seal(json.dumps(said), **_PLACE),
+        }
+        url = f"{self._cloud.login}/{tenant_id}/v2.0/adminconsent?{urlencode(query, quote_via=quote)}"
+        return GrantLink(url=url, permissions=list(SCOPES))
+
+    def came_back(self, state: str | None) -> Consent:
+        """What the tenant named in the state has granted by now, whatever else the browser says.
+
+        Raises Malformed (``ConsentStateInvalid``) for a state that is not ours or too old.
+        """
+        said = self._opened(state)
+        try:
+            head = self._tenants.head(said["tenantId"])
+        except NotFound:
+            raise _invalid() from None
+        missing = self._missing(head.tenant_id)
+        log.info(
+            "consent was checked",
+            tenant=head.tenant_id,
+            by=said["by"],
+            missing="unknown" if missing is None else ",".join(missing),
+        )
+        # Tokens keep the permissions of the hour they were made.
+        self._signed_in.forget(head.tenant_id)
+        self._notes.rest(head.tenant_id)
+        return Consent(head.tenant.value.display_name, missing)
+
+    def _missing(self, tenant_id: str) -> tuple[str, ...] | None:
+        try:
+            granted = self._grants.delegated_grants(tenant_id)
+        except Upstream as exc:
+            log.warning("grants could not be read", tenant=tenant_id, why=exc.detail)
+            return None
+        return None if granted is None else tuple(scope for scope in SCOPES if scope not in granted)
+
+    def _opened(self, state: str | None) -> dict[str, str]:
+        if not state or len(state) > LONGEST_STATE:
+            raise _invalid()
+        try:
+            said: dict[str, str] = json.loads(self._secrets.open(state, **_PLACE))
+        except Unreadable:
+            raise _invalid() from None
+        age = self._clock() - from_wire(said["at"])
+        if not -MAY_BE_FAST <= age <= VALID_FOR:
+            raise _invalid()
+        return said
+
+
+def _invalid() -> Malformed:
+    return Malformed("this link is not ours, or older than one hour; ask for a new one", code="ConsentStateInvalid")

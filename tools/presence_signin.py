@@ -1,0 +1,51 @@
+"""Signs a presence account in once: `python -m tools.presence_signin 1|2 [--settings FILE]`.
+
+Prints a code to type on Microsoft's page, waits for whoever does it, and keeps the account's refresh token, sealed, in
+the storage account of the app settings. All instances use it from their next sign-in on; no restart is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from shared.bootstrap import build_device_sign_in
+from shared.config import Config
+from shared.errors import AppError
+
+
+def main() -> int:
+    """0 when the token is kept, 2 with a sentence when it is not, 130 when it was stopped."""
+    parser = argparse.ArgumentParser(description="Sign a presence account in once, with a device code.")
+    parser.add_argument("account", type=int, choices=(1, 2), help="which of the two presence accounts")
+    parser.add_argument("--settings", type=Path, help="a local.settings.json to read app settings from")
+    arguments = parser.parse_args()
+    env = dict(os.environ)
+    try:
+        if arguments.settings:
+            env = {**json.loads(arguments.settings.read_text())["Values"], **env}
+        config = Config.from_env(env)
+        account = config.presence_accounts[arguments.account - 1]
+        device, shelf = build_device_sign_in(config)
+        print(f"Sign in as {account.upn}.", flush=True)
+        token = device.sign_in(account, lambda text: print(text, flush=True))
+        shelf.keep_refresh_token(account.upn, account.refresh_token, token)
+        # Read back, since a shelf that cannot keep does without.
+        if shelf.refresh_token(account.upn, account.refresh_token) != token:
+            print("the token could not be kept; is the storage account there?", file=sys.stderr)
+            return 2
+    except (AppError, OSError, ValueError, KeyError) as exc:
+        print(f"not signed in: {exc}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped.", file=sys.stderr)
+        return 130
+    print(f"{account.upn} is signed in; its refresh token is kept.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
