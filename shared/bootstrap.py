@@ -25,6 +25,7 @@ from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
 from shared.overview import Overview
+from shared.presence.availability import Availability
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
@@ -54,6 +55,7 @@ class Core:
     refusals: Refusals
     poller: Poller
     presences: Presences
+    availability: Availability
     health: Health
     settings: TenantSettings
     widget_keys: WidgetKeys
@@ -116,6 +118,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     settings = TenantSettings(trunk.heads, trunk.secrets, trunk.licences, config.cloud.acs_suffixes, warners, now)
     refusals = Refusals(journal, now)
     scheduler = Scheduler(outbound, directory, refusals, now)
+    presences = Presences(presence, directory, now, config.presence_interval)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     return Core(
         callers=Callers(
@@ -132,7 +135,9 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         intake=Intake(scheduler, tenants, refusals, journal, now),
         refusals=refusals,
         poller=Poller(presence, tenants, directory, reader, account.queue("presence-polls"), now),
-        presences=Presences(presence, directory, now, config.presence_interval),
+        presences=presences,
+        # Until tasks are offered nobody holds one.
+        availability=Availability(presences, directory, held=lambda _tenant: ()),
         settings=settings,
         widget_keys=widget_keys,
         widget=Widget(widget_keys, tenants),

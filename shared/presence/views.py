@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -48,6 +49,16 @@ class Presences:
 
     def of_upn(self, tenant_id: str, upn: str) -> Presence:
         return self.of_user(tenant_id, self._directory.user_id_of(tenant_id, upn))
+
+    def of_users(self, tenant_id: str, user_ids: Collection[str]) -> dict[str, Presence]:
+        """The presence of those of these users that a poll has asked for, by id."""
+        wanted = set(user_ids)
+        return {
+            user_id: self._view(user_id, block, reading)
+            for block in self._store.blocks(tenant_id).values()
+            for user_id, reading in block.readings.items()
+            if user_id in wanted
+        }
 
     def page(self, tenant_id: str, *, top: int, continuation: str | None) -> Page[Presence]:
         """Users in the order of their ids; ``continuation`` is the id to go on at."""
