@@ -3,6 +3,9 @@
 import azure.functions as func
 
 from functions import (
+    address_books_http,
+    attendant_http,
+    connector_contacts_http,
     directory_http,
     interact_http,
     interact_timer,
@@ -19,6 +22,9 @@ from functions import (
 
 app = func.FunctionApp()
 for room in (
+    address_books_http,
+    attendant_http,
+    connector_contacts_http,
     directory_http,
     interact_http,
     interact_timer,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
 from time import perf_counter
 from typing import Any, Final, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import azure.functions as func
 
@@ -93,6 +94,16 @@ class Call:
 
     def query(self, name: str) -> str | None:
         return self.req.params.get(name) or None
+
+    def every_query(self, name: str) -> list[str]:
+        """All values of a parameter that may stand several times; the host joins them with commas."""
+        return parse_qs(urlsplit(self.req.url).query).get(name, [])
+
+    @property
+    def bearer(self) -> str | None:
+        """The caller's token, verified, to act in its name; None for a caller without one."""
+        scheme, _, token = self.req.headers.get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else None
 
     @property
     def top(self) -> int:

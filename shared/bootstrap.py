@@ -6,12 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared import clock
+from shared.attendant.address_books import AddressBooks
+from shared.attendant.filter_check import FilterCheck
 from shared.attendant.filter_warnings import filter_warnings
+from shared.attendant.search import Consent, ContactSearch
+from shared.attendant.search_copy import SearchCopies
+from shared.attendant.teams import Teams
 from shared.callers import Callers
 from shared.clients.acs import AcsIdentities
 from shared.clients.caller_tokens import CallerTokens
+from shared.clients.directory_search import DirectorySearch
+from shared.clients.exchange_contacts import ExchangeContacts
 from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
+from shared.clients.graph_lists import GraphLists
+from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
@@ -63,6 +72,10 @@ class Core:
     acs_checks: AcsChecks
     acs_suffixes: tuple[str, ...]
     overview: Overview
+    address_books: AddressBooks
+    contact_search: ContactSearch
+    filter_check: FilterCheck
+    teams: Teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +132,13 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     refusals = Refusals(journal, now)
     scheduler = Scheduler(outbound, directory, refusals, now)
     presences = Presences(presence, directory, now, config.presence_interval)
+    # Until tasks are offered nobody holds one.
+    availability = Availability(presences, directory, held=lambda _tenant: ())
+    contacts = account.table("contacts")
+    address_books = AddressBooks(contacts)
+    graph_lists = GraphLists(session, config.cloud, now)
+    directory_search = DirectorySearch(sign_ins, graph_lists)
+    on_behalf_of = OnBehalfOf(session, config.cloud, config.api_client_id, config.api_client_secret, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     return Core(
         callers=Callers(
@@ -136,14 +156,27 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         refusals=refusals,
         poller=Poller(presence, tenants, directory, reader, account.queue("presence-polls"), now),
         presences=presences,
-        # Until tasks are offered nobody holds one.
-        availability=Availability(presences, directory, held=lambda _tenant: ()),
+        availability=availability,
         settings=settings,
         widget_keys=widget_keys,
         widget=Widget(widget_keys, tenants),
         acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
         overview=Overview(settings, directory, outbound, presence),
+        address_books=address_books,
+        contact_search=ContactSearch(
+            SearchCopies(contacts, address_books),
+            directory_search,
+            ExchangeContacts(on_behalf_of, graph_lists),
+            Consent(
+                config.cloud.login,
+                config.cloud.graph,
+                config.api_client_id,
+                f"{config.public_base_url}/api/consent/callback",
+            ),
+        ),
+        filter_check=FilterCheck(directory_search),
+        teams=Teams(directory, availability),
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 
