@@ -62,10 +62,17 @@ class Hit:
 class SearchCopies:
     """Safe to share between threads; copies are never changed, only replaced."""
 
-    def __init__(self, table: Table, books: AddressBooks, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        table: Table,
+        books: AddressBooks,
+        most_bytes: int = MOST_BYTES,
+        most_of_tenant: int = MOST_OF_TENANT,
+    ) -> None:
         self._table = table
         self._books = books
         self._most_bytes = most_bytes
+        self._most_of_tenant = most_of_tenant
         self._copies: OrderedDict[str, Copy] = OrderedDict()
         self._lock = Lock()
         self._turns: dict[str, Lock] = {}
@@ -112,7 +119,7 @@ class SearchCopies:
         changed = [name for name, revision in revisions.items() if name not in known or known[name].revision < revision]
         packs = {name: known[name] for name in revisions if name in known}
         packs |= {row.row: _pack(row) for row in self._rows(tenant_id, changed, prefixes)}
-        return _bounded(generation, packs)
+        return _bounded(generation, packs, self._most_of_tenant)
 
     def _rows(self, tenant_id: str, names: list[str], prefixes: Iterable[str]) -> Iterable[Row]:
         if len(names) <= _FEW:
@@ -144,12 +151,12 @@ def _pack(row: Row) -> Pack:
     return Pack(row.number("revision"), plain(compressed(row, "text")), compressed(row, "docs"))
 
 
-def _bounded(generation: str, packs: Mapping[str, Pack]) -> Copy:
+def _bounded(generation: str, packs: Mapping[str, Pack], most: int) -> Copy:
     kept: dict[str, Pack] = {}
     size = 0
     for name, pack in packs.items():
         size += pack.size
-        if size > MOST_OF_TENANT:
+        if size > most:
             return Copy(generation, kept, is_whole=False)
         kept[name] = pack
     return Copy(generation, kept, is_whole=True)
