@@ -34,7 +34,7 @@ format: setup ## Put all Python files into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## Measure cold start, admission and calls; prints a table, ratios first
+bench: setup ## Measure cold start, admission, calls and contact search; prints a table, ratios first
 	@env -u CONTAINER_NAME $(BIN)/python -m bench
 
 clean: ## Remove what setup, runs and tests left here

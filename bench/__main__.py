@@ -1,4 +1,4 @@
-"""`python -m bench`: cold start, admission and HTTP calls, ratios first. Exit code 1 if one of them gave up.
+"""`python -m bench`: cold start, admission, HTTP calls and contact search, ratios first. Exit code 1 if one of them gave up.
 
 `--quick` takes fewer and shorter rounds, enough to see that everything works; its figures prove nothing.
 """
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bench import admission, calls, cold_start
+from bench import admission, calls, cold_start, contacts
 from bench.rounds import Spread, say
 from bench.stack import stack
 from devhost.errors import CannotStart
@@ -20,7 +20,9 @@ from devhost.errors import CannotStart
 
 def main() -> int:
     """0 when every admission and call got its answer, 2 with one sentence on stderr if the stack cannot start."""
-    parser = argparse.ArgumentParser(prog="bench", description="Measures cold start, admission and HTTP calls.")
+    parser = argparse.ArgumentParser(
+        prog="bench", description="Measures cold start, admission, calls and contact search."
+    )
     parser.add_argument("--quick", action="store_true", help="under 30 s; to see that it works, not for figures")
     quick = parser.parse_args().quick
     began = time.monotonic()
@@ -30,15 +32,18 @@ def main() -> int:
                 starts = cold_start.measure(around, rounds=1, warm_ups=0, runs=1)
                 comparisons = admission.measure(around.connection, admission.A_FEW, rounds=1, length=0.3)
                 called = calls.measure(around, rounds=1, length=0.3, counting=0.3)
+                searched = contacts.measure(around.connection, contacts.SIZES[:1], searches=6, colds=1)
             else:
                 starts = cold_start.measure(around, rounds=5, warm_ups=1, runs=3)
                 comparisons = admission.measure(around.connection, admission.SCENARIOS, rounds=5, length=1.0)
                 called = calls.measure(around, rounds=5, length=1.0, counting=6.0)
+                searched = contacts.measure(around.connection, contacts.SIZES, searches=200, colds=10)
     except CannotStart as reason:
         say(f"bench: {reason}")
         return 2
     say(f"done after {time.monotonic() - began:.0f} s")
-    print("\n".join([*_machine(), "", *_cold(starts), "", *_admissions(comparisons), "", *_calls(called)]))
+    parts = [_machine(), _cold(starts), _admissions(comparisons), _calls(called), contacts.lines(searched)]
+    print("\n\n".join("\n".join(part) for part in parts))
     return 1 if called.give_ups or any(one.ours.give_ups + one.bare.give_ups for one in comparisons) else 0
 
 
