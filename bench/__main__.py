@@ -1,4 +1,6 @@
-"""`python -m bench`: cold start, admission, HTTP calls and contact search, ratios first. Exit code 1 if one of them gave up.
+"""`python -m bench`: cold start, admission, HTTP calls and contact search, ratios first.
+
+Exit code 1 if an admission or a call gave up.
 
 `--quick` takes fewer and shorter rounds, enough to see that everything works; its figures prove nothing.
 """

@@ -138,7 +138,8 @@ def lines(sizes: Sequence[Size]) -> Iterator[str]:
         texts = [*(f"{cell.p50:.1f} / {cell.p95:.1f}" for cell in cells), f"{one.building:.0f}"]
         texts.append(f"{one.adds.p50:.1f} / {one.adds.p95:.1f}")
         yield f"  {one.contacts:<10,}" + "".join(f"{text:<18}" for text in texts)
-    yield f"  samples: warm and FTS5 {sizes[0].warm.samples}, cold {sizes[0].cold.samples}, scan {sizes[0].scan.samples}"
+    first = sizes[0]
+    yield f"  samples: warm and FTS5 {first.warm.samples}, cold {first.cold.samples}, scan {first.scan.samples}"
 
 
 def _contact(number: int, chance: random.Random) -> Doc:

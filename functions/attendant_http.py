@@ -12,10 +12,9 @@ from functions.wiring import core
 from shared.attendant.filter_check import Checked
 from shared.attendant.search import Found
 from shared.attendant.search_fields import SearchField, matrix
-from shared.attendant.search_query import LONGEST, NARROWING, read_query
+from shared.attendant.search_query import NARROWING, Query, read_query
 from shared.attendant.teams import TeamPage
 from shared.callers import AGENT, OPERATOR, ROLES, SERVICE_OWNER, TENANT_ADMIN
-from shared.errors import Invalid
 from shared.tenants.models import Page
 from shared.wire import Wire
 
@@ -37,29 +36,17 @@ class FilterCheckWrite(Wire):
 )
 def search_contacts(call: web.Call) -> func.HttpResponse:
     """Search address books, directory and Exchange contacts at once."""
-    narrowed = {name: value for name in NARROWING if (value := call.query(name))}
-    query = read_query(
-        call.query("q"),
-        call.query("sources"),
-        call.query("fields"),
-        narrowed,
-        top=call.top,
-        continuation=call.query("continuation"),
-    )
     is_admin = call.caller.may(TENANT_ADMIN)
-    return call.ok(core().contact_search.find(call.head, query, user_token=call.bearer, is_admin=is_admin))
+    found = core().contact_search.find(call.head, lambda: _query(call), user_token=call.bearer, is_admin=is_admin)
+    return call.ok(found)
 
 
 @web.route(bp, "GET", "api/attendant/services", roles=_ATTENDANTS, answer=TeamPage, query=("q", "top", "continuation"))
 def search_services(call: web.Call) -> func.HttpResponse:
     """Search services, with their availability and the members that attendants may see."""
-    text = call.query("q") or ""
-    if len(text) > LONGEST:
-        raise Invalid.field("q", f"has more than {LONGEST} characters", "OutOfRange")
-    continuation = call.query("continuation")
-    return call.ok(
-        core().teams.find(call.head, text, caller=call.caller, top=call.top, continuation=continuation),
-    )
+    text, continuation = call.query("q") or "", call.query("continuation")
+    page = core().teams.find(call.head, text, caller=call.caller, top=call.top, continuation=continuation)
+    return call.ok(page)
 
 
 @web.route(
@@ -79,3 +66,14 @@ def check_filter(call: web.Call) -> func.HttpResponse:
 def list_search_fields(call: web.Call) -> func.HttpResponse:
     """List which fields each directory can search, search anywhere within, and narrow by."""
     return call.ok(Page(matrix(), None))
+
+
+def _query(call: web.Call) -> Query:
+    return read_query(
+        call.query("q"),
+        call.query("sources"),
+        call.query("fields"),
+        {name: value for name in NARROWING if (value := call.query(name))},
+        top=call.top,
+        continuation=call.query("continuation"),
+    )

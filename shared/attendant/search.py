@@ -119,12 +119,14 @@ class ContactSearch:
         self._limits = limits
         self._pool = ThreadPoolExecutor(_THREADS, "contact-search")
 
-    def find(self, head: Head, query: Query, *, user_token: str | None, is_admin: bool) -> Found:
-        """``user_token`` is the caller's own; without one its mailbox is not searched.
+    def find(self, head: Head, wanted: Callable[[], Query], *, user_token: str | None, is_admin: bool) -> Found:
+        """What is wanted comes as a function and is judged after the licence. ``user_token`` is the caller's own;
+        without one its mailbox is not searched.
 
         Raises NotAllowed (``AttendantConsoleDisabled``) for a tenant without the product.
         """
         require_product(head)
+        query = wanted()
         try:
             hits, notes = self._gathered(self._searches(head, query, user_token))
         except _Unusable as unusable:

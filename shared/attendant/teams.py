@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal, Protocol
 
 from shared.attendant.search import require_product
+from shared.attendant.search_query import LONGEST
 from shared.attendant.search_text import fold
 from shared.callers import Caller
+from shared.errors import Invalid
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
 from shared.tenants.tenants import Head
@@ -70,8 +72,10 @@ class Teams:
 
     def find(self, head: Head, text: str, *, caller: Caller, top: int, continuation: str | None) -> TeamPage:
         """Services whose name or UPN contains the text, in the order of their UPNs; ``continuation`` is the UPN to go
-        on at. Raises NotAllowed (``AttendantConsoleDisabled``) for a tenant without the product."""
+        on at. Raises NotAllowed (``AttendantConsoleDisabled``) for a tenant without the product, Invalid."""
         require_product(head)
+        if len(text) > LONGEST:
+            raise Invalid.field("q", f"has more than {LONGEST} characters", "OutOfRange")
         sought = fold(text).strip()
         services = sorted(self._directory.all_services(head.tenant_id), key=lambda one: fold(one.upn))
         fitting = [one for one in services if _fits(one, sought)]

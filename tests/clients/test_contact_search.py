@@ -74,8 +74,9 @@ class Console:
 
     def find(self, text: str, *, admin: bool = False, token: str | None = None, **more: Any) -> Found:
         wanted: dict[str, Any] = {"sources": "o365", "fields": None, "narrowed": {}, "top": 100, "continuation": None}
-        query = read_query(text, **(wanted | more))
-        return self.search.find(self.head, query, user_token=token, is_admin=admin)
+        return self.search.find(
+            self.head, lambda: read_query(text, **(wanted | more)), user_token=token, is_admin=admin
+        )
 
     def names(self, text: str, **more: Any) -> list[str | None]:
         return [hit.display_name for hit in self.find(text, **more).items]
@@ -274,10 +275,11 @@ def test_a_consent_given_meanwhile_counts_at_the_next_search(console: Console) -
 def test_a_tenant_without_the_product_is_told_so(console: Console) -> None:
     head = console.head
     tenant = head.tenant.value.model_copy(update={"products": []})
-    query = read_query("a", None, None, {}, top=1, continuation=None)
     bare = replace(head, tenant=replace(head.tenant, value=tenant))
     with pytest.raises(NotAllowed):
-        console.search.find(bare, query, user_token=None, is_admin=True)
+        console.search.find(
+            bare, lambda: read_query("", None, None, {}, top=1, continuation=None), user_token=None, is_admin=True
+        )
 
 
 # the check of a filter
