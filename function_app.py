@@ -3,7 +3,10 @@
 import azure.functions as func
 
 from functions import (
+    address_books_http,
     assistant_http,
+    attendant_http,
+    connector_contacts_http,
     directory_http,
     interact_http,
     interact_timer,
@@ -35,6 +38,9 @@ from functions import (
 app = func.FunctionApp()
 for room in (
     assistant_http,
+    address_books_http,
+    attendant_http,
+    connector_contacts_http,
     directory_http,
     interact_http,
     interact_timer,

@@ -1,4 +1,4 @@
-"""`python -m bench`: cold start, admission, calls and presence polls, ratios first. Exit code 1 if one of them gave up.
+"""`python -m bench`: all measurements, ratios first. Exit code 1 if an admission, a call or a session start gave up.
 
 `--quick` takes fewer and shorter rounds, enough to see that everything works; its figures prove nothing.
 """
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bench import admission, calls, cold_start, presence, sessions
+from bench import admission, calls, cold_start, contacts, presence, sessions
 from bench.rounds import Spread, say
 from bench.stack import stack
 from devhost.errors import CannotStart
@@ -21,7 +21,8 @@ from devhost.errors import CannotStart
 def main() -> int:
     """0 when every admission and call got its answer, 2 with one sentence on stderr if the stack cannot start."""
     parser = argparse.ArgumentParser(
-        prog="bench", description="Measures cold start, admission, HTTP calls and presence polls."
+        prog="bench",
+        description="Measures cold start, admission, HTTP calls, sessions, presence polls and contact search.",
     )
     parser.add_argument("--quick", action="store_true", help="under 30 s; to see that it works, not for figures")
     parser.add_argument("--only", choices=("presence",), help="just that part")
@@ -38,33 +39,28 @@ def main() -> int:
                 called = calls.measure(around, rounds=1, length=0.3, counting=0.3)
                 started = sessions.measure(around, rounds=1, length=0.3)
                 polled = presence.measure(around, presence.A_FEW, rounds=1)
+                searched = contacts.measure(around.connection, contacts.SIZES[:1], searches=6, colds=1)
             else:
                 starts = cold_start.measure(around, rounds=5, warm_ups=1, runs=3)
                 comparisons = admission.measure(around.connection, admission.SCENARIOS, rounds=5, length=1.0)
                 called = calls.measure(around, rounds=5, length=1.0, counting=6.0)
                 started = sessions.measure(around, rounds=5, length=1.0)
                 polled = presence.measure(around, rounds=3)
+                searched = contacts.measure(around.connection, contacts.SIZES, searches=200, colds=10)
     except CannotStart as reason:
         say(f"bench: {reason}")
         return 2
     say(f"done after {time.monotonic() - began:.0f} s")
-    print(
-        "\n".join(
-            [
-                *_machine(),
-                "",
-                *_cold(starts),
-                "",
-                *_admissions(comparisons),
-                "",
-                *_calls(called),
-                "",
-                *_sessions(started),
-                "",
-                *presence.report(polled),
-            ]
-        )
-    )
+    parts = [
+        _machine(),
+        _cold(starts),
+        _admissions(comparisons),
+        _calls(called),
+        _sessions(started),
+        presence.report(polled),
+        contacts.lines(searched),
+    ]
+    print("\n\n".join("\n".join(part) for part in parts))
     gave_up = called.give_ups or any(one.ours.give_ups for one in started)
     return 1 if gave_up or any(one.ours.give_ups + one.bare.give_ups for one in comparisons) else 0
 

@@ -2,8 +2,9 @@
 
 Started by the supervisor while the door is closed. The file holds
 `{"simulator": {"tenants": {id: body}, "acs": {host: body}, "presence": {id: body}},
-"app": [{"method", "path", "body", "ok": [status, ...]}]}`. Calls to the app are
-sent in their order as a local operator.
+"app": [{"method", "path", "body", "ok": [status, ...], "as": tenant id, "then": [call, ...]}]}`.
+Calls to the app are sent in their order as a local operator, or with `as` as a
+tenant's admin; those of `then` follow, as the same caller, if the call made something.
 """
 
 import json
@@ -22,6 +23,7 @@ DEMO: Final = Path(__file__).with_name("demo.json")
 SECTIONS: Final = ("tenants", "acs", "presence")
 # A PUT without If-Match is refused with one of these when the thing exists already.
 THERE_ALREADY: Final = (412, 428)
+CREATED: Final = 201
 OPERATOR: Final = "0a000000-0000-4000-8000-00000000000a"
 TIMEOUT: Final = 60  # seconds for one call
 
@@ -59,23 +61,43 @@ def seed(demo: Mapping[str, Any], to: Target) -> int:
             for key, body in demo.get("simulator", {}).get(section, {}).items():
                 _call(session, "PUT", f"{to.simulator}/_simulator/{section}/{key}", body, ok=range(200, 300))
                 calls += 1
-        if demo.get("app"):
-            session.headers.update({"Authorization": f"Bearer {_operator_token(session, to)}", RUN_HEADER: to.run})
-        for call in demo.get("app", []):
-            there = THERE_ALREADY if call["method"] == "PUT" else ()
-            _call(session, call["method"], to.app + call["path"], call.get("body"), ok=(*call["ok"], *there))
-            calls += 1
+        app = demo.get("app", [])
+        tokens = {who: _token(session, who, to) for who in dict.fromkeys(call.get("as") for call in app)}
+        for call in app:
+            calls += _call_app(session, call, to, tokens[call.get("as")])
     return calls
 
 
-def _operator_token(session: requests.Session, to: Target) -> str:
-    wanted = {"tenantId": to.home_tenant, "roles": ["Operator"], "oid": OPERATOR, "name": "Local operator"}
+def _call_app(session: requests.Session, call: Mapping[str, Any], to: Target, token: str) -> int:
+    """Send one call, and what follows if it made something; how many that were."""
+    headers = {"Authorization": f"Bearer {token}", RUN_HEADER: to.run}
+    there = THERE_ALREADY if call["method"] == "PUT" else ()
+    ok = (*call["ok"], *there)
+    answer = _call(session, call["method"], to.app + call["path"], call.get("body"), ok=ok, headers=headers)
+    following = call.get("then", []) if answer.status_code == CREATED else []
+    for then in following:
+        _call(session, then["method"], to.app + then["path"], then.get("body"), ok=tuple(then["ok"]), headers=headers)
+    return 1 + len(following)
+
+
+def _token(session: requests.Session, tenant_id: str | None, to: Target) -> str:
+    """Of the tenant's admin; without a tenant, of a local operator."""
+    role = "TenantAdmin" if tenant_id else "Operator"
+    wanted = {"tenantId": tenant_id or to.home_tenant, "roles": [role], "oid": OPERATOR, "name": f"Local {role}"}
     answer = _call(session, "POST", f"{to.simulator}/_simulator/token", wanted, ok=(200, 201))
     return str(answer.json()["access_token"])
 
 
-def _call(session: requests.Session, method: str, url: str, body: Any, *, ok: tuple[int, ...] | range) -> Any:
-    answer = session.request(method, url, json=body, timeout=TIMEOUT)
+def _call(
+    session: requests.Session,
+    method: str,
+    url: str,
+    body: Any,
+    *,
+    ok: tuple[int, ...] | range,
+    headers: Mapping[str, str] | None = None,
+) -> requests.Response:
+    answer = session.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
     if answer.status_code not in ok:
         raise SeedError(f"{method} {url} answered {answer.status_code}: {answer.text[:500]}")
     return answer

@@ -108,6 +108,16 @@ class Call:
             raise Invalid.field(name, "is empty; leave it out, or say what you look for", "Required")
         return value or None
 
+    def every_query(self, name: str) -> list[str]:
+        """All values of a parameter that may stand several times; the host joins them with commas."""
+        return parse_qs(urlsplit(self.req.url).query).get(name, [])
+
+    @property
+    def bearer(self) -> str | None:
+        """The caller's token, verified, to act in its name; None for a caller without one."""
+        scheme, _, token = self.req.headers.get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else None
+
     @property
     def top(self) -> int:
         text = self.req.params.get("top") or str(DEFAULT_TOP)

@@ -6,16 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared import clock
+from shared.attendant.address_books import AddressBooks
+from shared.attendant.filter_check import FilterCheck
 from shared.attendant.filter_warnings import filter_warnings
+from shared.attendant.search import Consent, ContactSearch
+from shared.attendant.search_copy import SearchCopies
+from shared.attendant.teams import Teams
 from shared.callers import Callers
 from shared.clients.acs import AcsIdentities
 from shared.clients.admin_sign_in import AdminSignIn
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.device_sign_in import DeviceSignIn
+from shared.clients.directory_search import DirectorySearch
+from shared.clients.exchange_contacts import ExchangeContacts
 from shared.clients.gateway import open_session
 from shared.clients.granted import GrantedReader
 from shared.clients.grants import Grants
 from shared.clients.graph import Graph
+from shared.clients.graph_lists import GraphLists
 from shared.clients.groups import GroupReader
 from shared.clients.meetings import OnlineMeetings
 from shared.clients.on_behalf_of import OnBehalfOf
@@ -142,6 +150,10 @@ class Core:
     tidy: Tidy
     permissions: PermissionChecks
     local_run: bool
+    address_books: AddressBooks
+    contact_search: ContactSearch
+    filter_check: FilterCheck
+    teams: Teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +238,11 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         config.component_client_ids,
         now,
     )
+    availability = Availability(presences, directory, held=agents.holders)
+    contacts = account.table("contacts")
+    address_books = AddressBooks(contacts)
+    graph_lists = GraphLists(session, config.cloud, now)
+    directory_search = DirectorySearch(sign_ins, graph_lists)
     return Core(
         callers=Callers(
             CallerTokens(keys, config.cloud, (config.api_audience, config.api_client_id), now), config.home_tenant_id
@@ -282,7 +299,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
             now,
         ),
         outbound_addresses=config.outbound_ip_addresses,
-        availability=Availability(presences, directory, held=agents.holders),
+        availability=availability,
         settings=settings,
         widget_keys=widget_keys,
         widget=Widget(widget_keys, tenants),
@@ -308,6 +325,20 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         tidy=Tidy(journal, now),
         permissions=permissions,
         local_run=config.gateway is not None,  # the one setting that only a local run may have
+        address_books=address_books,
+        contact_search=ContactSearch(
+            SearchCopies(contacts, address_books),
+            directory_search,
+            ExchangeContacts(exchanges, graph_lists),
+            Consent(
+                config.cloud.login,
+                config.cloud.graph,
+                config.api_client_id,
+                f"{config.public_base_url}/api/consent/callback",
+            ),
+        ),
+        filter_check=FilterCheck(directory_search),
+        teams=Teams(directory, availability),
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 

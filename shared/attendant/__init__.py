@@ -1,1 +1,1 @@
-"""Attendant Console: which contacts an attendant finds, and within which bounds. For now the admin's filter."""
+"""Attendant Console: whom an attendant finds and sees, and within which bounds. Address books are kept here too."""

@@ -102,22 +102,26 @@ class Graph:
             response = self._session.request(
                 method, self._root + path, json=body, params=query, headers={"Authorization": f"Bearer {token}"}
             )
-        whom = f"Graph ({path.partition('?')[0].rpartition('/')[2][:64]})"
-        match response.status_code:
-            case 200 | 201:
-                return json_of(response, whom)
-            case 401:
-                raise TokenRefused(f"{whom} does not accept the token", reason=_reason(response))
-            case 403:
-                raise Denied(f"{whom} refuses: {_reason(response)}", reason=_reason(response))
-            case 404:
-                raise Absent(f"{whom} answered 404")
-            case 429:
-                raise Throttled(f"{whom} answered 429", retry_after=pause_of(response, self._clock))
-            case 503 | 504 as status:
-                raise Unreachable(f"{whom} answered {status}")
-            case status:
-                raise Broken(f"{whom} answered {status}")
+        return answer_of(response, f"Graph ({path.partition('?')[0].rpartition('/')[2][:64]})", self._clock)
+
+
+def answer_of(response: requests.Response, whom: str, clock: Clock) -> dict[str, object]:
+    """The JSON object in Graph's answer; every other answer as the error it is (``Graph.presences`` lists them)."""
+    match response.status_code:
+        case 200 | 201:
+            return json_of(response, whom)
+        case 401:
+            raise TokenRefused(f"{whom} does not accept the token", reason=reason_of(response))
+        case 403:
+            raise Denied(f"{whom} refuses: {reason_of(response)}", reason=reason_of(response))
+        case 404:
+            raise Absent(f"{whom} answered 404")
+        case 429:
+            raise Throttled(f"{whom} answered 429", retry_after=pause_of(response, clock))
+        case 503 | 504 as status:
+            raise Unreachable(f"{whom} answered {status}")
+        case status:
+            raise Broken(f"{whom} answered {status}")
 
 
 def _reading(row: object, asked: Collection[str]) -> PresenceReading | None:
@@ -132,7 +136,7 @@ def _reading(row: object, asked: Collection[str]) -> PresenceReading | None:
     return PresenceReading(user_id.lower(), availability, activity, sequence if isinstance(sequence, str) else "")
 
 
-def _reason(response: requests.Response) -> str:
+def reason_of(response: requests.Response) -> str:
     """Graph's own code, such as Authorization_RequestDenied; the status in words where it gives none."""
     error = (object_in(response) or {}).get("error")
     code = error.get("code") if isinstance(error, dict) else None

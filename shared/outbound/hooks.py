@@ -17,10 +17,9 @@ from shared.errors import Finding, Invalid
 from shared.outbound.callback_url import CallbackUrl, Refused, read_callback_url
 from shared.outbound.events import SCHEDULER_ENTRY_EVENTS, Event
 from shared.outbound.hook_health import SLACK, Trouble
-from shared.outbound.models import ConnectorModel
 from shared.outbound.value_lists import DIRECTIONS, MODALITIES, TASK_EVENTS
 from shared.storage.keys import key
-from shared.wire import Upn, Wire, parse
+from shared.wire import ConnectorModel, Upn, Wire, parse
 
 Kind = Literal["scheduler-entries", "tasks"]  # as in the paths of the connector
 

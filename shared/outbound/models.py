@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from shared.clock import from_wire, to_wire
 from shared.errors import Invalid
-from shared.wire import Upn, Wire, is_e164, is_upn, parse
+from shared.wire import ConnectorModel, Upn, is_e164, is_upn, parse
 
 MAX_JSON_BYTES: Final = 32_768  # of one entry
 Text = Annotated[str, Field(max_length=1024)]
@@ -46,22 +46,6 @@ def _reference(text: str) -> str:
 UtcTime = Annotated[str, AfterValidator(_utc)]
 Destination = Annotated[str, Field(max_length=160), AfterValidator(_destination)]
 ReferenceId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_reference)]
-
-
-class ConnectorModel(Wire):
-    """Connector bodies: unknown fields are ignored, null is the same as left out, names as published."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {name: value for name, value in data.items() if value is not None}
-        return data
-
-    def as_json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 C = TypeVar("C", bound=ConnectorModel)

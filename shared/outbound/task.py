@@ -9,7 +9,8 @@ from pydantic import Field, TypeAdapter
 
 from shared.clock import from_wire
 from shared.outbound.events import FINAL, Direction, Modality
-from shared.outbound.models import ConnectorModel, ExternalTaskWrite, PreferredUsers, SchedulerEntryWrite, UtcTime
+from shared.outbound.models import ExternalTaskWrite, PreferredUsers, SchedulerEntryWrite, UtcTime
+from shared.wire import ConnectorModel
 
 State = Literal[
     "Scheduled",

@@ -84,6 +84,14 @@ def test_the_simulator_is_filled_before_the_app_is_called_as_an_operator(stand_i
     assert stand_in.strangers == []
 
 
+def test_what_belongs_to_a_new_thing_follows_it_once_and_as_the_tenants_admin(stand_in: StandIn) -> None:
+    child = {"method": "POST", "path": "/things/2/parts", "body": {}, "ok": [200]}
+    demo = {"app": [{"method": "PUT", "path": "/things/2", "body": {}, "ok": [201], "as": "t1", "then": [child]}]}
+    assert (seed(demo, stand_in.target), seed(demo, stand_in.target)) == (2, 1)
+    assert stand_in.calls.count(("POST", "/things/2/parts")) == 1
+    assert (stand_in.bodies[0]["tenantId"], stand_in.bodies[0]["roles"]) == ("t1", ["TenantAdmin"])
+
+
 def test_what_is_there_already_is_left_alone(stand_in: StandIn) -> None:
     seed(DEMO, stand_in.target)
     assert seed(DEMO, stand_in.target) == 5

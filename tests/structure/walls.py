@@ -89,6 +89,7 @@ DOORS: Final = {
     "bench.admission": ("shared", "measures admission without HTTP around it, so it builds the actors itself"),
     "bench.presence": ("shared", "polls without a host around it, so it builds the actors itself"),
     "bench.bare_presence": ("shared", "the other ways to poll, with the same clients and storage"),
+    "bench.contacts": ("shared", "measures search in address books without HTTP around it"),
     "bench.cold_start": ("shared", "makes the tenant that the first call finds, without a running app"),
 }
 

@@ -1,0 +1,231 @@
+"""The contact search of the Attendant Console: three directories at once, one list.
+
+Each source has its own time limit, and one that fails leaves the results of the others and a note. What the admin's
+filter hides stays hidden whatever is typed: filter and text are read, not pasted together (filter_text.join).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import urlencode
+
+from shared.attendant.filter_nodes import Condition
+from shared.attendant.filter_syntax import parse
+from shared.attendant.filter_text import canonical, join
+from shared.attendant.filter_tokens import FilterError
+from shared.attendant.hits import Hit, merged, of_address_book, of_graph
+from shared.attendant.search_copy import SearchCopies
+from shared.attendant.search_fields import Source
+from shared.attendant.search_query import WINDOW, Query, condition, question
+from shared.errors import AppError, Denied, NotAllowed, Throttled, Unreachable
+from shared.tenants.tenants import Head
+from shared.wire import Wire
+
+# Seconds. A first look at 100,000 contacts takes about two; Graph is read with limits of its own below this.
+LIMITS: Final[Mapping[Source, float]] = {"addressBook": 5.0, "o365": 6.0, "exchange": 6.0}
+_THREADS: Final = 24  # three for each of eight searches at once; more wait, within their limits
+
+
+class Listed(Protocol):
+    """What Graph lists. ``refused`` is what it says against the filter."""
+
+    @property
+    def rows(self) -> Sequence[Mapping[str, object]]: ...
+    @property
+    def refused(self) -> str | None: ...
+
+
+class DirectoryUsers(Protocol):
+    def users(self, tenant_id: str, filter_text: str, *, top: int) -> Listed: ...
+
+
+class MailboxContacts(Protocol):
+    def contacts(self, tenant_id: str, user_token: str, filter_text: str, *, top: int) -> Listed: ...
+
+
+class Note(Wire):
+    """Why a source has nothing to show, or not all. ``url`` mends it."""
+
+    source: Source
+    code: str
+    message: str
+    url: str | None = None
+
+
+class FilterProblem(Wire):
+    """Why the admin's filter cannot be used. ``position`` is an offset into it, where it cannot be read."""
+
+    code: str
+    message: str
+    position: int | None = None
+
+
+class Found(Wire):
+    """A page of people, best matches first. ``filter_problem`` is for admins."""
+
+    items: list[Hit]
+    continuation: str | None
+    notes: list[Note]
+    filter_problem: FilterProblem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Where an admin gives the consent that a search in mailboxes needs."""
+
+    login: str
+    graph: str
+    client_id: str
+    redirect_uri: str
+
+    def url(self, tenant_id: str) -> str:
+        wanted = {
+            "client_id": self.client_id,
+            "scope": f"{self.graph}/Contacts.Read",
+            "redirect_uri": self.redirect_uri,
+        }
+        return f"{self.login}/{tenant_id}/v2.0/adminconsent?{urlencode(wanted)}"
+
+
+class _Unusable(Exception):
+    """The admin's filter cannot be used."""
+
+    def __init__(self, problem: FilterProblem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+_Search = Callable[[], tuple[list[Hit], list[Note]]]
+
+
+class ContactSearch:
+    def __init__(
+        self,
+        books: SearchCopies,
+        directory: DirectoryUsers,
+        mailbox: MailboxContacts,
+        consent: Consent,
+        limits: Mapping[Source, float] = LIMITS,
+    ) -> None:
+        self._books = books
+        self._directory = directory
+        self._mailbox = mailbox
+        self._consent = consent
+        self._limits = limits
+        self._pool = ThreadPoolExecutor(_THREADS, "contact-search")
+
+    def find(self, head: Head, wanted: Callable[[], Query], *, user_token: str | None, is_admin: bool) -> Found:
+        """What is wanted comes as a function and is judged after the licence. ``user_token`` is the caller's own;
+        without one its mailbox is not searched.
+
+        Raises NotAllowed (``AttendantConsoleDisabled``) for a tenant without the product.
+        """
+        require_product(head)
+        query = wanted()
+        try:
+            hits, notes = self._gathered(self._searches(head, query, user_token))
+        except _Unusable as unusable:
+            return Found(items=[], continuation=None, notes=[], filter_problem=unusable.problem if is_admin else None)
+        notes = [*[_unable(source) for source in query.sources if not query.is_for(source)], *notes]
+        people = merged(hits)
+        end = query.offset + query.top
+        following = str(end) if len(people) > end and end < WINDOW else None
+        return Found(items=people[query.offset : end], continuation=following, notes=notes)
+
+    def _searches(self, head: Head, query: Query, user_token: str | None) -> dict[Source, _Search]:
+        """What each source is to do. Raises _Unusable before anybody is asked."""
+        tenant_id = head.tenant_id
+        every: dict[Source, _Search] = {
+            "addressBook": lambda: self._in_books(tenant_id, query),
+            "o365": lambda: ([], []),
+            "exchange": lambda: self._in_mailbox(tenant_id, query, user_token),
+        }
+        if query.is_for("o365"):
+            bounds = _bounds(head.settings.value.attendant_console.contact_search_filter)
+            every["o365"] = lambda: self._in_directory(tenant_id, query, bounds)
+        return {source: search for source, search in every.items() if query.is_for(source)}
+
+    def _gathered(self, searches: Mapping[Source, _Search]) -> tuple[list[Hit], list[Note]]:
+        began = time.monotonic()
+        running = {source: self._pool.submit(search) for source, search in searches.items()}
+        hits: list[Hit] = []
+        notes: list[Note] = []
+        for source, future in running.items():
+            found, told = _result(source, future, self._limits[source] - (time.monotonic() - began))
+            hits += found
+            notes += told
+        return hits, notes
+
+    def _in_books(self, tenant_id: str, query: Query) -> tuple[list[Hit], list[Note]]:
+        found, is_whole = self._books.search(tenant_id, question(query), most=query.window)
+        message = "your address books hold more than can be searched; what lies behind the limit is not shown"
+        notes = [] if is_whole else [Note(source="addressBook", code="TooLarge", message=message)]
+        return [of_address_book(hit.contact, hit.match) for hit in found], notes
+
+    def _in_directory(self, tenant_id: str, query: Query, bounds: Condition | None) -> tuple[list[Hit], list[Note]]:
+        listed = self._directory.users(tenant_id, join(bounds, condition(query, "o365")), top=query.window)
+        if listed.refused is not None:
+            raise _Unusable(FilterProblem(code="RefusedByGraph", message=listed.refused))
+        return [of_graph(row, "o365", query.text) for row in listed.rows], []
+
+    def _in_mailbox(self, tenant_id: str, query: Query, user_token: str | None) -> tuple[list[Hit], list[Note]]:
+        if user_token is None:
+            message = "your Exchange contacts are searched only with an access token, not with the portal's cookie"
+            return [], [Note(source="exchange", code="SignInWithToken", message=message)]
+        try:
+            wanted = canonical(condition(query, "exchange"))
+            listed = self._mailbox.contacts(tenant_id, user_token, wanted, top=query.window)
+        except Denied as exc:
+            return [], [self._refused(exc, tenant_id)]
+        if listed.refused is not None:
+            return [], [Note(source="exchange", code="RefusedByGraph", message=listed.refused)]
+        return [of_graph(row, "exchange", query.text) for row in listed.rows], []
+
+    def _refused(self, exc: Denied, tenant_id: str) -> Note:
+        if exc.reason in ("ConsentMissing", "ErrorAccessDenied"):
+            message = "reading Exchange contacts needs the permission Contacts.Read; open the link to grant it"
+            return Note(source="exchange", code="ConsentMissing", message=message, url=self._consent.url(tenant_id))
+        return Note(source="exchange", code=exc.reason or exc.code, message=exc.detail)
+
+
+def require_product(head: Head) -> None:
+    """Raises NotAllowed (``AttendantConsoleDisabled``)."""
+    if "AttendantConsole" not in head.tenant.value.products:
+        raise NotAllowed("your tenant has no licence for the Attendant Console", code="AttendantConsoleDisabled")
+
+
+def _bounds(text: str) -> Condition | None:
+    """The admin's filter, None where it lets everybody through."""
+    if not text.strip():
+        return None
+    try:
+        return parse(text)
+    except FilterError as exc:
+        problem = FilterProblem(code=exc.code, message=exc.message, position=exc.position)
+        raise _Unusable(problem) from None
+
+
+def _unable(source: Source) -> Note:
+    message = "this source has none of the fields asked for, or cannot be narrowed by them"
+    return Note(source=source, code="FieldNotSupported", message=message)
+
+
+def _result(source: Source, future: Future[Any], patience: float) -> tuple[list[Hit], list[Note]]:
+    try:
+        found: tuple[list[Hit], list[Note]] = future.result(max(patience, 0))
+    except TooLate:
+        future.cancel()
+        return [], [Note(source=source, code="TimedOut", message="this source did not answer in time; try again")]
+    except Throttled as exc:
+        return [], [Note(source=source, code="Throttled", message=exc.detail)]
+    except Unreachable as exc:
+        return [], [Note(source=source, code="Unreachable", message=exc.detail)]
+    except AppError as exc:
+        code = exc.reason if isinstance(exc, Denied) and exc.reason else exc.code
+        return [], [Note(source=source, code=code, message=exc.detail)]
+    return found

@@ -1,0 +1,120 @@
+"""The services an attendant may forward to, and those of their members that the admin lets attendants see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Literal, Protocol
+
+from shared.attendant.search import require_product
+from shared.attendant.search_query import LONGEST
+from shared.attendant.search_text import fold
+from shared.callers import Caller
+from shared.errors import Invalid
+from shared.tenants.directory import Directory
+from shared.tenants.models import Service
+from shared.tenants.tenants import Head
+from shared.wire import Wire
+
+Visibility = Literal["None", "OwnMembers", "AllMembers"]
+_THREADS: Final = 8
+
+
+class Member(Protocol):
+    """A member of a service as presence and directory know it."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def upn(self) -> str | None: ...
+    @property
+    def display_name(self) -> str | None: ...
+    @property
+    def available(self) -> bool: ...
+    @property
+    def state(self) -> str: ...
+
+
+class Availability(Protocol):
+    def of_service(self, tenant_id: str, service: Service) -> Sequence[Member]: ...
+
+
+class Colleague(Wire):
+    user_id: str
+    upn: str | None
+    display_name: str | None
+    available: bool
+    state: str
+
+
+class Team(Wire):
+    """A service. ``available_members`` counts those who can take a call now; ``members`` is empty where they are not
+    shown."""
+
+    upn: str
+    display_name: str
+    available: bool
+    available_members: int
+    members_shown: bool
+    members: list[Colleague]
+
+
+class TeamPage(Wire):
+    items: list[Team]
+    continuation: str | None
+
+
+class Teams:
+    def __init__(self, directory: Directory, availability: Availability) -> None:
+        self._directory = directory
+        self._availability = availability
+        self._pool = ThreadPoolExecutor(_THREADS, "teams")
+
+    def find(self, head: Head, text: str, *, caller: Caller, top: int, continuation: str | None) -> TeamPage:
+        """Services whose name or UPN contains the text, in the order of their UPNs; ``continuation`` is the UPN to go
+        on at. Raises NotAllowed (``AttendantConsoleDisabled``) for a tenant without the product, Invalid."""
+        require_product(head)
+        if len(text) > LONGEST:
+            raise Invalid.field("q", f"has more than {LONGEST} characters", "OutOfRange")
+        sought = fold(text).strip()
+        services = sorted(self._directory.all_services(head.tenant_id), key=lambda one: fold(one.upn))
+        fitting = [one for one in services if _fits(one, sought)]
+        rest = [one for one in fitting if continuation is None or fold(one.upn) >= fold(continuation)]
+        visibility = head.settings.value.attendant_console.team_visibility
+        members = self._pool.map(lambda one: self._availability.of_service(head.tenant_id, one), rest[:top])
+        teams = [
+            _team(service, found, shown=shows(visibility, service, caller.oid))
+            for service, found in zip(rest[:top], members, strict=True)
+        ]
+        return TeamPage(items=teams, continuation=rest[top].upn if len(rest) > top else None)
+
+
+def shows(visibility: Visibility, service: Service, oid: str) -> bool:
+    """The rule: whether an attendant sees who belongs to the service."""
+    return visibility == "AllMembers" or (visibility == "OwnMembers" and oid.lower() in service.members)
+
+
+def _fits(service: Service, sought: str) -> bool:
+    return sought in fold(service.display_name) or sought in fold(service.upn)
+
+
+def _team(service: Service, members: Sequence[Member], *, shown: bool) -> Team:
+    available = sum(member.available for member in members)
+    return Team(
+        upn=service.upn,
+        display_name=service.display_name,
+        available=available > 0,
+        available_members=available,
+        members_shown=shown,
+        members=[_colleague(member) for member in members] if shown else [],
+    )
+
+
+def _colleague(member: Member) -> Colleague:
+    return Colleague(
+        user_id=member.user_id,
+        upn=member.upn,
+        display_name=member.display_name,
+        available=member.available,
+        state=member.state,
+    )

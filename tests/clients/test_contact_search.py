@@ -1,0 +1,319 @@
+"""The search against the simulated cloud: bounds that hold, sources that fail alone, consent that is told."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.attendant.filter_check import FilterCheck
+from shared.attendant.search import Consent, ContactSearch, Found
+from shared.attendant.search_copy import SearchCopies
+from shared.attendant.search_query import read_query
+from shared.attendant.search_text import Question
+from shared.clients.directory_search import DirectorySearch
+from shared.clients.exchange_contacts import ExchangeContacts
+from shared.clients.gateway import open_session
+from shared.clients.graph_lists import GraphLists
+from shared.clients.on_behalf_of import OnBehalfOf
+from shared.clients.sign_in import SignIns
+from shared.clock import now
+from shared.clouds import CLOUDS
+from shared.errors import Invalid, NotAllowed
+from shared.storage.tables import Row
+from shared.tenants.documents import Held
+from shared.tenants.models import Tenant
+from shared.tenants.settings import AttendantConsole, Settings
+from shared.tenants.tenants import Head
+from tests.clients.memory_shelf import MemoryShelf
+from tests.simulator.cloud_client import ALICE, API_APP, CONTOSO, NIMBUS_APP, NIMBUS_SECRET, CloudClient, running
+
+CLOUD = CLOUDS["public"]
+USERS = f"/{CLOUD.graph.removeprefix('https://')}/v1.0/users"
+INSIDE = [("Anna Moser", "Sales"), ("Ben O'Hara", "Sales"), ("%27 Quote", "Sales"), ("') or (1 eq 1", "Sales")]
+OUTSIDE = [("Anna Outsider", "Board"), ("') Outsider", "Board"), ("1 Outsider", "sales board"), ("Zoe Outsider", None)]
+
+
+class NoBooks(SearchCopies):
+    """Address books without contacts; ``waits`` lets them hang until it is set."""
+
+    def __init__(self) -> None:
+        self.waits: threading.Event | None = None
+
+    def search(self, tenant_id: str, question: Question, *, most: int) -> tuple[list[Any], bool]:
+        if self.waits is not None:
+            self.waits.wait(10)
+        return [], True
+
+
+class Console:
+    """An attendant of Contoso at the simulated cloud."""
+
+    def __init__(self, cloud: CloudClient, **limits: float) -> None:
+        self.cloud = cloud
+        session = open_session(cloud.gateway)
+        lists = GraphLists(session, CLOUD)
+        self.directory = DirectorySearch(SignIns(session, CLOUD, NIMBUS_APP, NIMBUS_SECRET, now, MemoryShelf()), lists)
+        mailbox = ExchangeContacts(OnBehalfOf(session, CLOUD, API_APP, "local-api-client-secret", now), lists)
+        self.books = NoBooks()
+        consent = Consent(CLOUD.login, CLOUD.graph, API_APP, "http://127.0.0.1:7071/api/consent/callback")
+        patience: Any = {"addressBook": 5.0, "o365": 5.0, "exchange": 5.0} | limits
+        self.search = ContactSearch(self.books, self.directory, mailbox, consent, patience)
+        self.filter = ""
+
+    @property
+    def head(self) -> Head:
+        tenant = Tenant(tenant_id=CONTOSO, display_name="Contoso", products=["AttendantConsole"])
+        console = Settings(attendant_console=AttendantConsole(contact_search_filter=self.filter))
+        return Head(Held(tenant, Row("", "", {})), Held(console, Row("", "", {})), {})
+
+    def find(self, text: str, *, admin: bool = False, token: str | None = None, **more: Any) -> Found:
+        wanted: dict[str, Any] = {"sources": "o365", "fields": None, "narrowed": {}, "top": 100, "continuation": None}
+        return self.search.find(
+            self.head, lambda: read_query(text, **(wanted | more)), user_token=token, is_admin=admin
+        )
+
+    def names(self, text: str, **more: Any) -> list[str | None]:
+        return [hit.display_name for hit in self.find(text, **more).items]
+
+    def fault(self, **fault: Any) -> None:
+        self.cloud.control("POST", "faults", {"host": "graph.microsoft.com", "times": 5} | fault)
+
+    def token(self) -> str:
+        return self.cloud.token(upn="alice@contoso.example", oid=ALICE)
+
+
+def user(name: str, department: str | None) -> dict[str, Any]:
+    upn = f"{uuid.uuid5(uuid.NAMESPACE_URL, name).hex[:8]}@contoso.example"
+    return {"id": str(uuid.uuid4()), "userPrincipalName": upn, "displayName": name, "department": department}
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudClient]:
+    with running(tmp_path_factory.mktemp("simulator")) as client:
+        yield client
+
+
+@pytest.fixture
+def console(simulated: CloudClient) -> Console:
+    simulated.control("POST", "reset")
+    fill(simulated)
+    return Console(simulated)
+
+
+def fill(cloud: CloudClient, *scopes: str, **more: Any) -> None:
+    users = [user(name, department) for name, department in INSIDE + OUTSIDE]
+    users.append({"id": ALICE, "userPrincipalName": "alice@contoso.example", "displayName": "Alice"})
+    mailbox = {"id": "1", "displayName": "Annabelle Mailbox", "emailAddresses": [{"address": "a@b.example"}]}
+    consents = [{"clientId": API_APP, "scopes": list(scopes)}] if scopes else []
+    cloud.contoso(**({"users": users, "contacts": {ALICE: [mailbox]}, "consents": consents} | more))
+
+
+# bounds
+
+
+def test_without_a_filter_the_whole_directory_is_searched(console: Console) -> None:
+    assert console.names("anna") == ["Anna Moser", "Anna Outsider"]
+
+
+def test_the_admins_filter_bounds_every_search(console: Console) -> None:
+    console.filter = "department eq 'Sales'"
+    assert console.names("anna") == ["Anna Moser"]
+    assert console.names("zoe") == []
+
+
+@pytest.mark.parametrize("text", ["%27", "') or (1 eq 1", "Ben O'H"])
+def test_a_text_with_tricks_finds_whom_it_names(console: Console, text: str) -> None:
+    console.filter = "department eq 'Sales'"
+    assert len(console.names(text)) == 1
+
+
+PIECES = [
+    "'",
+    "''",
+    "%27",
+    "＇",
+    "’",
+    ")",
+    "(",
+    " or ",
+    " and ",
+    "1 eq 1",
+    "a",
+    "Z",
+    "Outsider",
+    "\\",
+    "&",
+    "$filter=",
+    "#",
+]
+TYPED = st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=30)
+
+
+def test_nothing_that_can_be_typed_shows_anybody_outside_the_filter(console: Console) -> None:
+    asked = 0
+    seen: set[str | None] = set()
+
+    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
+    @given(TYPED, TYPED, st.sampled_from(["department eq 'Sales'", "department eq 'Sales' or city eq 'x'"]))
+    def search(text: str, department: str, bounds: str) -> None:
+        nonlocal asked
+        console.filter = bounds
+        try:
+            found = console.find(text, narrowed={"department": department} if department.strip() else {}, admin=True)
+        except Invalid:
+            return
+        asked += 1
+        assert found.notes == []
+        assert found.filter_problem is None
+        seen.update(hit.display_name for hit in found.items)
+
+    search()
+    assert asked > 50
+    assert seen <= {name for name, _ in INSIDE}
+
+
+@pytest.mark.parametrize("broken", ["department eq 'Sales", "department eq 'Sales') or (1 eq 1", "", "nobody eq 'x'"])
+def test_a_broken_filter_shows_nobody_and_its_problem_only_to_admins(console: Console, broken: str) -> None:
+    console.filter = broken or "contains(department,'Sales')"
+    found = console.find("anna", admin=True, sources=None)
+    assert found.items == []
+    assert found.filter_problem is not None
+    told = console.find("anna", sources=None)
+    assert (told.items, told.filter_problem, told.notes) == ([], None, [])
+
+
+def test_pages_lead_through_all_without_one_twice(console: Console) -> None:
+    fill(console.cloud, users=[user(f"Anna {number:03}", "Sales") for number in range(120)])
+    names: list[str | None] = []
+    continuation: str | None = None
+    for _ in range(3):
+        page = console.find("anna", top=50, continuation=continuation)
+        names += [hit.display_name for hit in page.items]
+        continuation = page.continuation
+    assert names == [f"Anna {number:03}" for number in range(120)]
+    assert continuation is None
+
+
+# sources
+
+
+def test_without_a_token_the_mailbox_is_not_searched_and_the_note_says_how(console: Console) -> None:
+    found = console.find("anna", sources=None)
+    assert [(note.source, note.code) for note in found.notes] == [("exchange", "SignInWithToken")]
+    assert len(found.items) == 2
+
+
+def test_missing_consent_is_told_with_the_link_that_mends_it(console: Console) -> None:
+    (note,) = console.find("anna", sources="exchange", token=console.token()).notes
+    assert note.code == "ConsentMissing"
+    assert note.url is not None
+    assert note.url.startswith(f"{CLOUD.login}/{CONTOSO}/v2.0/adminconsent?")
+    assert "Contacts.Read" in note.url
+    fill(console.cloud, "Contacts.Read")
+    assert console.names("anna", sources="exchange", token=console.token()) == ["Annabelle Mailbox"]
+
+
+def test_in_mailboxes_a_name_is_found_by_its_middle(console: Console) -> None:
+    fill(console.cloud, "Contacts.Read")
+    assert console.names("belle", sources="exchange", token=console.token()) == ["Annabelle Mailbox"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"status": 403}, "Authorization_RequestDenied"),
+        ({"status": 429, "retryAfter": 7}, "Throttled"),
+        ({"status": 503}, "Unreachable"),
+        ({"status": 500}, "UpstreamBroken"),
+        ({"drop": True}, "Unreachable"),
+    ],
+)
+def test_a_directory_that_fails_leaves_the_mailbox_and_a_note(console: Console, fault: Any, code: str) -> None:
+    fill(console.cloud, "Contacts.Read")
+    console.fault(pathPrefix="/v1.0/users", **fault)
+    found = console.find("anna", sources=None, token=console.token())
+    assert [hit.display_name for hit in found.items] == ["Annabelle Mailbox"]
+    (note,) = found.notes
+    assert note.source == "o365"
+    assert note.code in (code, "Forbidden")
+
+
+def test_a_source_that_hangs_is_left_behind_and_the_others_are_shown(simulated: CloudClient) -> None:
+    simulated.control("POST", "reset")
+    fill(simulated)
+    console = Console(simulated, addressBook=0.05)
+    console.books.waits = threading.Event()
+    try:
+        found = console.find("anna", sources="addressBook,o365")
+    finally:
+        console.books.waits.set()
+    assert len(found.items) == 2
+    assert [(note.source, note.code) for note in found.notes] == [("addressBook", "TimedOut")]
+
+
+def test_a_source_that_cannot_narrow_is_left_out_with_a_note(console: Console) -> None:
+    found = console.find("anna", sources=None, narrowed={"city": "Bern"}, token=console.token())
+    assert [(note.source, note.code) for note in found.notes] == [
+        ("addressBook", "FieldNotSupported"),
+        ("exchange", "FieldNotSupported"),
+    ]
+
+
+def test_a_consent_given_meanwhile_counts_at_the_next_search(console: Console) -> None:
+    fill(console.cloud, grants=[])
+    assert [note.source for note in console.find("anna").notes] == ["o365"]
+    fill(console.cloud)
+    assert len(console.names("anna")) == 2
+
+
+def test_a_tenant_without_the_product_is_told_so(console: Console) -> None:
+    head = console.head
+    tenant = head.tenant.value.model_copy(update={"products": []})
+    bare = replace(head, tenant=replace(head.tenant, value=tenant))
+    with pytest.raises(NotAllowed):
+        console.search.find(
+            bare, lambda: read_query("", None, None, {}, top=1, continuation=None), user_token=None, is_admin=True
+        )
+
+
+# the check of a filter
+
+
+def test_a_check_counts_all_and_shows_five(console: Console) -> None:
+    fill(console.cloud, users=[user(f"Anna {number:03}", "Sales") for number in range(30)])
+    live = FilterCheck(console.directory).check(CONTOSO, "endsWith(userPrincipalName,'.example')").live
+    assert (live.count, len(live.sample), live.problem) == (30, 5, None)
+
+
+def test_a_check_of_a_blank_filter_counts_everybody(console: Console) -> None:
+    checked = FilterCheck(console.directory).check(CONTOSO, " ")
+    assert (checked.canonical, checked.live.count) == ("", len(INSIDE + OUTSIDE) + 1)
+
+
+def test_a_check_says_what_graph_says_against_a_filter_we_can_read(console: Console) -> None:
+    checked = FilterCheck(console.directory).check(CONTOSO, "contains(displayName,'a')")
+    assert checked.canonical == "contains(displayName,'a')"
+    assert checked.live.count is None
+    assert "Unsupported" in (checked.live.problem or "")
+
+
+def test_a_check_of_what_cannot_be_read_points_at_the_place_and_asks_nobody(console: Console) -> None:
+    console.cloud.control("DELETE", "requests")
+    checked = FilterCheck(console.directory).check(CONTOSO, "city eq 'Bern")
+    assert checked.canonical is None
+    assert checked.findings[0].position is not None
+    assert console.cloud.control("GET", f"requests?pathPrefix={USERS}") == []
+
+
+def test_a_check_while_graph_is_away_still_tells_what_is_known(console: Console) -> None:
+    console.fault(status=503)
+    checked = FilterCheck(console.directory).check(CONTOSO, "city eq 'Bern'")
+    assert checked.canonical == "city eq 'Bern'"
+    assert checked.live.problem
