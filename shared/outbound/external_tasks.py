@@ -46,11 +46,13 @@ class ExternalTasks:
             )
         )
         self._agenda.wake(KIND, head.tenant_id, service.upn)
-        try:
-            self._store.add_external(head.tenant_id, task)
-        except GateShut:
-            open_gate(self._store, self._directory, head.tenant_id, service.upn)
-            self._store.add_external(head.tenant_id, task)
+        while True:
+            try:
+                self._store.add_external(head.tenant_id, task)
+            except GateShut:
+                open_gate(self._store, self._directory, head.tenant_id, service.upn)
+                continue
+            break
         self._agenda.call_now(KIND, head.tenant_id, service.upn)
         log.info("external task accepted", tenant=head.tenant_id, service=service.upn, entry=task.task_id)
         return task

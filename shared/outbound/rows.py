@@ -1,6 +1,7 @@
 """The rows of the table ``outbound`` that hold tasks: their keys, their values, and what is read from them.
 
     gate               the service takes tasks; each new one touches it
+    gate:opening       somebody is about to open the gate
     slot:07            held by one unfinished entry; nobody else can create this row
     entry:<id>         an unfinished task, scheduler entry or external task
     outbox:<id>|<n>    event n of a task, until hooks have been told
@@ -28,6 +29,7 @@ from shared.storage.tables import Delete, Insert, Merge, Operation, Overwrite, R
 REFERENCE_KEPT: Final = timedelta(hours=24)  # after the entry is finished
 
 GATE: Final = "gate"
+OPENING: Final = "gate:opening"
 SLOT: Final = "slot:"
 ENTRY: Final = "entry:"
 OUTBOX: Final = "outbox:"

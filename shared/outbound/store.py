@@ -6,7 +6,7 @@ ours there is no slot without an entry, no entry without a slot, and no transiti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from shared.clock import from_wire, to_wire
@@ -14,6 +14,7 @@ from shared.errors import NotFound, Stale
 from shared.outbound.rows import (
     ENTRY,
     GATE,
+    OPENING,
     OUTBOX,
     PAST,
     REF,
@@ -196,26 +197,48 @@ class OutboundStore:
         if untold:
             self._table.remove_blindly([event.row for event in untold])
 
-    def open_gate(self, tenant_id: str, service_upn: str) -> None:
-        """Let tasks in. Look afterwards whether the service is still there: whoever deletes it shuts the gate last."""
+    def open_gate(self, tenant_id: str, service_upn: str, is_there: Callable[[], object]) -> None:
+        """Let tasks in, if ``is_there`` does not raise.
+
+        The wish to open is written first, then the service is looked for, then the gate opened for the wish: whoever
+        shuts the gate meanwhile takes the wish away. Nothing happens then; the caller's next try begins anew.
+        """
+        wish = Row(partition_of(tenant_id, service_upn), OPENING, {})
+        etag = self._wish_to_open(wish)
         try:
-            self._table.insert(Row(partition_of(tenant_id, service_upn), GATE, {}))
+            is_there()
+        except NotFound:
+            self._table.remove_blindly([wish])
+            raise
+        try:
+            self._table.transact([Delete(wish, etag), Insert(Row(wish.partition, GATE, {}))])
         except Exists:
+            self._table.remove_blindly([wish])  # it is open
+        except (Stale, NotFound):
             return
+
+    def _wish_to_open(self, wish: Row) -> str:
+        while True:
+            try:
+                return self._table.insert(wish)
+            except Exists:
+                found = self._table.get(wish.partition, wish.row)  # of a process that works on it, or died
+                if found is not None:
+                    return found.etag
 
     def shut_gate(self, tenant_id: str, service_upn: str) -> bool:
         """Let nobody in any more, if nobody is in; says which. A task that comes at the same moment wins."""
         partition = partition_of(tenant_id, service_upn)
         while True:
-            gate = self._table.get(partition, GATE)
+            rows = list(self._table.span(partition, GATE, prefix_end(OPENING)))
             if self.is_busy(tenant_id, service_upn):
                 return False
-            if gate is None:
+            if not rows:
                 return True
             try:
-                self._table.transact([Delete(gate, gate.etag)])
+                self._table.transact([Delete(row, row.etag) for row in rows])
             except (NotFound, Stale):
-                continue  # a task came in, or another process shut it
+                continue  # a task came in, or another process opens or shuts it
             return True
 
     def is_busy(self, tenant_id: str, service_upn: str) -> bool:

@@ -229,7 +229,8 @@ class Table:
         partition, _, row = (continuation or "").rpartition("\t")
         condition = (
             "PartitionKey ge @f and PartitionKey le @l and RowKey ge @s and RowKey lt @e"
-            f" and (PartitionKey gt @p or (PartitionKey eq @p and RowKey ge @r)) and {only}"
+            # The SDK replaces an @name only where it stands alone.
+            f" and ( PartitionKey gt @p or ( PartitionKey eq @p and RowKey ge @r ) ) and {only}"
         )
         values = {"f": first, "l": last, "s": start, "e": end, "p": partition, "r": row, **parameters}
         rows, following = self._some(condition, values, top)

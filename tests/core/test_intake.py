@@ -132,7 +132,7 @@ def test_two_messages_with_the_same_content_are_two_tasks(world: World) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_message_whose_worker_dies_becomes_one_task_at_its_next_delivery(world: World, when: str) -> None:
     fragile = FragileTable(world.account.table("outbound"))
-    world.outbound.open_gate(world.tenant_id, SERVICE)
+    world.open_gate()
     scheduler = Scheduler(OutboundStore(fragile), world.directory, world.refusals, world.agenda, world.clock)
     dying = Intake(scheduler, world.batches, world.tenants, world.refusals, world.poison)
     fragile.fails = when

@@ -47,7 +47,7 @@ def fragile(world: World) -> FragileTable:
 
 @pytest.fixture
 def scheduler(world: World, fragile: FragileTable) -> Scheduler:
-    world.outbound.open_gate(world.tenant_id, SERVICE)
+    world.open_gate()
     return Scheduler(OutboundStore(fragile), world.directory, world.refusals, world.agenda, world.clock)
 
 

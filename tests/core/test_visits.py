@@ -269,3 +269,56 @@ def test_an_agents_rows_survive_in_another_process(world: World) -> None:
     world.beat()
     assert Agents(world.account.table("outbound")).holders(world.tenant_id) == {world.agent(1).oid}
     assert mine(world, 1) == [task]
+
+
+def test_an_admin_pages_through_all_tasks_of_all_services_finished_ones_too(world: World) -> None:
+    world.put_service(OTHER)
+    made = {due(world) for _ in range(3)} | {due(world, serviceUpn=OTHER) for _ in range(2)}
+    cancelled = sorted(made)[0]
+    world.entries.cancel(world.tenant_id, cancelled, by=world.by)
+    seen: list[str] = []
+    continuation = None
+    while True:
+        page = world.supervision.entries(
+            world.tenant_id, service_upn=None, state=None, top=2, continuation=continuation
+        )
+        seen += [one.id for one in page.items]
+        continuation = page.continuation
+        if continuation is None:
+            break
+    assert sorted(seen) == sorted(made)
+    assert [one.id for one in page_of(world, state="Cancelled")] == [cancelled]
+    assert {one.service_upn for one in page_of(world, service_upn=OTHER.upper())} == {OTHER}
+
+
+def page_of(world: World, service_upn: str | None = None, state: Any = None) -> Any:
+    found = world.supervision.entries(world.tenant_id, service_upn=service_upn, state=state, top=10, continuation=None)
+    return found.items
+
+
+def test_nothing_is_left_of_a_task_after_30_days(world: World, clock: FakeClock) -> None:
+    task = due(world, ReferenceId="r-1")
+    world.entries.cancel(world.tenant_id, task, by=world.by)
+    world.beat()
+    clock.move(days=29)
+    world.visits.tidy(world.tenant_id, SERVICE)
+    assert state(world, task)[0] == "Cancelled"
+    clock.move(days=2)
+    world.visits.tidy(world.tenant_id, SERVICE)
+    left = world.account.table("outbound").partitions(f"{world.tenant_id}|", f"{world.tenant_id}}}")
+    assert [row.row for row in left] == ["gate"]
+
+
+def test_a_service_and_a_task_that_comes_as_it_is_deleted_end_together_or_not_at_all(world: World) -> None:
+    for number in range(6):
+        upn = f"flash{number}@contoso.example"
+        world.put_service(upn)
+
+        def act(who: int, upn: str = upn) -> Any:
+            if who % 2:
+                return world.submit(serviceUpn=upn)
+            return world.directory.delete_service(world.tenant_id, upn, versions=None, by=world.by)
+
+        together(4, act)
+        there = any(one.upn == upn for one in world.directory.all_services(world.tenant_id))
+        assert there == bool(world.outbound.unfinished(world.tenant_id, upn))

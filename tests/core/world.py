@@ -20,6 +20,7 @@ from shared.outbound.batches import Batches
 from shared.outbound.entries import Entries
 from shared.outbound.events import Event
 from shared.outbound.external_tasks import ExternalTasks
+from shared.outbound.gate import open_gate
 from shared.outbound.intake import Intake
 from shared.outbound.models import SchedulerEntryWrite, read_entry
 from shared.outbound.refusals import Refusals
@@ -218,6 +219,9 @@ class World:
         """What the agenda would bring about now."""
         for service in services or (SERVICE,):
             self.visits.visit(self.tenant_id, service)
+
+    def open_gate(self, service: str = SERVICE) -> None:
+        open_gate(self.outbound, self.directory, self.tenant_id, service)
 
     def beat_without_agents(self) -> None:
         ready, self.members.ready = self.members.ready, []
