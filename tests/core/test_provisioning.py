@@ -178,7 +178,7 @@ class Stop(BaseException):
     """A person's Ctrl-C."""
 
 
-@pytest.mark.parametrize("after", range(1, 12, 2))
+@pytest.mark.parametrize("after", [1, 4, 7, 11])
 def test_a_run_that_was_stopped_anywhere_goes_on_where_it_was(tenant: PermissionWorld, after: int) -> None:
     everything(tenant)
     plant(tenant, FIVE_TENANTS["whole apps"][1])
