@@ -132,8 +132,8 @@ class Denied(Upstream):
 
     code = "UpstreamDenied"
 
-    def __init__(self, detail: str, *, reason: str = "") -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, reason: str = "", **members: object) -> None:
+        super().__init__(detail, code=None, **members)
         self.reason = reason
 
 

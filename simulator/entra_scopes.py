@@ -7,16 +7,18 @@ from typing import Final
 
 from simulator.entra_errors import EntraRefusal
 from simulator.state import App, Cloud, Tenant
-from simulator.tokens import GRAPH, GRAPH_AUDIENCES
+from simulator.tokens import ACS, ACS_AUDIENCES, GRAPH, GRAPH_AUDIENCES
 
 OIDC: Final = ("openid", "profile", "email", "offline_access")
 #: The scope of an API of ours; it needs no consent, its own app registration pre-authorises it.
 OWN_SCOPE: Final = "access_as_user"
+#: A tenant's consents are one list per app; these of it are permissions on ACS, all others on Graph.
+ACS_SCOPES: Final = frozenset({"teams.managecalls", "teams.managechats"})
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a `scope` parameter asks for. `resource` is GRAPH or the audience of an app."""
+    """What a `scope` parameter asks for. `resource` is GRAPH, ACS or the audience of an app."""
 
     resource: str
     names: tuple[str, ...]
@@ -62,6 +64,8 @@ def parse_scopes(cloud: Cloud, text: str) -> Asked:
 def _resource(cloud: Cloud, prefix: str) -> str:
     if not prefix or prefix in GRAPH_AUDIENCES or prefix.rstrip("/") in GRAPH_AUDIENCES:
         return GRAPH
+    if prefix in ACS_AUDIENCES:
+        return ACS
     for app in cloud.apps.values():
         if prefix in (app.audience, app.client_id, f"api://{app.client_id}") and app.audience:
             return app.audience
@@ -77,9 +81,13 @@ def granted(tenant: Tenant, client_id: str, asked: Asked) -> tuple[str, ...]:
     """The scopes a token gets: all that were consented, provided they hold what was asked. Else AADSTS65001."""
     if not asked.names:
         return asked.oidc
-    if asked.resource != GRAPH:
+    if asked.resource not in (GRAPH, ACS):
         return (OWN_SCOPE,)
-    consented = tenant.consents.get(client_id, set())
+    consented = {
+        scope
+        for scope in tenant.consents.get(client_id, set())
+        if (scope.lower() in ACS_SCOPES) == (asked.resource == ACS)
+    }
     have = {scope.lower() for scope in consented}
     if not consented or not all(name.lower() in have for name in asked.names if not asked.default):
         raise EntraRefusal(

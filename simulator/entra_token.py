@@ -22,7 +22,18 @@ from simulator.entra_signin import (
     subject_of,
 )
 from simulator.state import Account, App, Cloud, Tenant, stable_id
-from simulator.tokens import GRAPH, LIFETIME, Subject, Wish, access_claims, client_info, id_claims, within_lifetime
+from simulator.tokens import (
+    ACS,
+    ACS_APP,
+    GRAPH,
+    LIFETIME,
+    Subject,
+    Wish,
+    access_claims,
+    client_info,
+    id_claims,
+    within_lifetime,
+)
 from simulator.wire import Call, Reply, json_reply
 
 OBO: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -162,7 +173,8 @@ def _on_behalf_of(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, 
     upn = str(claims.get("upn") or claims.get("preferred_username") or "")
     # The control API signs for users nobody listed; they are who their token says they are.
     account = cloud.account(upn) or Account(upn, tenant.tenant_id, str(claims["oid"]), str(claims.get("name") or upn))
-    return _user_tokens(cloud, call, tenant, account, app, strong=True)
+    # A second factor counts here only if the user showed it for the token that is passed on.
+    return _user_tokens(cloud, call, tenant, account, app, strong="mfa" in (claims.get("amr") or []))
 
 
 def _user_tokens(
@@ -184,7 +196,9 @@ def _user_tokens(
     scopes = granted(tenant, app.client_id, asked)
     subject = subject_of(account, tenant)
     roles = app_roles(tenant, subject)
-    wish = _wish(cloud, asked, app, scp=" ".join(scopes), roles=() if asked.resource == GRAPH else roles, public=public)
+    wish = _wish(
+        cloud, asked, app, scp=" ".join(scopes), roles=() if asked.resource in (GRAPH, ACS) else roles, public=public
+    )
     content: dict[str, Any] = {
         "token_type": "Bearer",
         "scope": written(asked, scopes),
@@ -213,6 +227,8 @@ def _wish(
     proof = "0" if public else "1"
     if asked.resource == GRAPH:
         return Wish(GRAPH, app.client_id, 1, scp, roles, proof=proof)
+    if asked.resource == ACS:
+        return Wish(ACS_APP, app.client_id, 2, scp, proof=proof)
     return Wish(resource_app(cloud, asked.resource).client_id, app.client_id, 2, scp, roles, proof=proof)
 
 

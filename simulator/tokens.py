@@ -14,6 +14,10 @@ from simulator.keys import Claims
 GRAPH: Final = "https://graph.microsoft.com"
 GRAPH_APP: Final = "00000003-0000-0000-c000-000000000000"
 GRAPH_AUDIENCES: Final = frozenset({GRAPH, f"{GRAPH}/", GRAPH_APP})
+#: Communication Services as a resource of Entra, for tokens of Teams users.
+ACS: Final = "https://auth.msft.communication.azure.com"
+ACS_APP: Final = "1fd5118e-2576-4263-8130-9503064c837a"
+ACS_AUDIENCES: Final = frozenset({ACS, f"{ACS}/", ACS_APP})
 LIFETIME: Final = 3600
 
 
