@@ -3,9 +3,11 @@
 import azure.functions as func
 
 from functions import (
+    assistant_http,
     directory_http,
     interact_http,
     interact_timer,
+    interact_widget_http,
     me_http,
     outbound_http,
     outbound_queue,
@@ -31,9 +33,11 @@ from functions import (
 
 app = func.FunctionApp()
 for room in (
+    assistant_http,
     directory_http,
     interact_http,
     interact_timer,
+    interact_widget_http,
     me_http,
     outbound_http,
     outbound_queue,

@@ -1,4 +1,4 @@
-"""Interact: the widget's key, the check of connection strings, and what the widget asks first."""
+"""Interact as an admin sets it up: the widget's key, checks of connection strings and of meetings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functions.wiring import core
 from shared.callers import OPERATOR, TENANT_ADMIN
 from shared.errors import Invalid
 from shared.interact.acs_check import CheckResult
-from shared.interact.widget import WidgetFacts
+from shared.interact.meetings import MeetingCheck
 from shared.tenants.widget_keys import WidgetKey
 from shared.wire import Wire
 
@@ -54,16 +54,10 @@ def refresh_widget_key(call: web.Call) -> func.HttpResponse:
     return call.ok(core().widget_keys.refresh(call.tenant_id, by=call.caller))
 
 
-@web.route(
-    bp,
-    "GET",
-    "api/interact/widget",
-    open_because="a website's visitors have no account; the widget key says whose widget it is",
-    answer=WidgetFacts,
-)
-def get_widget(call: web.Call) -> func.HttpResponse:
-    """Tell a widget whether it is switched on and what a session needs."""
-    return call.ok(core().widget.facts(call.req.headers.get("x-widget-key")))
+@web.route(bp, "POST", _TENANT + "/interact/meeting-check", roles=(TENANT_ADMIN, OPERATOR), answer=MeetingCheck)
+def check_meeting(call: web.Call) -> func.HttpResponse:
+    """Check whether a meeting can be made on behalf of the Microsoft 365 user of the settings."""
+    return call.ok(core().meeting_checks.check(call.head))
 
 
 def _check(call: web.Call, section: Literal["interact", "assistant"]) -> func.HttpResponse:

@@ -1,4 +1,4 @@
-"""What checks of connection strings left behind."""
+"""What checks of connection strings left behind, and sessions that are over."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ bp = func.Blueprint()
 def sweep_acs_leftovers(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
     """Delete users of Communication Services that a check could not delete. May run twice."""
     core().acs_checks.sweep()
+
+
+@bp.timer_trigger(arg_name="timer", schedule="*/30 * * * * *", use_monitor=False)
+def sweep_sessions(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
+    """End sessions whose time is over and delete their users of Communication Services. May run twice."""
+    core().session_ends.sweep()

@@ -54,6 +54,7 @@ class Endpoint:
     required: tuple[str, ...]
     always_there: bool
     tenant_must_exist: bool
+    from_pages: bool
 
 
 ENDPOINTS: Final[dict[str, Endpoint]] = {}
@@ -206,12 +207,14 @@ def route(
     required: tuple[str, ...] = (),
     always_there: bool = False,
     tenant_must_exist: bool = True,
+    from_pages: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a handler. Either ``roles``, any of which may call, or ``open_because``, a reason why anybody may.
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
-    is for the few calls that make or list tenants. For the description: ``required`` are those of ``query`` that
-    cannot be left out, and a document that is ``always_there`` is replaced but never created.
+    is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. For the
+    description: ``required`` are those of ``query`` that cannot be left out, and a document that is ``always_there`` is
+    replaced but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -233,6 +236,7 @@ def route(
             required,
             always_there,
             tenant_must_exist,
+            from_pages,
         )
         ENDPOINTS[name] = endpoint
 
@@ -255,7 +259,7 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
     call = Call(req, endpoint, trace_id(req), NOBODY)
     try:
         if endpoint.roles:
-            call.caller = _caller(req, endpoint.roles)
+            call.caller = caller_of(req, endpoint.roles)
             # Before the handler, so that none can forget whose data it is about to touch.
             _ = call.head if endpoint.tenant_must_exist else call.tenant_id
         response = handler(call)
@@ -263,6 +267,8 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
         response = problem(exc, call.trace_id)
     except Exception as exc:
         response = unexpected(exc, call.trace_id)
+    if endpoint.from_pages:
+        allow_pages(req, response)
     log.info(
         "call",
         operation=endpoint.name,
@@ -277,7 +283,15 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
     return response
 
 
-def _caller(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
+def allow_pages(req: func.HttpRequest, response: func.HttpResponse) -> None:
+    """Let a page of the origin that asks read the answer; whether it may ask is decided elsewhere."""
+    response.headers["Vary"] = "Origin"
+    if origin := req.headers.get("origin"):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After, x-trace-id"
+
+
+def caller_of(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
     caller = core().callers.of_bearer(bearer(req))
     if not caller.may(*roles):
         raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
@@ -286,10 +300,15 @@ def _caller(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
 
 def bearer(req: func.HttpRequest) -> str:
     """The access token of the call. Raises NotKnown."""
-    scheme, _, token = req.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = bearer_if_any(req)
+    if token is None:
         raise NotKnown("send an access token of your organization as a bearer token", code="TokenMissing")
-    return str(token.strip())
+    return token
+
+
+def bearer_if_any(req: func.HttpRequest) -> str | None:
+    scheme, _, token = req.headers.get("authorization", "").partition(" ")
+    return str(token.strip()) or None if scheme.lower() == "bearer" else None
 
 
 def trace_id(req: func.HttpRequest) -> str:

@@ -15,6 +15,8 @@ from shared.clients.gateway import open_session
 from shared.clients.granted import GrantedReader
 from shared.clients.grants import Grants
 from shared.clients.graph import Graph
+from shared.clients.meetings import OnlineMeetings
+from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
@@ -25,6 +27,14 @@ from shared.continuations import Continuations
 from shared.health import Health
 from shared.interact import leftovers
 from shared.interact.acs_check import AcsChecks
+from shared.interact.assistant import Assistant
+from shared.interact.authorization import Authorization
+from shared.interact.meetings import MeetingChecks
+from shared.interact.rates import WidgetRates
+from shared.interact.session_ends import SessionEnds
+from shared.interact.session_start import SessionStart
+from shared.interact.session_store import SessionStore
+from shared.interact.sessions import Sessions
 from shared.interact.widget import Widget
 from shared.outbound import hook_store
 from shared.outbound.agenda import Agenda
@@ -103,6 +113,12 @@ class Core:
     settings: TenantSettings
     widget_keys: WidgetKeys
     widget: Widget
+    widget_rates: WidgetRates
+    authorization: Authorization
+    sessions: Sessions
+    session_ends: SessionEnds
+    meeting_checks: MeetingChecks
+    assistant: Assistant
     acs_checks: AcsChecks
     acs_suffixes: tuple[str, ...]
     overview: Overview
@@ -175,6 +191,12 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     webhooks = Webhooks(hooks, hook_outbox, directory, agenda, hosts, now)
     sender = CallbackSender(open_session(config.gateway, read_timeout=8.0), now)
     trail = AuditTrail(trunk.heads, now)
+    identities = AcsIdentities(session)
+    meetings = OnlineMeetings(session, config.cloud, sign_ins, config.graph_client_id, now)
+    session_store = SessionStore(account.table("sessions"))
+    session_ends = SessionEnds(account.table("system"), session_store, trunk.secrets, identities, now)
+    session_start = SessionStart(settings, config.cloud.acs_suffixes, identities, meetings, session_ends, now)
+    exchanges = OnBehalfOf(session, config.cloud, config.api_client_id, config.api_client_secret, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     permissions = PermissionChecks(
         GrantedReader(sign_ins, Grants(session, config.cloud, now), config.presence_accounts, config.graph_client_id),
@@ -216,7 +238,21 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         settings=settings,
         widget_keys=widget_keys,
         widget=Widget(widget_keys, tenants),
-        acs_checks=AcsChecks(AcsIdentities(session), account.table("system"), trunk.secrets, now, journal),
+        widget_rates=WidgetRates(),
+        authorization=Authorization(CallerTokens(keys, config.cloud, config.interact_audience, now)),
+        sessions=Sessions(session_store, session_start, session_ends, directory, now),
+        session_ends=session_ends,
+        meeting_checks=MeetingChecks(meetings, journal, now),
+        assistant=Assistant(
+            settings,
+            exchanges,
+            identities,
+            config.api_client_id,
+            config.platform_acs_connection_string,
+            config.cloud.acs_suffixes,
+            now,
+        ),
+        acs_checks=AcsChecks(identities, account.table("system"), trunk.secrets, now, journal),
         acs_suffixes=config.cloud.acs_suffixes,
         overview=Overview(settings, directory, outbound, presence, permissions),
         continuations=Continuations(trunk.secrets),

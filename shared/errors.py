@@ -6,6 +6,7 @@ AppError
 |- NotKnown           who calls is not proven
 |- NotAllowed         who calls is known and may not
 |- NotFound
+|- Gone               it was there, and is over for good
 |- Conflict           the state forbids it
 |  |- Stale           somebody changed it since it was read
 |  `- NeedsVersion    it exists, and the write does not say which version it replaces
@@ -83,6 +84,10 @@ class NotAllowed(AppError):
 
 class NotFound(AppError):
     code = "NotFound"
+
+
+class Gone(AppError):
+    code = "Gone"
 
 
 class Conflict(AppError):

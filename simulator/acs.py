@@ -14,7 +14,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from simulator.acs_resource import AcsResource
+from simulator.entra_scopes import ACS_SCOPES
 from simulator.state import Cloud, stable_id
+from simulator.tokens import ACS_AUDIENCES, within_lifetime
 from simulator.wire import Call, NotJson, Reply, json_reply
 
 SCOPES: Final = frozenset({"chat", "voip", "chat.join", "chat.join.limited", "voip.join"})
@@ -105,6 +107,8 @@ def _route(cloud: Cloud, call: Call, resource: AcsResource) -> Reply:
     match call.method, call.segments:
         case "POST", ["identities"]:
             return _create(cloud, call, resource)
+        case "POST", ["teamsUser", ":exchangeAccessToken"]:
+            return json_reply(_exchange(cloud, call, resource))
         case "POST", ["identities", identity, ":issueAccessToken"]:
             _known(resource, identity)
             return json_reply(_token(cloud, resource, identity, _body(call), "scopes"))
@@ -127,6 +131,25 @@ def _create(cloud: Cloud, call: Call, resource: AcsResource) -> Reply:
         made["accessToken"] = _token(cloud, resource, identity, body, "createTokenWithScopes")
     resource.created += 1
     return json_reply(made, 201)
+
+
+def _exchange(cloud: Cloud, call: Call, resource: AcsResource) -> dict[str, str]:
+    """A token for a Teams user whose Entra token this is: made for ACS, by this app, for this user, still good."""
+    body = _body(call)
+    claims = cloud.keys.verify(str(body.get("token", ""))) or {}
+    scopes = {scope.lower() for scope in str(claims.get("scp", "")).split()} & ACS_SCOPES
+    facts = (
+        claims.get("aud") in ACS_AUDIENCES,
+        bool(scopes),
+        str(claims.get("azp") or claims.get("appid")) == body.get("appId"),
+        claims.get("oid") == body.get("userId"),
+        within_lifetime(claims),
+    )
+    if not all(facts):
+        raise AcsRefusal(401, "Unauthorized", "The provided Azure AD token is invalid, expired or for somebody else.")
+    identity = f"8:orgid:{claims['oid']}"
+    minutes = min(MINUTES[0], (int(claims["exp"]) - int(time.time())) // 60)
+    return _signed(cloud, resource, identity, sorted(scopes), minutes)
 
 
 def resource_id(host: str) -> str:
@@ -153,6 +176,10 @@ def _token(cloud: Cloud, resource: AcsResource, identity: str, body: dict[str, A
     minutes = body.get("expiresInMinutes") or MINUTES[1]
     if not isinstance(minutes, int) or not MINUTES[0] <= minutes <= MINUTES[1]:
         raise AcsRefusal(400, "ValidationError", "'expiresInMinutes' must be between 60 and 1440.")
+    return _signed(cloud, resource, identity, list(map(str, scopes)), minutes)
+
+
+def _signed(cloud: Cloud, resource: AcsResource, identity: str, scopes: list[str], minutes: int) -> dict[str, str]:
     now = int(time.time())
     expires = now + minutes * 60
     claims = {
@@ -162,7 +189,7 @@ def _token(cloud: Cloud, resource: AcsResource, identity: str, body: dict[str, A
         "iat": now,
         "exp": expires,
         "rgn": "emea",
-        "acsScope": ",".join(map(str, scopes)),
+        "acsScope": ",".join(scopes),
         "resourceId": resource_id(resource.host),
         "resourceLocation": "europe",
     }

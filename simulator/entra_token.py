@@ -229,7 +229,9 @@ def _wish(
         return Wish(GRAPH, app.client_id, 1, scp, roles, proof=proof)
     if asked.resource == ACS:
         return Wish(ACS_APP, app.client_id, 2, scp, proof=proof)
-    return Wish(resource_app(cloud, asked.resource).client_id, app.client_id, 2, scp, roles, proof=proof)
+    resource = resource_app(cloud, asked.resource)
+    audience = asked.resource if resource.token_version == 1 else resource.client_id
+    return Wish(audience, app.client_id, resource.token_version, scp, roles, proof=proof)
 
 
 _GRANTS: Final[dict[str, Callable[[Cloud, Call, Tenant | None], dict[str, Any]]]] = {

@@ -26,6 +26,10 @@ FIRST_TENANTS: Final = {
 API_CLIENT: Final = "a0000000-0000-4000-8000-000000000001"
 API_AUDIENCE: Final = "api://nimbus-extensions"
 GRAPH_CLIENT: Final = "a0000000-0000-4000-8000-000000000002"
+INTERACT_CLIENT: Final = "a0000000-0000-4000-8000-000000000004"
+INTERACT_AUDIENCE: Final = "api://nimbus-interact"
+#: The app registration of a customer's own website.
+WEBSITE_CLIENT: Final = "a0000000-0000-4000-8000-000000000005"
 PRESENCE_ACCOUNTS: Final = {
     "presence1@nimbus.example": "local-presence1-password",
     "presence2@nimbus.example": "local-presence2-password",
@@ -94,6 +98,8 @@ class App:
     audience: str | None = None
     scopes: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    #: The form of tokens for this app, as its manifest says: 1 has the App ID URI as audience, 2 the client id.
+    token_version: int = 2
 
 
 @dataclass
@@ -240,6 +246,8 @@ def _first_apps() -> list[App]:
             for end, name, roles, scopes in COMPONENTS
         ),
         App(COMMAND_LINE, "Microsoft Graph Command Line Tools", None),
+        App(INTERACT_CLIENT, "Nimbus Interact", None, INTERACT_AUDIENCE, token_version=1),
+        App(WEBSITE_CLIENT, "Contoso Website", "local-website-client-secret"),
     ]
 
 

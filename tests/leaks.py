@@ -22,7 +22,7 @@ Source = Callable[[], Iterator[tuple[str, str]]]
 
 # Calls that exist to hand a secret out.
 _HANDS_OUT: Final = re.compile(
-    r"/(widget-key|widget-key/refresh|assistant/token|interact/sessions|interact/sessions/[^/]+/token)$"
+    r"/(widget-key|widget-key/refresh|assistant/token|interact/sessions|interact/sessions/[^/]+/(token|events))$"
 )
 # Both begin with what is rare and look back from there: there are megabytes to go through.
 _GUID: Final = re.compile(r"-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")

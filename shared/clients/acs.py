@@ -86,6 +86,27 @@ class AcsIdentities:
             # A text in SDK 1.5, whatever its annotation says.
             return _token(issued.token), from_wire(str(issued.expires_on))
 
+    def create_user_with_token(
+        self, connection: Resource, scopes: Sequence[Scope], lifetime: timedelta, timeout: float
+    ) -> tuple[str, str, datetime]:
+        """The id of a new user, its token, and when that expires, in one call."""
+        with _asking():
+            user, issued = self._client(connection, timeout).create_user_and_token(
+                list(scopes), token_expires_in=lifetime
+            )
+            return _user_id(user.properties["id"]), _token(issued.token), from_wire(str(issued.expires_on))
+
+    def exchange_token(
+        self, connection: Resource, entra_token: str, client_id: str, user_id: str, timeout: float
+    ) -> tuple[str, datetime]:
+        """A token of the Teams user whose Entra token this is, and when it expires.
+
+        ``client_id`` is the app the Entra token was made for, ``user_id`` the object id of its user; ACS compares both.
+        """
+        with _asking():
+            issued = self._client(connection, timeout).get_token_for_teams_user(entra_token, client_id, user_id)
+            return _token(issued.token), from_wire(str(issued.expires_on))
+
     def delete_user(self, connection: Resource, user_id: str, timeout: float) -> None:
         """Remove the user with all tokens; one that is gone already is no error."""
         from azure.communication.identity import CommunicationUserIdentifier  # noqa: PLC0415 - see _client

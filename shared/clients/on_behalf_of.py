@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msal
@@ -15,6 +13,7 @@ from shared.clients.entra import EntraHttp, Token, token_in
 from shared.clock import Clock
 from shared.clouds import Cloud
 from shared.errors import Broken, Denied
+from shared.kept import Kept
 
 # The app id is 1fd5118e-2576-4263-8130-9503064c837a in every tenant; Entra takes the URI in scopes.
 ACS: Final = "https://auth.msft.communication.azure.com"
@@ -42,7 +41,6 @@ _REASONS: Final = {
 }
 
 MOST_KEPT: Final = 1_000  # tokens in mind; a process that serves more users asks Entra again
-_TURNS: Final = 64
 _STUMBLES: Final = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, msal.exceptions.MsalError)
 
 
@@ -67,10 +65,7 @@ class OnBehalfOf:
         self._client_id = client_id
         self._client_secret = client_secret
         self._clock = clock
-        self._most_kept = most_kept
-        self._kept: OrderedDict[str, Token] = OrderedDict()
-        self._lock = threading.Lock()
-        self._turns = [threading.Lock() for _ in range(_TURNS)]
+        self._kept: Kept[str] = Kept(clock, most_kept)
 
     def graph_token(self, tenant_id: str, assertion: str, scopes: Sequence[str]) -> str:
         """A delegated Graph token with at least these scopes, such as ``Contacts.Read``.
@@ -86,29 +81,11 @@ class OnBehalfOf:
         return self._token(tenant_id, assertion, [f"{ACS}/{scope}" for scope in ACS_SCOPES])
 
     def _token(self, tenant_id: str, assertion: str, scopes: list[str]) -> str:
-        key = hashlib.sha256("\n".join([tenant_id, *sorted(scopes), assertion]).encode()).hexdigest()
-        # One at a time per token, so that a page which asks five times at once costs one exchange.
-        with self._turns[int(key[:8], 16) % _TURNS]:
-            known = self._recall(key)
-            if known is None:
-                known = self._exchange(tenant_id, assertion, scopes)
-                self._keep(key, known)
-            return known.value
+        def make() -> tuple[str, datetime]:
+            token = self._exchange(tenant_id, assertion, scopes)
+            return token.value, token.renew_at
 
-    def _recall(self, key: str) -> Token | None:
-        with self._lock:
-            known = self._kept.get(key)
-            if known is None or self._clock() >= known.renew_at:
-                return None
-            self._kept.move_to_end(key)
-            return known
-
-    def _keep(self, key: str, token: Token) -> None:
-        with self._lock:
-            self._kept[key] = token
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._most_kept:
-                self._kept.popitem(last=False)
+        return self._kept.get(tenant_id, *sorted(scopes), assertion, make=make)
 
     def _exchange(self, tenant_id: str, assertion: str, scopes: list[str]) -> Token:
         # An app of its own for each exchange, see SignIns: MSAL would keep tokens and remember refusals.

@@ -13,7 +13,8 @@ OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "b
 FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions")
 # Plain values and pure helpers; every room of shared may lean on them.
 GROUND: Final = tuple(
-    f"shared.{module}" for module in ("errors", "clock", "log", "callers", "wire", "clouds", "components", "json_text")
+    f"shared.{module}"
+    for module in ("errors", "clock", "log", "callers", "wire", "clouds", "components", "json_text", "kept")
 )
 # Libraries that speak to somebody, and what only triggers may know.
 VENDORS: Final = ("azure", "msal", "requests", "urllib3", "httpx", "socket", "http.client")

@@ -1,0 +1,138 @@
+"""Interact as a widget on a customer's website uses it. The same calls come from any page, so each answers all origins;
+whether the tenant allows the page is decided by the call.
+"""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions import web
+from functions.wiring import core
+from shared.callers import INTEGRATION, Caller
+from shared.errors import NotAllowed, NotKnown
+from shared.interact.sessions import (
+    AGENT_EVENTS,
+    CUSTOMER_EVENTS,
+    AcsAccess,
+    EventWrite,
+    SessionStarted,
+    SessionState,
+    SessionWrite,
+)
+from shared.interact.widget import WidgetFacts, check_on, check_origin
+from shared.tenants.tenants import Head
+
+bp = func.Blueprint()
+_SESSIONS = "api/interact/sessions"
+_VISITORS = "a website's visitors have no account; the widget key says whose widget it is"
+_STARTED = "the widget key says whose widget it is, the session secret which visitor's"
+
+
+@web.route(bp, "OPTIONS", "api/interact/{*path}", open_because="browsers ask before a page may call", status=204)
+def allow_pages_to_call(call: web.Call) -> func.HttpResponse:
+    """Tell a browser what pages may send; every origin hears the same."""
+    response = call.nothing()
+    web.allow_pages(call.req, response)
+    response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+    response.headers["Access-Control-Allow-Headers"] = "X-Widget-Key, X-Session-Secret, Authorization, Content-Type"
+    response.headers["Access-Control-Max-Age"] = "7200"  # seconds; Chromium believes no longer
+    return response
+
+
+@web.route(bp, "GET", "api/interact/widget", open_because=_VISITORS, answer=WidgetFacts, from_pages=True)
+def get_widget(call: web.Call) -> func.HttpResponse:
+    """Tell a widget whether it is switched on and what a session needs."""
+    head = _of_widget(call)
+    check_origin(head, call.req.headers.get("origin"))
+    return call.ok(core().widget.facts(head))
+
+
+@web.route(
+    bp,
+    "POST",
+    _SESSIONS,
+    open_because=_VISITORS,
+    body=SessionWrite,
+    answer=SessionStarted,
+    status=201,
+    from_pages=True,
+)
+def start_session(call: web.Call) -> func.HttpResponse:
+    """Start a session: a user of Communication Services with a token, and a meeting to join."""
+    head = _of_widget(call)
+    core().authorization.check(head.tenant_id, head.settings.value.interact, web.bearer_if_any(call.req))
+    _admit(call, head)
+    core().widget_rates.start(_address(call), head.tenant_id)
+    return call.ok(core().sessions.start(head, call.body(SessionWrite)))
+
+
+@web.route(bp, "GET", _SESSIONS + "/{sessionId}", open_because=_STARTED, answer=SessionState, from_pages=True)
+def get_session(call: web.Call) -> func.HttpResponse:
+    """Read the state of a session."""
+    head, secret = _of_visitor(call)
+    return call.ok(core().sessions.state(core().sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)))
+
+
+@web.route(
+    bp,
+    "POST",
+    _SESSIONS + "/{sessionId}/events",
+    open_because=_STARTED + "; without a widget key the role Integration is asked for",
+    body=EventWrite,
+    answer=SessionState,
+    from_pages=True,
+)
+def post_session_event(call: web.Call) -> func.HttpResponse:
+    """Tell what happened: the page what its visitor did, the routing back end what the agent did."""
+    if "x-widget-key" not in call.req.headers and web.bearer_if_any(call.req):
+        return _agent_event(call)
+    head, secret = _of_visitor(call)
+    held = core().sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)
+    event = call.body(EventWrite)
+    if event.type in AGENT_EVENTS:
+        raise NotAllowed(f"{event.type} comes from a back end with the role Integration", code="RoleMissing")
+    return call.ok(core().sessions.customer_event(head, held, secret, event))
+
+
+@web.route(bp, "POST", _SESSIONS + "/{sessionId}/token", open_because=_STARTED, answer=AcsAccess, from_pages=True)
+def renew_session_token(call: web.Call) -> func.HttpResponse:
+    """Get another token of Communication Services while the session is open."""
+    head, secret = _of_visitor(call)
+    return call.ok(core().sessions.token(core().sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)))
+
+
+def _agent_event(call: web.Call) -> func.HttpResponse:
+    call.caller = web.caller_of(call.req, (INTEGRATION,))
+    check_on(call.head)
+    held = core().sessions.of_tenant(call.tenant_id, call.path("sessionId"))
+    event = call.body(EventWrite)
+    if event.type in CUSTOMER_EVENTS:
+        raise NotAllowed(f"{event.type} comes from the page that started the session", code="WidgetKeyMissing")
+    return call.ok(core().sessions.agent_event(held, event))
+
+
+def _of_visitor(call: web.Call) -> tuple[Head, str]:
+    """The tenant of the widget key and the session secret, once key, secret, page and switch let the call in."""
+    head = _of_widget(call)
+    secret = call.req.headers.get("x-session-secret")
+    if not secret:
+        raise NotKnown("send the session's secret in X-Session-Secret", code="SessionSecretInvalid")
+    _admit(call, head)
+    return head, secret
+
+
+def _of_widget(call: web.Call) -> Head:
+    core().widget_rates.address(_address(call))
+    head = core().widget.head(call.req.headers.get("x-widget-key"))
+    call.caller = Caller(head.tenant_id, "", "", frozenset())  # for the log
+    core().widget_rates.key(head.tenant_id)
+    return head
+
+
+def _admit(call: web.Call, head: Head) -> None:
+    check_origin(head, call.req.headers.get("origin"))
+    check_on(head)
+
+
+def _address(call: web.Call) -> str:
+    return str(call.req.headers.get("x-forwarded-for", ""))

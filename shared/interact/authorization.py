@@ -1,0 +1,41 @@
+"""Whether a session may start: the token of the customer's own app, as far as the tenant asks for one."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from shared.errors import NotKnown
+from shared.tenants.settings import Interact
+
+
+class Proven(Protocol):
+    @property
+    def tid(self) -> str: ...
+
+
+class Tokens(Protocol):
+    """Tokens made for Interact, app-only ones of client credentials too.
+
+    ``verify`` raises NotKnown with TokenExpired, TokenNotYetValid, TokenWrongAudience or TokenInvalid; Unreachable
+    or Broken while Entra's keys cannot be had.
+    """
+
+    def verify(self, token: str) -> Proven: ...
+
+
+class Authorization:
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def check(self, tenant_id: str, settings: Interact, token: str | None) -> None:
+        """Raises NotKnown with TokenMissing, TokenWrongTenant, or as ``Tokens`` does.
+
+        ``tenant_id`` owns the widget key. Without authorization in the settings the token is not looked at.
+        """
+        if settings.authorization == "None":
+            return
+        if not token:
+            raise NotKnown("send an access token of your own app as a bearer token", code="TokenMissing")
+        proven = self._tokens.verify(token)
+        if settings.authorization == "VerifyTokenAndTenant" and proven.tid != tenant_id:
+            raise NotKnown("the access token belongs to another tenant", code="TokenWrongTenant")

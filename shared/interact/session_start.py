@@ -1,0 +1,181 @@
+"""What a new session needs outside: a user at ACS with a token, and a meeting. All of it, or nothing is left behind."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal, Protocol
+
+from shared import log
+from shared.clock import Clock
+from shared.errors import AppError, Conflict, Denied, Upstream
+from shared.interact.meetings import Meeting, Meetings, meeting_problems
+from shared.interact.session_ends import Bond, SessionEnds
+from shared.interact.session_rules import Session
+from shared.interact.session_store import HeldSession, Ties
+from shared.storage.tables import Row
+from shared.tenants.connection_string import ConnectionString, read_connection_string
+from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.tenants import Head
+
+Scope = Literal["voip", "chat"]
+
+SCOPES: Final[tuple[Scope, ...]] = ("voip", "chat")
+LIFETIME: Final = timedelta(hours=1)  # of a token; the shortest ACS gives
+PATIENCE: Final = 5.0  # seconds for each call to ACS
+SUBJECT: Final = "Interact"  # of meetings; who the customer is stays out of the organizer's mailbox
+MEETING: Final = timedelta(hours=4)  # planned length; Teams lets a meeting run on
+
+
+class Identities(Protocol):
+    """A resource of ACS. All raise Denied (reason Denied or Forbidden), Throttled, Unreachable or Broken."""
+
+    def create_user_with_token(
+        self, connection: ConnectionString, scopes: tuple[Scope, ...], lifetime: timedelta, timeout: float
+    ) -> tuple[str, str, datetime]:
+        """The id of a new user, its token, and when that expires."""
+
+    def issue_token(
+        self,
+        connection: ConnectionString,
+        user_id: str,
+        scopes: tuple[Scope, ...],
+        lifetime: timedelta,
+        timeout: float,
+    ) -> tuple[str, datetime]:
+        """A token and when it expires."""
+
+    def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
+        """Remove the user; one that is gone is no error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a session is to be. ``continues`` is the session it takes the place of."""
+
+    conversation: Literal["direct", "service"]
+    target: str
+    customer: dict[str, object] | None
+    recovery: timedelta
+    secret_hash: str = field(repr=False)
+    continues: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new session and the token of its user, which is handed out and never kept."""
+
+    held: HeldSession
+    token: str = field(repr=False)
+
+
+class SessionStart:
+    def __init__(
+        self,
+        settings: TenantSettings,
+        acs_suffixes: tuple[str, ...],
+        identities: Identities,
+        meetings: Meetings,
+        ends: SessionEnds,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._suffixes = acs_suffixes
+        self._identities = identities
+        self._meetings = meetings
+        self._ends = ends
+        self._clock = clock
+
+    def make(self, head: Head, wanted: Wanted, save: Callable[[HeldSession], None]) -> Made:
+        """A user with a token, a meeting, and ``save`` with the finished session; if a step fails, all is undone.
+
+        A process that dies half way leaves a user that a sweep deletes, and at worst a meeting that nobody has the
+        link of. Raises Conflict (``InteractNotConfigured``), Upstream with a ``remedy``, and what ``save`` raises.
+        """
+        connection, organizer = self._outside(head)
+        session_id = str(uuid.uuid4())
+        with ExitStack() as undo:
+            with acs_problems():
+                made = self._identities.create_user_with_token(connection, SCOPES, LIFETIME, PATIENCE)
+            user_id, token, expires_on = made
+            undo.callback(self._delete_user, connection, user_id, head.tenant_id)
+            sealed = self._ends.seal(head.tenant_id, connection)
+            entry = self._ends.begin(Bond(head.tenant_id, session_id, user_id, sealed))
+            undo.pop_all()
+            undo.callback(self._abandon, connection, entry)
+            with meeting_problems():
+                meeting = self._plan(head.tenant_id, organizer)
+            undo.callback(self._delete_meeting, head.tenant_id, organizer, meeting)
+            session = Session(
+                session_id=session_id,
+                conversation=wanted.conversation,
+                target=wanted.target,
+                customer=wanted.customer,
+                recovery=wanted.recovery,
+                state="Open",
+                until=expires_on,
+                token_until=expires_on,
+                restarted_from=wanted.continues,
+            )
+            ties = Ties(user_id, sealed, connection.endpoint, meeting.join_url, wanted.secret_hash)
+            held = HeldSession(head.tenant_id, session, ties)
+            save(held)
+            undo.pop_all()
+        log.info("session started", tenant=head.tenant_id, session=session_id, continues=wanted.continues)
+        return Made(held, token)
+
+    def token(self, held: HeldSession) -> tuple[str, datetime]:
+        """Another token for the session's user. Raises Upstream."""
+        connection = self._ends.open(held.tenant_id, held.ties.sealed)
+        with acs_problems():
+            return self._identities.issue_token(connection, held.ties.user_id, SCOPES, LIFETIME, PATIENCE)
+
+    def _outside(self, head: Head) -> tuple[ConnectionString, str]:
+        text = self._settings.connection_string(head, "interact")
+        organizer = head.settings.value.interact.o365_user_id
+        missing = [name for name, value in (("acsConnectionString", text), ("o365UserId", organizer)) if not value]
+        if text is None or organizer is None:
+            raise Conflict(
+                f"Interact is not set up completely: {' and '.join(missing)} of the settings",
+                code="InteractNotConfigured",
+                missing=[f"interact.{name}" for name in missing],
+            )
+        return read_connection_string(text, self._suffixes), organizer
+
+    def _plan(self, tenant_id: str, organizer: str) -> Meeting:
+        now = self._clock()
+        return self._meetings.create(tenant_id, organizer, SUBJECT, now, now + MEETING)
+
+    def _abandon(self, connection: ConnectionString, entry: Row) -> None:
+        if self._delete_user(connection, entry.text("user"), entry.text("tenant")):
+            self._ends.abandon(entry)
+
+    def _delete_user(self, connection: ConnectionString, user_id: str, tenant_id: str) -> bool:
+        try:
+            self._identities.delete_user(connection, user_id, PATIENCE)
+        except AppError as exc:
+            log.warning("the user of a failed start cannot be deleted yet", tenant=tenant_id, why=exc.code)
+            return False
+        return True
+
+    def _delete_meeting(self, tenant_id: str, organizer: str, meeting: Meeting) -> None:
+        try:
+            self._meetings.delete(tenant_id, organizer, meeting.meeting_id)
+        except AppError as exc:
+            log.warning("the meeting of a failed start cannot be removed", tenant=tenant_id, why=exc.code)
+
+
+@contextmanager
+def acs_problems() -> Iterator[None]:
+    """What ACS refuses, with what to do about it; throttling and silence pass as they are."""
+    try:
+        yield
+    except Denied:
+        raise Upstream(
+            "Azure Communication Services does not accept the stored connection string",
+            code="AcsDenied",
+            remedy="A tenant admin can find out why with Check beside the connection string.",
+        ) from None
