@@ -1,0 +1,149 @@
+"""Sessions of one tenant on real storage, with an ACS and a Graph that remember what was made and what is left."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from shared.interact.session_ends import PARTITION, SessionEnds
+from shared.interact.session_start import Identities, SessionStart
+from shared.interact.session_store import HeldSession, SessionStore
+from shared.interact.sessions import EventWrite, Sessions, SessionStarted, SessionState, SessionWrite
+from shared.storage.tables import Row, Table
+from shared.tenants.connection_string import ConnectionString
+from shared.tenants.models import TenantWrite, UserWrite
+from shared.wire import parse
+from tests.core.world import CONTOSO_STRING, SERVICE, FakeClock, World
+
+ORGANIZER = "aaaaaaaa-0000-4000-8000-000000000012"
+AGENT = "agent@contoso.example"
+TOKEN = "eyJ0b2tlbg.very.secret"
+SUFFIXES = (".communication.azure.com",)
+
+Step = Literal["user", "token", "delete user", "meeting", "delete meeting"]
+
+
+@dataclass(frozen=True)
+class FakeMeeting:
+    meeting_id: str
+    join_url: str = "https://teams.microsoft.com/l/meetup-join/x"
+
+
+class FakeOutside:
+    """ACS and Graph. ``fails`` holds the error a step raises; ``meanwhile`` runs once, within the next step."""
+
+    app_id = "a0000000-0000-4000-8000-000000000002"
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.users: set[str] = set()
+        self.meetings: set[str] = set()
+        self.made = 0
+        self.fails: dict[Step, Exception] = {}
+        self.meanwhile: dict[Step, Callable[[], None]] = {}
+        self._clock = clock
+
+    def create_user_with_token(
+        self, connection: ConnectionString, scopes: object, lifetime: timedelta, timeout: float
+    ) -> tuple[str, str, datetime]:
+        self._begin("user")
+        assert scopes == ("voip", "chat")
+        user = f"8:acs:{uuid.uuid4()}"
+        self.users.add(user)
+        self.made += 1
+        return user, TOKEN, self._clock() + lifetime
+
+    def issue_token(
+        self, connection: ConnectionString, user_id: str, scopes: object, lifetime: timedelta, timeout: float
+    ) -> tuple[str, datetime]:
+        self._begin("token")
+        assert user_id in self.users
+        return TOKEN, self._clock() + lifetime
+
+    def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
+        self._begin("delete user")
+        self.users.discard(user_id)
+
+    def create(self, tenant_id: str, organizer: str, subject: str, starts: datetime, ends: datetime) -> FakeMeeting:
+        self._begin("meeting")
+        assert organizer == ORGANIZER
+        meeting = FakeMeeting(str(uuid.uuid4()))
+        self.meetings.add(meeting.meeting_id)
+        return meeting
+
+    def delete(self, tenant_id: str, organizer: str, meeting_id: str) -> None:
+        self._begin("delete meeting")
+        self.meetings.discard(meeting_id)
+
+    def _begin(self, step: Step) -> None:
+        self.meanwhile.pop(step, lambda: None)()
+        if step in self.fails:
+            raise self.fails[step]
+
+
+class SessionWorld:
+    """One tenant with Interact set up. The partition of ends is one for all tenants, so it is emptied first."""
+
+    def __init__(self, world: World, *, recovery: int = 20) -> None:
+        self.world, self.clock = world, world.clock
+        self.tenant = world.tenant_id
+        self.outside = FakeOutside(world.clock)
+        self.table, self.index = world.account.table("sessions"), world.account.table("system")
+        self.index.remove_blindly(self.entries())
+        tenant = TenantWrite(display_name="Shop", products=["ContactCenter", "Interact"])
+        versions = frozenset({world.head.tenant.revision})
+        world.tenants.put(self.tenant, lambda: tenant, versions=versions, by=world.by)
+        user = UserWrite(upn=AGENT, display_name="Ann", licences=["Interact"])
+        world.directory.put_user(self.tenant, str(uuid.uuid4()), lambda: user, versions=None, by=world.by)
+        world.set(
+            interact={
+                "enabled": True,
+                "acsConnectionString": CONTOSO_STRING,
+                "o365UserId": ORGANIZER,
+                "sessionRecoveryTimeoutSeconds": recovery,
+            }
+        )
+        self.head = world.head
+        self.ends, self.sessions = self.instance()
+
+    def instance(
+        self, table: Table | None = None, clock: FakeClock | None = None, outside: Any = None
+    ) -> tuple[SessionEnds, Sessions]:
+        """Another instance of the app, maybe with a clock of its own."""
+        clock, outside = clock or self.clock, outside or self.outside
+        identities: Identities = outside
+        store = SessionStore(table or self.table)
+        ends = SessionEnds(self.index, store, self.world.secrets, identities, clock)
+        start = SessionStart(self.world.settings, SUFFIXES, identities, outside, ends, clock)
+        return ends, Sessions(store, start, ends, self.world.directory, clock)
+
+    def start(self, conversation: str = "direct", sessions: Sessions | None = None, **more: Any) -> SessionStarted:
+        target = AGENT if conversation == "direct" else SERVICE
+        wanted = parse(SessionWrite, {"conversation": conversation, "target": target, **more})
+        return (sessions or self.sessions).start(self.head, wanted)
+
+    def held(self, session: SessionState) -> HeldSession:
+        return self.sessions.of_tenant(self.tenant, session.session_id)
+
+    def say(self, session: SessionStarted, event: str, sessions: Sessions | None = None) -> SessionState:
+        """What page or back end tell, each through the call that is theirs."""
+        told = parse(EventWrite, {"type": event})
+        actor = sessions or self.sessions
+        held = actor.of_tenant(self.tenant, session.session_id)
+        if event.startswith("agent"):
+            return actor.agent_event(held, told)
+        return actor.customer_event(self.head, held, session.session_secret, told)
+
+    def state(self, session: SessionState) -> str:
+        return self.sessions.state(self.held(session)).state
+
+    def rows(self) -> list[Row]:
+        return list(self.table.span(self.tenant, "", "~"))
+
+    def entries(self) -> list[Row]:
+        return list(self.index.span(PARTITION, "0", ":"))
+
+    def nothing_is_left(self) -> bool:
+        return not (self.outside.users or self.outside.meetings or self.rows() or self.entries())

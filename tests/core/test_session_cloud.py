@@ -1,0 +1,171 @@
+"""A start through the real clients, with a fault at each step: the simulated cloud's journal tells what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared.clients.acs import AcsIdentities
+from shared.clients.gateway import open_session
+from shared.clients.meetings import OnlineMeetings
+from shared.clients.sign_in import SignIns
+from shared.clock import now
+from shared.clouds import CLOUDS
+from shared.errors import Broken, Throttled, Unreachable, Upstream
+from shared.interact.meetings import MeetingCheck, MeetingChecks
+from shared.interact.sessions import SessionStarted
+from tests.core.session_world import ORGANIZER, SessionWorld
+from tests.core.world import World
+from tests.simulator.cloud_client import NIMBUS_APP, NIMBUS_SECRET, CloudClient, running
+
+HOST = "contoso.communication.azure.com"
+GRAPH = "graph.microsoft.com"
+KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
+
+
+class Outside:
+    """Both clients as one, as the fake of the other tests is."""
+
+    def __init__(self, identities: AcsIdentities, meetings: OnlineMeetings) -> None:
+        self._parts = (meetings, identities)
+
+    def __getattr__(self, name: str) -> Any:
+        return next(getattr(part, name) for part in self._parts if hasattr(part, name))
+
+
+class CloudShop(SessionWorld):
+    """A shop whose outside is the simulator."""
+
+    def __init__(self, world: World, cloud: CloudClient) -> None:
+        super().__init__(world)
+        self.cloud = cloud
+        cloud.control("POST", "reset")
+        cloud.control("PUT", f"acs/{HOST}", {"accessKey": KEY})
+        self.directory()
+        self.http = open_session(cloud.gateway, read_timeout=2)
+        public = CLOUDS["public"]
+        sign_ins = SignIns(self.http, public, NIMBUS_APP, NIMBUS_SECRET, now)
+        self.meetings = OnlineMeetings(self.http, public, sign_ins, NIMBUS_APP, now)
+        # Microsoft's clock cannot be turned, so this tenant lives by it, too.
+        self.ends, self.sessions = self.instance(clock=now, outside=Outside(AcsIdentities(self.http), self.meetings))  # type: ignore[arg-type]
+
+    def directory(self, **more: Any) -> None:
+        told: dict[str, Any] = {
+            "users": [{"id": ORGANIZER, "userPrincipalName": "organizer@contoso.example"}],
+            "grants": [{"clientId": NIMBUS_APP, "roles": ["OnlineMeetings.ReadWrite.All"]}],
+            "accessPolicies": [ORGANIZER],
+        }
+        self.cloud.control("PUT", f"tenants/{self.tenant}", told | more)
+
+    def fault(self, host: str, **fault: Any) -> None:
+        self.cloud.control("POST", "faults", {"host": host, **fault})
+
+    def left(self, host: str) -> int:
+        """What was made there and not removed, as the journal tells."""
+        rows: list[dict[str, Any]] = self.cloud.control("GET", f"requests?host={host}")
+        calls = [(row["method"], row["status"]) for row in rows]
+        return calls.count(("POST", 201)) - calls.count(("DELETE", 204))
+
+    def check(self) -> MeetingCheck:
+        return MeetingChecks(self.meetings, self.world.account.table("journal"), now).check(self.head)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudClient]:
+    with running(tmp_path_factory.mktemp("simulator")) as client:
+        yield client
+
+
+@pytest.fixture
+def shop(world: World, started: CloudClient) -> Iterator[CloudShop]:
+    shop = CloudShop(world, started)
+    yield shop
+    shop.http.close()
+
+
+def test_a_start_makes_one_user_and_one_meeting_in_one_call_each(shop: CloudShop) -> None:
+    session = shop.start()
+    assert isinstance(session, SessionStarted)
+    assert (shop.left(HOST), shop.left(GRAPH)) == (1, 1)
+    assert len(shop.cloud.control("GET", f"requests?host={HOST}")) == 1
+    assert len(shop.cloud.control("GET", f"requests?host={GRAPH}")) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "fault", "error"),
+    [
+        (HOST, {"drop": True}, Unreachable),
+        (HOST, {"status": 401}, Upstream),
+        (HOST, {"status": 403}, Upstream),
+        (HOST, {"retryAfter": 9}, Throttled),
+        (HOST, {"status": 500}, Broken),
+        (HOST, {"status": 201, "body": "<html>"}, Broken),
+        ("login.microsoftonline.com", {"aadsts": "AADSTS700016"}, Upstream),
+        ("login.microsoftonline.com", {"drop": True}, Unreachable),
+        (GRAPH, {"drop": True}, Unreachable),
+        (GRAPH, {"status": 403}, Upstream),
+        (GRAPH, {"retryAfter": 9}, Throttled),
+        (GRAPH, {"status": 503}, Unreachable),
+        (GRAPH, {"status": 201, "body": {"id": "x"}}, Broken),
+    ],
+)
+def test_a_fault_at_any_step_leaves_nothing_behind(
+    shop: CloudShop, host: str, fault: dict[str, Any], error: type[Exception]
+) -> None:
+    shop.fault(host, **fault)
+    with pytest.raises(error):
+        shop.start()
+    assert shop.left(HOST) == (1 if (host, fault.get("status")) == (HOST, 201) else 0)  # that one only said so
+    if (host, fault.get("status")) != (GRAPH, 201):
+        assert shop.left(GRAPH) == 0
+    assert (shop.rows(), shop.entries()) == ([], [])
+
+
+def test_a_session_that_ends_takes_its_user_along(shop: CloudShop) -> None:
+    session = shop.start()
+    shop.say(session, "ended")
+    assert shop.ends.sweep() == 1
+    assert shop.left(HOST) == 0
+
+
+def test_a_token_graph_does_not_take_any_more_is_replaced(shop: CloudShop) -> None:
+    shop.start()
+    shop.fault(GRAPH, status=401)
+    assert shop.start().state == "Open"
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome", "word"),
+    [
+        ({}, "MeetingCreated", ""),
+        ({"accessPolicies": {}}, "PolicyMissing", NIMBUS_APP),
+        ({"users": []}, "UserUnknown", "object id"),
+        ({"grants": [{"clientId": NIMBUS_APP, "roles": ["User.Read.All"]}]}, "PermissionMissing", "OnlineMeetings"),
+        ({"grants": []}, "PermissionMissing", "consent"),
+    ],
+)
+def test_the_meeting_check_names_what_is_missing_and_its_remedy(
+    shop: CloudShop, change: dict[str, Any], outcome: str, word: str
+) -> None:
+    shop.directory(**change)
+    found = shop.check()
+    assert (found.outcome, found.ok) == (outcome, outcome == "MeetingCreated")
+    assert word in found.remedy
+    assert shop.left(GRAPH) == 0
+
+
+def test_a_permission_granted_meanwhile_works_at_once(shop: CloudShop) -> None:
+    shop.directory(grants=[{"clientId": NIMBUS_APP, "roles": ["User.Read.All"]}])
+    assert shop.check().outcome == "PermissionMissing"
+    shop.directory()
+    assert shop.check().outcome == "MeetingCreated"
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [({"status": 503}, "Failed"), ({"drop": True}, "Failed")])
+def test_a_graph_in_trouble_is_no_finding_about_the_tenant(
+    shop: CloudShop, fault: dict[str, Any], outcome: str
+) -> None:
+    shop.fault(GRAPH, **fault)
+    assert shop.check().outcome == outcome

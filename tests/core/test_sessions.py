@@ -1,0 +1,346 @@
+"""Sessions on real storage: what is kept, what goes, and who wins when two act at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import AppError, Conflict, Denied, Gone, NotFound, NotKnown, StorageDown, Unreachable, Upstream
+from shared.interact.session_ends import GRACE
+from shared.interact.session_rules import KEPT
+from shared.interact.sessions import EventWrite, SessionStarted
+from tests.core.faults import FragileTable
+from tests.core.race import codes, together
+from tests.core.session_world import TOKEN, SessionWorld, Step
+from tests.core.world import FakeClock, World
+
+
+@pytest.fixture
+def shop(world: World) -> SessionWorld:
+    return SessionWorld(world)
+
+
+def test_neither_the_secret_nor_a_token_nor_the_key_is_written_anywhere(
+    shop: SessionWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    session = shop.start(customer={"name": "Kim"})
+    shop.say(session, "customerLeft")
+    shop.say(session, "customerRejoined")
+    shop.sessions.token(shop.held(session))
+    shop.ends.sweep()
+    written = json.dumps([dict(row.values) for row in (*shop.rows(), *shop.entries())])
+    for secret in (session.session_secret, TOKEN, "accesskey="):
+        assert secret not in written
+        assert secret not in caplog.text
+    assert TOKEN not in repr(session)
+    assert session.session_secret not in repr(session)
+
+
+def test_only_the_page_that_started_a_session_may_speak_for_it(shop: SessionWorld) -> None:
+    session, other = shop.start(), shop.start()
+    shop.sessions.of_customer(shop.tenant, session.session_id, session.session_secret)
+    for secret in (other.session_secret, "", session.session_secret[:-1], session.session_secret + "x", "\udc80"):
+        with pytest.raises(NotKnown):
+            shop.sessions.of_customer(shop.tenant, session.session_id, secret)
+
+
+def test_a_session_lives_in_its_tenants_partition_only(shop: SessionWorld, world: World) -> None:
+    session = shop.start()
+    with pytest.raises(NotFound):
+        shop.sessions.of_tenant("22222222-2222-4222-8222-222222222222", session.session_id)
+    assert {row.partition for row in shop.rows()} == {world.tenant_id}
+
+
+# a start that fails
+
+
+@pytest.mark.parametrize("step", ["user", "meeting"])
+@pytest.mark.parametrize("error", [Denied("no", reason="PolicyMissing"), Unreachable("silence")])
+def test_a_start_that_fails_outside_leaves_nothing_behind(shop: SessionWorld, step: Step, error: AppError) -> None:
+    shop.outside.fails[step] = error
+    with pytest.raises(Upstream):
+        shop.start()
+    assert shop.nothing_is_left()
+
+
+def test_a_start_that_cannot_be_written_leaves_nothing_behind(shop: SessionWorld) -> None:
+    class Full(FragileTable):
+        def insert(self, row: object) -> str:
+            raise StorageDown("nobody there")
+
+    _, sessions = shop.instance(Full(shop.table))
+    with pytest.raises(StorageDown):
+        shop.start(sessions=sessions)
+    assert shop.nothing_is_left()
+
+
+def test_a_start_whose_answer_from_storage_got_lost_ends_by_itself(shop: SessionWorld) -> None:
+    class Deaf(FragileTable):
+        def insert(self, row: object) -> str:
+            super().insert(row)  # type: ignore[arg-type]
+            raise StorageDown("the answer got lost")
+
+    _, sessions = shop.instance(Deaf(shop.table))
+    with pytest.raises(StorageDown):
+        shop.start(sessions=sessions)
+    assert not shop.outside.users
+    for pause in (GRACE, timedelta(hours=2), KEPT):
+        shop.clock.moment += pause
+        shop.ends.sweep()
+    assert shop.nothing_is_left()
+
+
+def test_a_user_that_cannot_be_deleted_after_a_failed_start_goes_later(shop: SessionWorld) -> None:
+    shop.outside.fails = {"meeting": Unreachable("silence"), "delete user": Unreachable("silence")}
+    with pytest.raises(Unreachable):
+        shop.start()
+    assert len(shop.outside.users) == 1
+    shop.clock.moment += GRACE
+    assert shop.ends.sweep() == 0
+    shop.outside.fails.clear()
+    shop.clock.move(minutes=2)
+    assert shop.ends.sweep() == 1
+    assert shop.nothing_is_left()
+
+
+def test_a_start_whose_process_died_is_found_and_its_user_deleted(shop: SessionWorld) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die() -> None:
+        shop.outside.fails["delete user"] = Killed()  # type: ignore[assignment]
+        raise Killed
+
+    shop.outside.meanwhile["meeting"] = die
+    with pytest.raises(Killed):
+        shop.start()
+    shop.outside.fails.clear()
+    assert len(shop.outside.users) == 1
+    assert shop.ends.sweep() == 0  # it might still be at work
+    shop.clock.moment += GRACE
+    assert shop.ends.sweep() == 1
+    assert shop.nothing_is_left()
+
+
+def test_interact_without_a_user_for_meetings_says_so_and_calls_nobody(shop: SessionWorld) -> None:
+    shop.world.set(interact={"o365UserId": None})
+    shop.head = shop.world.head
+    with pytest.raises(Conflict) as refused:
+        shop.start()
+    assert (refused.value.code, refused.value.members["missing"]) == ("InteractNotConfigured", ["interact.o365UserId"])
+    assert shop.outside.made == 0
+
+
+# the end
+
+
+def test_the_user_goes_when_the_session_is_over_and_the_rows_a_day_later(shop: SessionWorld) -> None:
+    session = shop.start()
+    shop.say(session, "customerLeft")
+    shop.clock.move(seconds=19)
+    assert shop.ends.sweep() == 0
+    shop.clock.move(seconds=1)
+    assert shop.ends.sweep() == 1
+    assert not shop.outside.users
+    assert shop.state(session) == "Ended"
+    with pytest.raises(Gone):
+        shop.say(session, "customerRejoined")
+    shop.clock.moment += KEPT
+    shop.clock.move(hours=2)
+    shop.ends.sweep()
+    assert (shop.rows(), shop.entries()) == ([], [])
+
+
+def test_a_closed_tab_ends_with_its_token_and_the_time_to_come_back(shop: SessionWorld) -> None:
+    session = shop.start()
+    shop.clock.move(hours=1)
+    assert shop.state(session) == "Recovering"
+    shop.ends.sweep()
+    assert len(shop.outside.users) == 1
+    shop.clock.move(seconds=20)
+    assert shop.ends.sweep() == 1
+    assert shop.state(session) == "Ended"
+
+
+def test_a_renewed_session_keeps_its_user(shop: SessionWorld) -> None:
+    session = shop.start()
+    for _ in range(3):
+        shop.clock.move(minutes=50)
+        shop.sessions.token(shop.held(session))
+        shop.ends.sweep()
+    assert shop.state(session) == "Open"
+    assert len(shop.outside.users) == 1
+    assert len(shop.entries()) == 1
+
+
+def test_a_sweep_reads_what_is_due_and_not_what_lives(shop: SessionWorld) -> None:
+    for _ in range(3):
+        shop.start()
+    shop.clock.moment += GRACE
+    shop.ends.sweep()
+    moments = [row.row.partition("|")[0] for row in shop.entries()]
+    assert len(moments) == 3
+    assert all(int(moment) > shop.clock.moment.timestamp() * 1000 for moment in moments)
+
+
+def test_two_sweeps_at_once_delete_each_user_and_miss_none(shop: SessionWorld) -> None:
+    sessions = [shop.start() for _ in range(5)]
+    for session in sessions:
+        shop.say(session, "ended")
+    others = [shop.instance()[0] for _ in range(3)]
+    together(3, lambda number: others[number].sweep())
+    shop.ends.sweep()
+    assert not shop.outside.users
+    assert {shop.state(session) for session in sessions} == {"Ended"}
+
+
+def test_a_user_that_cannot_be_deleted_is_tried_with_growing_pauses_and_given_up_after_a_week(
+    shop: SessionWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    shop.say(shop.start(), "ended")
+    shop.outside.fails["delete user"] = Unreachable("silence")
+    tries = 0
+
+    def count() -> None:
+        nonlocal tries
+        tries += 1
+        shop.outside.meanwhile["delete user"] = count
+
+    shop.outside.meanwhile["delete user"] = count
+    for _ in range(24 * 9):
+        shop.ends.sweep()
+        shop.clock.move(hours=1)
+    assert 20 < tries < 60
+    assert (shop.rows(), shop.entries()) == ([], [])
+    assert "given up" in caplog.text
+
+
+def test_a_tenant_that_left_takes_its_users_along(shop: SessionWorld) -> None:
+    shop.start()
+    shop.table.remove_blindly(shop.rows())
+    shop.clock.moment += GRACE
+    assert shop.ends.sweep() == 1
+    assert (shop.outside.users, shop.entries()) == (set(), [])
+
+
+# races
+
+
+@pytest.mark.parametrize("first", ["rejoin", "sweep"])
+def test_a_rejoin_against_the_expiry_has_one_outcome(shop: SessionWorld, first: str) -> None:
+    """Two instances whose clocks differ by a second look at the same session around its last moment."""
+    session = shop.start()
+    shop.say(session, "customerLeft")
+    slow, fast = FakeClock(), FakeClock()
+    slow.moment, fast.moment = shop.clock() + timedelta(seconds=19), shop.clock() + timedelta(seconds=21)
+    held = shop.held(session)  # read by the slow instance before anything happens
+    _, rejoins = shop.instance(clock=slow)
+    sweeps, _ = shop.instance(clock=fast)
+
+    def rejoin() -> str:
+        try:
+            return rejoins.customer_event(
+                shop.head, held, session.session_secret, EventWrite(type="customerRejoined")
+            ).state
+        except Gone:
+            return "Gone"
+
+    if first == "rejoin":
+        assert rejoin() == "Open"
+        sweeps.sweep()
+        assert (shop.state(session), len(shop.outside.users)) == ("Open", 1)
+    else:
+        sweeps.sweep()
+        assert rejoin() == "Gone"
+        assert (shop.state(session), len(shop.outside.users)) == ("Ended", 0)
+
+
+def test_a_rejoin_and_a_sweep_at_the_same_moment_agree(shop: SessionWorld) -> None:
+    for _ in range(5):
+        session = shop.start()
+        shop.say(session, "customerLeft")
+        slow, fast = FakeClock(), FakeClock()
+        slow.moment, fast.moment = shop.clock() + timedelta(seconds=19), shop.clock() + timedelta(seconds=21)
+        sweeps, (_, rejoins) = shop.instance(clock=fast)[0], shop.instance(clock=slow)
+        outcomes = together(
+            2,
+            lambda n: sweeps.sweep() if n else shop.say(session, "customerRejoined", rejoins).state,  # noqa: B023
+        )
+        user_lives = shop.held(session).ties.user_id in shop.outside.users
+        assert user_lives == (outcomes[0] == "Open") == (shop.held(session).session.state == "Open")
+
+
+def test_of_many_rejoins_one_starts_the_new_session_and_all_get_it(shop: SessionWorld) -> None:
+    session = shop.start("service")
+    for event in ("agentJoined", "agentLeft", "customerLeft"):
+        shop.say(session, event)
+    answers = together(6, lambda _: shop.say(session, "customerRejoined"))
+    assert codes(answers) == []
+    assert all(isinstance(answer, SessionStarted) for answer in answers)
+    assert len({answer.session_id for answer in answers if isinstance(answer, SessionStarted)}) == 1
+    assert len(shop.rows()) == 2
+    # The user of the old session goes with the next sweep, those of the rejoins that lost are gone already.
+    assert len(shop.outside.users) == 2
+    assert len(shop.outside.meetings) == 2
+    shop.ends.sweep()
+    assert len(shop.outside.users) == 1
+    assert shop.state(session) == "Ended"
+
+
+def test_a_restart_keeps_who_and_whom_and_the_secret(shop: SessionWorld) -> None:
+    session = shop.start("service", customer={"name": "Kim"})
+    shop.say(session, "agentLeft")
+    anew = shop.say(session, "customerRejoined")
+    assert isinstance(anew, SessionStarted)
+    assert (anew.restarted_from, anew.target) == (session.session_id, session.target)
+    held = shop.sessions.of_customer(shop.tenant, anew.session_id, session.session_secret)
+    assert held.session.customer == {"name": "Kim"}
+    assert anew.acs.user_id != session.acs.user_id
+
+
+def test_a_restart_that_fails_outside_changes_nothing(shop: SessionWorld) -> None:
+    session = shop.start("service")
+    for event in ("agentLeft", "customerLeft"):
+        shop.say(session, event)
+    shop.outside.fails["meeting"] = Unreachable("silence")
+    with pytest.raises(Unreachable):
+        shop.say(session, "customerRejoined")
+    assert (shop.state(session), len(shop.rows()), len(shop.outside.users)) == ("Recovering", 1, 1)
+    shop.outside.fails.clear()
+    assert shop.say(session, "customerRejoined").restarted_from == session.session_id
+
+
+def test_a_rejoin_of_the_old_session_after_the_new_one_is_over_is_refused(shop: SessionWorld) -> None:
+    session = shop.start("service")
+    shop.say(session, "agentLeft")
+    anew = shop.say(session, "customerRejoined")
+    assert isinstance(anew, SessionStarted)
+    shop.say(anew, "ended")
+    with pytest.raises(Gone):
+        shop.say(session, "customerRejoined")
+
+
+def test_events_at_the_same_moment_are_all_heard(shop: SessionWorld) -> None:
+    session = shop.start()
+    events = ("agentJoined", "customerLeft", "customerLeft", "agentLeft")
+    assert codes(together(4, lambda number: shop.say(session, events[number]))) == []
+    held = shop.held(session).session
+    assert held.state == "Recovering"
+    assert held.agent in ("present", "left")
+
+
+def test_a_token_is_not_given_to_a_session_that_ends_meanwhile(shop: SessionWorld) -> None:
+    session = shop.start()
+
+    def end() -> None:
+        shop.say(session, "ended")
+
+    shop.outside.meanwhile["token"] = end
+    with pytest.raises(Gone):
+        shop.sessions.token(shop.held(session))
+    assert shop.state(session) == "Ended"
