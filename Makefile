@@ -19,6 +19,7 @@ run: setup ## Start the app with everything around it; Ctrl-C stops it
 	@exec $(BIN)/python -m devhost
 
 test: setup ## Check style and types, then run all tests
+	@tools/chromium.sh
 	@echo "== style"; $(BIN)/ruff check .; $(BIN)/ruff format --check .
 	@echo "== types"; $(BIN)/mypy
 	@echo "== tests"; env -u CONTAINER_NAME $(BIN)/python -m pytest

@@ -29,6 +29,7 @@ from functions import (
     triggers_http,
     unknown_http,
     webhooks_queue,
+    widget_pages_http,
 )
 
 app = func.FunctionApp()
@@ -59,5 +60,6 @@ for room in (
     triggers_http,
     unknown_http,
     webhooks_queue,
+    widget_pages_http,
 ):
     app.register_functions(room.bp)

@@ -126,6 +126,7 @@ class Core:
     poison: Poison
     tidy: Tidy
     permissions: PermissionChecks
+    local_run: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         poison=poison,
         tidy=Tidy(journal, now),
         permissions=permissions,
+        local_run=config.gateway is not None,  # the one setting that only a local run may have
         health=Health(needed={"storage": account.probe}, useful={"signInKeys": keys.probe}),
     )
 

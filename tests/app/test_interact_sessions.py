@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
 import pytest
 
 from tests.app.interact_world import API_CLIENT, InteractTenant
-from tests.app.stack import AppStack
+from tests.app.stack import CONTOSO, ROOT, AppStack
+from tests.app.test_readme import pattern, run_tour, steps
 
 
 @pytest.fixture(scope="module")
@@ -202,3 +204,16 @@ def test_a_users_token_is_exchanged_for_one_of_the_assistant(stack: AppStack) ->
     assert code(refused) == (403, "ConsentMissing")
     assert refused.json()["clientId"] == API_CLIENT
     assert code(ask(stack.new_tenant(services=0).token)) == (403, "AssistantDisabled")
+
+
+def test_the_example_of_the_set_up_page_runs_as_it_is_printed(stack: AppStack) -> None:
+    page = (ROOT / "docs/interact.md").read_text()
+    tour = steps(page)
+    assert len(tour) > 5
+    before = stack.call("GET", f"/api/tenants/{CONTOSO}/settings")
+    answers = run_tour(stack, [command for command, _ in tour])
+    after = stack.call("GET", f"/api/tenants/{CONTOSO}/settings")
+    restored = stack.call("PUT", f"/api/tenants/{CONTOSO}/settings", before.json(), etag=after.headers["ETag"])
+    assert restored.status_code in (200, 422)
+    for (command, printed), answer in zip(tour, answers, strict=True):
+        assert re.fullmatch(pattern(printed), answer.strip(), re.DOTALL), f"{command}\n{answer}"

@@ -44,7 +44,7 @@ def test_the_tour_of_the_readme_gives_the_answers_it_prints(tmp_path: Path) -> N
     with running(tmp_path, "--in-memory", PRESENCE_SCHEDULE="*/2 * * * * *") as stack:
         tour = steps(README.read_text())
         assert len(tour) > 15
-        answers = _run(stack, [command for command, _ in tour])
+        answers = run_tour(stack, [command for command, _ in tour])
         for (command, printed), answer in zip(tour, answers, strict=True):
             assert re.fullmatch(pattern(printed), answer.strip(), re.DOTALL), f"{command}\n{answer}"
 
@@ -54,7 +54,7 @@ def test_an_ellipsis_stands_for_anything(printed: str, answer: str) -> None:
     assert re.fullmatch(pattern(printed), answer, re.DOTALL)
 
 
-def _run(stack: AppStack, commands: list[str]) -> list[str]:
+def run_tour(stack: AppStack, commands: list[str]) -> list[str]:
     """All commands in one shell, since later ones use the variables of earlier ones."""
     script = "\n".join(f"{command}\necho\necho {END}" for command in commands)
     for old, new in (("7071", stack.app_port), ("7080", stack.simulator_port)):

@@ -31,7 +31,7 @@ def authorization(keys: SigningKeys, clock: TurnedClock) -> Authorization:
     return Authorization(CallerTokens(keys, CLOUD, [URI, CLIENT], clock))
 
 
-def app_only(maker: KeyMaker, kid: str = "k1", **changes: object) -> str:
+def app_only(maker: KeyMaker, kid: str = "k1", /, **changes: object) -> str:
     """A token of client credentials: no scp, no roles, no name."""
     bare = {"aud": URI, "scp": None, "roles": None, "name": None, "preferred_username": None, "idtyp": "app"}
     return maker.token(kid, **(bare | changes))
@@ -115,12 +115,12 @@ def signed_with_the_public_key(maker: KeyMaker) -> str:
 
 def of_another_tenants_key(maker: KeyMaker) -> str:
     maker.publish("theirs", issuer=f"https://login.microsoftonline.com/{OTHER_TENANT}/v2.0")
-    return app_only(maker, kid="theirs")
+    return app_only(maker, "theirs")
 
 
 def of_a_key_nobody_published(maker: KeyMaker) -> str:
     maker.private["secret"] = a_key()
-    return app_only(maker, kid="secret")
+    return app_only(maker, "secret")
 
 
 def whose_tenant_and_issuer_disagree(maker: KeyMaker) -> str:
@@ -164,4 +164,4 @@ def test_a_key_that_was_rotated_an_hour_ago_signs_nothing_any_more(
     del maker.published["k1"]
     clock.turn(hours=1)
     assert code(authorization, token) == "TokenInvalid"
-    assert code(authorization, app_only(maker, kid="k2")) == "ok"
+    assert code(authorization, app_only(maker, "k2")) == "ok"

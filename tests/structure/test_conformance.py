@@ -33,7 +33,14 @@ TICK = "2026-03-01T12:00:00.000Z"
 NO_TOKEN = 401
 # What those answer that everybody may call: storage is there, and what else is missing only makes them say so.
 OPEN_ANSWERS = {"get_live": 200, "get_ready": 200, "get_openapi": 200, "get_docs": 200}
-NO_KEY = {"get_widget"}  # a widget shows its key, not a token
+OPEN_ANSWERS |= {"allow_pages_to_call": 204, "fetch_widget_demo": 200, "fetch_widget_file": 404}
+NO_KEY = {
+    "get_widget",
+    "start_session",
+    "get_session",
+    "post_session_event",
+    "renew_session_token",
+}  # a widget shows its key, not a token
 
 
 def as_microsoft(app: Path, environ: dict[str, str], wishes: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
@@ -98,7 +105,14 @@ QUEUED = {
     "deliver_webhooks": json.dumps({"kind": "webhook", "tenantId": STAYING, "subject": str(uuid.uuid4())}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
-TIMED = ("call_appointments", "plan_presence_polls", "resume_offboardings", "sweep_acs_leftovers", "tidy_journal")
+TIMED = (
+    "call_appointments",
+    "plan_presence_polls",
+    "resume_offboardings",
+    "sweep_acs_leftovers",
+    "sweep_sessions",
+    "tidy_journal",
+)
 
 
 def trunk_of(account: StorageAccount) -> Trunk:

@@ -20,6 +20,7 @@ assert function_app.app, "importing the app is what fills ENDPOINTS"
 # Open to everybody. Whoever adds one writes it down here too.
 OPEN = {"get_live", "get_ready", "get_openapi", "get_docs", "get_widget"}
 OPEN |= {"allow_pages_to_call", "start_session", "get_session", "post_session_event", "renew_session_token"}
+OPEN |= {"fetch_widget_demo", "fetch_widget_file"}
 # No endpoint: what the host calls when no other route matches.
 UNKNOWN = "zz_unknown_route"
 SHORT = 12  # lines; the median of a handler's body stays under it

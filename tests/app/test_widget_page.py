@@ -1,0 +1,158 @@
+"""The demo page and the widget's client in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, expect
+
+from tests.app.browser import chromium
+from tests.app.interact_world import InteractTenant
+from tests.app.stack import AppStack
+from tests.devhost.stack import eventually
+
+
+@pytest.fixture(scope="module")
+def shop(stack: AppStack) -> InteractTenant:
+    return InteractTenant(stack, sessionRecoveryTimeoutSeconds=5)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, stack: AppStack) -> Iterator[Page]:
+    """The demo page; nothing may be blocked by its policy, and no script may fail."""
+    context = browser.new_context()
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=stack.base)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    page.goto(f"{stack.base}/portal/widget-demo")
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def start(page: Page, shop: InteractTenant, conversation: str = "direct") -> None:
+    page.fill("#key", shop.key)
+    page.locator("#key").blur()
+    expect(page.locator("#facts")).to_contain_text("Interact is on")
+    page.check(f"[value={conversation}]", force=True)
+    page.fill("#target", shop.upn if conversation == "direct" else shop.desk)
+    page.click("#start")
+    expect(page.locator("#state")).to_have_text("Open")
+
+
+def test_a_dropped_session_is_rejoined_in_time_and_refused_after_it(page: Page, shop: InteractTenant) -> None:
+    start(page, shop)
+    first = page.inner_text("#session-id")
+    page.click("#leave")
+    expect(page.locator("#state")).to_have_text("Recovering")
+    assert 1 <= int(page.inner_text("#seconds")) <= 5
+    page.click("#rejoin")
+    expect(page.locator("#state")).to_have_text("Open")
+    assert page.inner_text("#session-id") == first
+    page.click("#leave")
+    expect(page.locator("#state")).to_have_text("Ended", timeout=15_000)
+    page.click("#rejoin")
+    expect(page.locator("#problem")).to_contain_text("has ended")
+    page.click("#start")
+    expect(page.locator("#state")).to_have_text("Open")
+    assert page.inner_text("#session-id") != first
+
+
+def test_a_page_that_is_loaded_again_is_back_in_its_session(page: Page, shop: InteractTenant) -> None:
+    start(page, shop)
+    session = page.inner_text("#session-id")
+    page.reload()
+    expect(page.locator("#state")).to_have_text("Open")
+    assert page.inner_text("#session-id") == session
+    expect(page.locator("#log")).to_contain_text("loaded again")
+
+
+def test_a_page_that_is_closed_says_goodbye(page: Page, shop: InteractTenant) -> None:
+    start(page, shop)
+    kept = page.evaluate("Object.values(sessionStorage).map((text) => text.startsWith('{') && JSON.parse(text))")
+    secret = next(one["secret"] for one in kept if one)
+    path = f"sessions/{page.inner_text('#session-id')}"
+    assert shop.page("GET", path, X_Session_Secret=secret).json()["state"] == "Open"
+    page.goto("about:blank")
+    eventually(
+        lambda: shop.page("GET", path, X_Session_Secret=secret).json()["state"] != "Open", "the page said goodbye"
+    )
+
+
+def test_a_service_conversation_without_its_agent_shows_what_it_continues(page: Page, shop: InteractTenant) -> None:
+    start(page, shop, "service")
+    first = page.inner_text("#session-id")
+    for event in ("agentJoined", "agentLeft"):
+        assert shop.integration(f"sessions/{first}/events", {"type": event}).status_code == 200
+    page.click("#leave")
+    expect(page.locator("#state")).to_have_text("Recovering")
+    page.click("#rejoin")
+    expect(page.locator("#restarted")).to_have_text(first)
+    assert page.inner_text("#session-id") != first
+
+
+def test_the_snippet_is_copied_as_it_is_shown(page: Page, shop: InteractTenant) -> None:
+    page.fill("#key", shop.key)
+    page.locator("#key").blur()
+    expect(page.locator("#snippet")).to_contain_text(shop.key)
+    page.click("#copy")
+    expect(page.locator("#copy")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.inner_text("#snippet")
+
+
+def test_a_wrong_key_is_told_at_once(page: Page) -> None:
+    page.fill("#key", "12345678-1234-4123-8123-123456789012")
+    page.locator("#key").blur()
+    expect(page.locator("#facts")).to_have_text("This widget key is not valid.")
+
+
+def test_a_page_of_another_origin_uses_the_client_the_same_way(
+    browser: Browser, stack: AppStack, shop: InteractTenant
+) -> None:
+    """Another port is another origin, so the browser asks first and reads only what it may."""
+    page = browser.new_page()
+    page.goto(stack.simulator.replace("/_simulator", "/login.microsoftonline.com/common/oauth2/v2.0/logout"))
+    page.add_script_tag(url=f"{stack.base}/portal/widget/nimbus-widget.js")
+    found = page.evaluate(
+        """async ([baseUrl, widgetKey, target]) => {
+            const widget = new NimbusWidget({ baseUrl, widgetKey });
+            await widget.start({ conversation: "direct", target });
+            await widget.leave();
+            await widget.rejoin();
+            const seen = [widget.session.state, Boolean(widget.session.acs.token)];
+            await widget.end();
+            const late = await widget.rejoin().catch((problem) => [problem.status, problem.code]);
+            return [...seen, widget.session.state, ...late, sessionStorage.length];
+        }""",
+        [stack.base, shop.key, shop.upn],
+    )
+    page.close()
+    assert found == ["Open", True, "Ended", 410, "SessionEnded", 0]
+
+
+def test_the_client_is_served_so_that_websites_may_load_and_keep_it(stack: AppStack) -> None:
+    url = f"{stack.base}/portal/widget/nimbus-widget.js"
+    answer = requests.get(url, timeout=20)
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert "max-age" in answer.headers["Cache-Control"]
+    again = requests.get(url, headers={"If-None-Match": answer.headers["ETag"]}, timeout=20)
+    assert (again.status_code, again.content) == (304, b"")
+    for name in ("demo.py", "..%2fwidget%2fdemo.js", "%2e%2e", "demo.html%00"):
+        assert requests.get(f"{stack.base}/portal/widget/{name}", timeout=20).status_code == 404
+
+
+def test_the_demo_page_lets_no_foreign_script_in(stack: AppStack) -> None:
+    policy = requests.get(f"{stack.base}/portal/widget-demo", timeout=20).headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
