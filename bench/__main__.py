@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bench import admission, calls, cold_start
+from bench import admission, calls, cold_start, sessions
 from bench.rounds import Spread, say
 from bench.stack import stack
 from devhost.errors import CannotStart
@@ -30,16 +30,33 @@ def main() -> int:
                 starts = cold_start.measure(around, rounds=1, warm_ups=0, runs=1)
                 comparisons = admission.measure(around.connection, admission.A_FEW, rounds=1, length=0.3)
                 called = calls.measure(around, rounds=1, length=0.3, counting=0.3)
+                started = sessions.measure(around, rounds=1, length=0.3)
             else:
                 starts = cold_start.measure(around, rounds=5, warm_ups=1, runs=3)
                 comparisons = admission.measure(around.connection, admission.SCENARIOS, rounds=5, length=1.0)
                 called = calls.measure(around, rounds=5, length=1.0, counting=6.0)
+                started = sessions.measure(around, rounds=5, length=1.0)
     except CannotStart as reason:
         say(f"bench: {reason}")
         return 2
     say(f"done after {time.monotonic() - began:.0f} s")
-    print("\n".join([*_machine(), "", *_cold(starts), "", *_admissions(comparisons), "", *_calls(called)]))
-    return 1 if called.give_ups or any(one.ours.give_ups + one.bare.give_ups for one in comparisons) else 0
+    print(
+        "\n".join(
+            [
+                *_machine(),
+                "",
+                *_cold(starts),
+                "",
+                *_admissions(comparisons),
+                "",
+                *_calls(called),
+                "",
+                *_sessions(started),
+            ]
+        )
+    )
+    gave_up = called.give_ups or any(one.ours.give_ups for one in started)
+    return 1 if gave_up or any(one.ours.give_ups + one.bare.give_ups for one in comparisons) else 0
 
 
 def _machine() -> Iterator[str]:
@@ -102,6 +119,24 @@ def _calls(called: calls.Calls) -> Iterator[str]:
         )
     yield "  storage operations, by table:"
     yield from calls.operations(called.counted)
+
+
+def _sessions(started: list[sessions.Started]) -> Iterator[str]:
+    yield "SESSION STARTS over HTTP (outside: the two calls each makes to ACS and Graph, alone, one after the other)"
+    heads = ("p50, ours / outside", "p99, ours / outside", "per s", "p50 ms", "p99 ms", "samples")
+    yield f"  {'each: ours, outside':<24}" + "".join(f"{head:<21}" for head in heads) + "gave up"
+    for one in started:
+        ours, outside = one.ours, one.outside
+        cells = (
+            f"{one.latency:.2f}",
+            f"{one.p99:.2f}",
+            _pair(ours.per_second, outside.per_second, 0),
+            f"{ours.p50:.1f}, {outside.p50:.1f}",
+            f"{ours.p99:.0f}, {outside.p99:.0f}",
+            f"{ours.samples}, {outside.samples}",
+        )
+        title = f"{one.connections} connection{'s' if one.connections > 1 else ''}"
+        yield f"  {title:<24}" + "".join(f"{cell:<21}" for cell in cells) + f"{ours.give_ups}, {outside.give_ups}"
 
 
 def _pair(ours: Spread, bare: Spread, digits: int) -> str:
