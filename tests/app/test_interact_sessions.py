@@ -217,3 +217,16 @@ def test_the_example_of_the_set_up_page_runs_as_it_is_printed(stack: AppStack) -
     assert restored.status_code in (200, 422)
     for (command, printed), answer in zip(tour, answers, strict=True):
         assert re.fullmatch(pattern(printed), answer.strip(), re.DOTALL), f"{command}\n{answer}"
+
+
+def test_one_address_cannot_start_without_end(shop: InteractTenant) -> None:
+    """Each of the two processes counts for itself; a body that says nothing costs as much as one that does."""
+    here = {"X_Forwarded_For": "9.9.9.9, 203.0.113.77:50123", "Origin": "https://shop.example"}
+    answers = [shop.page("POST", "sessions", {}, **here) for _ in range(90)]
+    assert {answer.status_code for answer in answers} == {422, 429}
+    refused = answers[-1]
+    assert code(refused) == (429, "RateLimited")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert "Retry-After" in refused.headers["Access-Control-Expose-Headers"]
+    elsewhere = shop.page("POST", "sessions", {}, X_Forwarded_For="203.0.113.78")
+    assert elsewhere.status_code == 422
