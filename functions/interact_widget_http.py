@@ -7,6 +7,7 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions import web
+from functions.headers import allow_pages, bearer_if_any
 from functions.wiring import core
 from shared.callers import INTEGRATION, Caller
 from shared.errors import NotAllowed, NotKnown
@@ -32,7 +33,7 @@ _STARTED = "the widget key says whose widget it is, the session secret which vis
 def allow_pages_to_call(call: web.Call) -> func.HttpResponse:
     """Tell a browser what pages may send; every origin hears the same."""
     response = call.nothing()
-    web.allow_pages(call.req, response)
+    allow_pages(call.req, response)
     response.headers["Access-Control-Allow-Methods"] = "GET, POST"
     response.headers["Access-Control-Allow-Headers"] = "X-Widget-Key, X-Session-Secret, Authorization, Content-Type"
     response.headers["Access-Control-Max-Age"] = "7200"  # seconds; Chromium believes no longer
@@ -60,7 +61,7 @@ def get_widget(call: web.Call) -> func.HttpResponse:
 def start_session(call: web.Call) -> func.HttpResponse:
     """Start a session: a user of Communication Services with a token, and a meeting to join."""
     head = _of_widget(call)
-    core().authorization.check(head.tenant_id, head.settings.value.interact, web.bearer_if_any(call.req))
+    core().authorization.check(head.tenant_id, head.settings.value.interact, bearer_if_any(call.req))
     _admit(call, head)
     core().widget_rates.start(_address(call), head.tenant_id)
     return call.ok(core().sessions.start(head, call.body(SessionWrite)))
@@ -84,7 +85,7 @@ def get_session(call: web.Call) -> func.HttpResponse:
 )
 def post_session_event(call: web.Call) -> func.HttpResponse:
     """Tell what happened: the page what its visitor did, the routing back end what the agent did."""
-    if "x-widget-key" not in call.req.headers and web.bearer_if_any(call.req):
+    if "x-widget-key" not in call.req.headers and bearer_if_any(call.req):
         return _agent_event(call)
     head, secret = _of_visitor(call)
     held = core().sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)

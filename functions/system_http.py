@@ -5,6 +5,7 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions import docs_page, openapi, web
+from functions.headers import bearer
 from functions.wiring import core
 from shared.callers import OPERATOR
 from shared.errors import AppError, ConfigError, StorageDown
@@ -48,7 +49,7 @@ def get_docs(call: web.Call) -> func.HttpResponse:
 
 def _is_operator(call: web.Call) -> bool:
     try:
-        return core().callers.of_bearer(web.bearer(call.req)).may(OPERATOR)
+        return core().callers.of_bearer(bearer(call.req)).may(OPERATOR)
     except AppError:
         return False
 

@@ -19,11 +19,12 @@ from urllib.parse import parse_qs, urlsplit
 import azure.functions as func
 
 from functions.answers import as_json
+from functions.headers import allow_pages, bearer
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
 from shared.callers import OPERATOR, Caller, Role
-from shared.errors import AppError, Invalid, NotAllowed, NotFound, NotKnown
+from shared.errors import AppError, Invalid, NotAllowed, NotFound
 from shared.json_text import read_json
 from shared.tenants.documents import Versions
 from shared.tenants.models import Page, Stored
@@ -283,32 +284,11 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
     return response
 
 
-def allow_pages(req: func.HttpRequest, response: func.HttpResponse) -> None:
-    """Let a page of the origin that asks read the answer; whether it may ask is decided elsewhere."""
-    response.headers["Vary"] = "Origin"
-    if origin := req.headers.get("origin"):
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "Retry-After, x-trace-id"
-
-
 def caller_of(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
     caller = core().callers.of_bearer(bearer(req))
     if not caller.may(*roles):
         raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
     return caller
-
-
-def bearer(req: func.HttpRequest) -> str:
-    """The access token of the call. Raises NotKnown."""
-    token = bearer_if_any(req)
-    if token is None:
-        raise NotKnown("send an access token of your organization as a bearer token", code="TokenMissing")
-    return token
-
-
-def bearer_if_any(req: func.HttpRequest) -> str | None:
-    scheme, _, token = req.headers.get("authorization", "").partition(" ")
-    return str(token.strip()) or None if scheme.lower() == "bearer" else None
 
 
 def trace_id(req: func.HttpRequest) -> str:

@@ -25,7 +25,7 @@ from shared.clock import Clock
 from shared.config import Config
 from shared.continuations import Continuations
 from shared.health import Health
-from shared.interact import leftovers
+from shared.interact import leftovers, session_ends, session_store
 from shared.interact.acs_check import AcsChecks
 from shared.interact.assistant import Assistant
 from shared.interact.authorization import Authorization
@@ -194,9 +194,9 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     trail = AuditTrail(trunk.heads, now)
     identities = AcsIdentities(session)
     meetings = OnlineMeetings(session, config.cloud, sign_ins, config.graph_client_id, now)
-    session_store = SessionStore(account.table("sessions"))
-    session_ends = SessionEnds(account.table("system"), session_store, trunk.secrets, identities, now)
-    session_start = SessionStart(settings, config.cloud.acs_suffixes, identities, meetings, session_ends, now)
+    held_sessions = SessionStore(account.table("sessions"))
+    ends = SessionEnds(account.table("system"), held_sessions, trunk.secrets, identities, now)
+    start = SessionStart(settings, config.cloud.acs_suffixes, identities, meetings, ends, now)
     exchanges = OnBehalfOf(session, config.cloud, config.api_client_id, config.api_client_secret, now)
     reader = PresenceReader(sign_ins, Graph(session, config.cloud), config.presence_accounts)
     permissions = PermissionChecks(
@@ -241,8 +241,8 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         widget=Widget(widget_keys, tenants),
         widget_rates=WidgetRates(),
         authorization=Authorization(CallerTokens(keys, config.cloud, config.interact_audience, now)),
-        sessions=Sessions(session_store, session_start, session_ends, directory, now),
-        session_ends=session_ends,
+        sessions=Sessions(held_sessions, start, ends, directory, now),
+        session_ends=ends,
         meeting_checks=MeetingChecks(meetings, journal, now),
         assistant=Assistant(
             settings,
@@ -287,6 +287,8 @@ def build_rotation(config: Config) -> Rotation:
     others = [
         leftovers.sealed_rows(account.table("system")),
         hook_store.sealed_rows(account.table("outbound"), trunk.tenants.ids),
+        session_ends.sealed_rows(account.table("system")),
+        session_store.sealed_rows(account.table("sessions")),
     ]
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)
 

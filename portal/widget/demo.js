@@ -30,7 +30,8 @@
 
   function tell(problem) {
     const wait = problem.retryAfter ? ` Try again in ${problem.retryAfter} s.` : "";
-    $("problem").textContent = `${problem.message}.${wait}`;
+    const [first, ...rest] = problem.message;
+    $("problem").textContent = `${first.toUpperCase()}${rest.join("")}.${wait}`;
     $("problem").hidden = false;
     log(`${problem.code}: ${problem.message}`);
   }
@@ -76,7 +77,7 @@
     const state = widget?.session?.state;
     const share = left === null ? (state === "Open" ? 1 : 0) : left / widget.session.recoveryTimeoutSeconds;
     $("ring").style.strokeDashoffset = String(100 - 100 * share);
-    $("seconds").textContent = left === null ? { Open: "●", Ended: "×" }[state] ?? "–" : String(Math.ceil(left));
+    $("seconds").textContent = left === null ? { Open: "✓", Ended: "×" }[state] ?? "–" : String(Math.ceil(left));
   }
 
   function log(text) {

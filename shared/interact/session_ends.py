@@ -19,13 +19,13 @@ from shared.clock import Clock, from_wire, to_wire
 from shared.clouds import CLOUDS
 from shared.errors import AppError, NotFound, Stale
 from shared.interact.session_rules import as_of
-from shared.interact.session_store import HeldSession, SessionStore
+from shared.interact.session_store import FIELD, HeldSession, SessionStore
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Delete, Exists, Insert, Row, Table, Values
 from shared.tenants.connection_string import ConnectionString, read_connection_string
+from shared.tenants.rotation import SealedRows
 
 PARTITION: Final = "session-ends"
-FIELD: Final = "interact.session"
 
 GRACE: Final = timedelta(minutes=2)  # a start at work takes 20 s at most, plus storage
 KEPT: Final = timedelta(days=7)  # as long a user that cannot be deleted is tried again
@@ -41,6 +41,11 @@ _SUFFIXES: Final = tuple(suffix for cloud in CLOUDS.values() for suffix in cloud
 class Deletes(Protocol):
     def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
         """Remove the user; one that is gone is no error. Raises Upstream."""
+
+
+def sealed_rows(table: Table) -> SealedRows:
+    """Where the connection strings lie, for whoever seals them again; sessions keep theirs with themselves."""
+    return SealedRows(table, lambda: table.span(PARTITION, "0", ":"), lambda row: row.text("tenant"), FIELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +68,16 @@ class SessionEnds:
         self._identities = identities
         self._clock = clock
 
-    def seal(self, tenant_id: str, connection: ConnectionString) -> str:
-        return self._secrets.seal(connection.text, tenant=tenant_id, field=FIELD)
-
     def open(self, tenant_id: str, sealed: str) -> ConnectionString:
         """Raises Unreadable, or Refused if it never was one."""
         return read_connection_string(self._secrets.open(sealed, tenant=tenant_id, field=FIELD), _SUFFIXES)
 
-    def begin(self, bond: Bond) -> Row:
-        """The entry of a start at work; whoever undoes the start gives it to ``abandon``."""
-        row = self._entry(bond, self._clock() + GRACE)
+    def begin(self, tenant_id: str, session_id: str, user_id: str, connection: ConnectionString) -> Row:
+        """The entry of a start at work, with the string in ``sealed``; whoever undoes the start gives it to
+        ``abandon``.
+        """
+        sealed = self._secrets.seal(connection.text, tenant=tenant_id, field=FIELD)
+        row = self._entry(Bond(tenant_id, session_id, user_id, sealed), self._clock() + GRACE)
         return Row(row.partition, row.row, row.values, self._table.insert(row))
 
     def remind(self, held: HeldSession, at: datetime) -> None:

@@ -13,7 +13,7 @@ from shared import log
 from shared.clock import Clock
 from shared.errors import AppError, Conflict, Denied, Upstream
 from shared.interact.meetings import Meeting, Meetings, meeting_problems
-from shared.interact.session_ends import Bond, SessionEnds
+from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Session
 from shared.interact.session_store import HeldSession, Ties
 from shared.storage.tables import Row
@@ -102,8 +102,7 @@ class SessionStart:
                 made = self._identities.create_user_with_token(connection, SCOPES, LIFETIME, PATIENCE)
             user_id, token, expires_on = made
             undo.callback(self._delete_user, connection, user_id, head.tenant_id)
-            sealed = self._ends.seal(head.tenant_id, connection)
-            entry = self._ends.begin(Bond(head.tenant_id, session_id, user_id, sealed))
+            entry = self._ends.begin(head.tenant_id, session_id, user_id, connection)
             undo.pop_all()
             undo.callback(self._abandon, connection, entry)
             with meeting_problems():
@@ -120,7 +119,7 @@ class SessionStart:
                 token_until=expires_on,
                 restarted_from=wanted.continues,
             )
-            ties = Ties(user_id, sealed, connection.endpoint, meeting.join_url, wanted.secret_hash)
+            ties = Ties(user_id, entry.text("sealed"), connection.endpoint, meeting.join_url, wanted.secret_hash)
             held = HeldSession(head.tenant_id, session, ties)
             save(held)
             undo.pop_all()

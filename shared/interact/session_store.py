@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,7 +10,9 @@ from typing import Any, Final
 from shared.clock import from_wire, to_wire
 from shared.interact.session_rules import Session
 from shared.storage.tables import Insert, Replace, Row, Table, with_doc
+from shared.tenants.rotation import SealedRows
 
+FIELD: Final = "interact.session"  # what the sealed connection string is bound to
 _ROW: Final = "session:"
 
 
@@ -36,6 +39,18 @@ class HeldSession:
     session: Session
     ties: Ties
     etag: str = ""
+
+
+def sealed_rows(table: Table) -> SealedRows:
+    """Where the connection strings lie, for whoever seals them again: with the sessions of the last day."""
+
+    def rows() -> Iterator[Row]:
+        for key in table.partitions("0", "g"):  # tenant ids
+            row = table.get(key.partition, key.row)
+            if row is not None:
+                yield row
+
+    return SealedRows(table, rows, lambda row: row.partition, FIELD)
 
 
 class SessionStore:

@@ -9,13 +9,16 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import AppError, Conflict, Denied, Gone, NotFound, NotKnown, StorageDown, Unreachable, Upstream
+from shared.interact import session_ends, session_store
 from shared.interact.session_ends import GRACE
 from shared.interact.session_rules import KEPT
 from shared.interact.sessions import EventWrite, SessionStarted
+from shared.storage.secrets import SecretBox
+from shared.tenants.rotation import Rotation
 from tests.core.faults import FragileTable
 from tests.core.race import codes, together
 from tests.core.session_world import TOKEN, SessionWorld, Step
-from tests.core.world import FakeClock, World
+from tests.core.world import OLD_KEY, FakeClock, World
 
 
 @pytest.fixture
@@ -344,3 +347,17 @@ def test_a_token_is_not_given_to_a_session_that_ends_meanwhile(shop: SessionWorl
     with pytest.raises(Gone):
         shop.sessions.token(shop.held(session))
     assert shop.state(session) == "Ended"
+
+
+def test_the_rotation_of_keys_finds_what_sessions_hold(shop: SessionWorld, world: World) -> None:
+    session = shop.start()
+    ring = SecretBox([("new", bytes([7]) * 32), OLD_KEY])
+    places = [session_ends.sealed_rows(shop.index), session_store.sealed_rows(shop.table)]
+    done = Rotation(world.tenants, world.account.table("tenants"), ring, places).run(lambda done, count: None)
+    assert done.sealed >= 2
+    assert all(ring.is_current(row.text("sealed")) for row in (*shop.rows(), *shop.entries()))
+    world.secrets = SecretBox([("new", bytes([7]) * 32)])
+    ends, sessions = shop.instance()
+    assert sessions.token(sessions.of_tenant(shop.tenant, session.session_id)).token == TOKEN
+    shop.say(session, "ended", sessions)
+    assert ends.sweep() == 1

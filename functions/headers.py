@@ -1,0 +1,28 @@
+"""What callers say in headers, and what pages of other origins may read of an answer."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from shared.errors import NotKnown
+
+
+def bearer(req: func.HttpRequest) -> str:
+    """The access token of the call. Raises NotKnown."""
+    token = bearer_if_any(req)
+    if token is None:
+        raise NotKnown("send an access token of your organization as a bearer token", code="TokenMissing")
+    return token
+
+
+def bearer_if_any(req: func.HttpRequest) -> str | None:
+    scheme, _, token = req.headers.get("authorization", "").partition(" ")
+    return str(token.strip()) or None if scheme.lower() == "bearer" else None
+
+
+def allow_pages(req: func.HttpRequest, response: func.HttpResponse) -> None:
+    """Let a page of the origin that asks read the answer; whether it may ask is decided elsewhere."""
+    response.headers["Vary"] = "Origin"
+    if origin := req.headers.get("origin"):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After, x-trace-id"
