@@ -135,6 +135,10 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
     if _is_versioned(endpoint):
         parameters.append({"name": "If-Match", "in": "header", "required": endpoint.always_there, "schema": text})
+    if endpoint.from_pages:
+        # Of a session's events those of the agent come without both, from a back end with a token.
+        shown = ("X-Widget-Key", "X-Session-Secret") if "{sessionId}" in endpoint.path else ("X-Widget-Key",)
+        parameters += [{"name": name, "in": "header", "required": False, "schema": text} for name in shown]
     return parameters
 
 

@@ -209,3 +209,14 @@ def test_a_handler_translates_and_decides_nothing() -> None:
     lengths = handlers()
     assert lengths.keys() >= ENDPOINTS.keys()
     assert statistics.median(lengths.values()) < SHORT
+
+
+def test_the_description_says_what_a_widget_has_to_show() -> None:
+    paths = openapi.document()["paths"]
+
+    def headers(path: str, method: str) -> list[str]:
+        parameters = paths[f"/api/interact/{path}"][method]["parameters"]
+        return [parameter["name"] for parameter in parameters if parameter["in"] == "header"]
+
+    assert headers("widget", "get") == headers("sessions", "post") == ["X-Widget-Key"]
+    assert headers("sessions/{sessionId}/events", "post") == ["X-Widget-Key", "X-Session-Secret"]
