@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import uuid
+
 import azure.functions as func
 
 from shared.errors import NotKnown
@@ -26,3 +29,9 @@ def allow_pages(req: func.HttpRequest, response: func.HttpResponse) -> None:
     if origin := req.headers.get("origin"):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "Retry-After, x-trace-id"
+
+
+def trace_id(req: func.HttpRequest) -> str:
+    """That of the caller's trace (W3C Trace Context) if it sent one, else a new one."""
+    sent = re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", req.headers.get("traceparent", ""))
+    return sent.group(1) if sent and int(sent.group(1), 16) else uuid.uuid4().hex

@@ -6,7 +6,7 @@ from typing import Final
 
 import azure.functions as func
 
-from functions import web
+from functions.headers import trace_id
 from functions.problems import problem
 from shared.errors import NotFound
 
@@ -19,4 +19,4 @@ METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 def zz_unknown_route(req: func.HttpRequest) -> func.HttpResponse:
     """Nothing is here; the host would say so without a word."""
     nothing = NotFound("there is nothing at this path, or not with this method", code="RouteNotFound")
-    return problem(nothing, web.trace_id(req))
+    return problem(nothing, trace_id(req))

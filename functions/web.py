@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import azure.functions as func
 
 from functions.answers import as_json
-from functions.headers import allow_pages, bearer
+from functions.headers import allow_pages, bearer, trace_id
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
@@ -299,12 +298,6 @@ def caller_of(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
     if not caller.may(*roles):
         raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
     return caller
-
-
-def trace_id(req: func.HttpRequest) -> str:
-    """That of the caller's trace (W3C Trace Context) if it sent one, else a new one."""
-    sent = re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", req.headers.get("traceparent", ""))
-    return sent.group(1) if sent and int(sent.group(1), 16) else uuid.uuid4().hex
 
 
 def _hint(req: func.HttpRequest, name: str) -> str | None:

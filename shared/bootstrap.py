@@ -14,7 +14,6 @@ from shared.attendant.search_copy import SearchCopies
 from shared.attendant.teams import Teams
 from shared.callers import Callers
 from shared.clients.acs import AcsIdentities
-from shared.clients.admin_sign_in import AdminSignIn
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.device_sign_in import DeviceSignIn
 from shared.clients.directory_search import DirectorySearch
@@ -72,7 +71,6 @@ from shared.outbound.webhooks import Webhooks
 from shared.overview import Overview
 from shared.permissions.checks import PermissionChecks
 from shared.permissions.consent import ConsentLinks
-from shared.permissions.provisioning import Provisioning
 from shared.poison import Poison
 from shared.presence import token_shelf
 from shared.presence.account_notes import AccountNotes
@@ -370,28 +368,6 @@ def build_rotation(config: Config) -> Rotation:
         token_shelf.sealed_rows(account.table("signins")),
     ]
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)
-
-
-@dataclass(frozen=True, slots=True)
-class Provisioner:
-    """What the command needs that grants a tenant's apps their permissions."""
-
-    tenants: Tenants
-    sign_in: AdminSignIn
-    provisioning: Provisioning
-
-
-def build_provisioner(config: Config) -> Provisioner:
-    """For that command; opens storage and nothing else."""
-    account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
-    account.prepare()
-    trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
-    session = open_session(config.gateway)
-    return Provisioner(
-        trunk.tenants,
-        AdminSignIn(session, config.cloud, clock.now),
-        Provisioning(Grants(session, config.cloud), config.component_client_ids),
-    )
 
 
 def build_device_sign_in(config: Config) -> tuple[DeviceSignIn, TokenShelf]:

@@ -45,6 +45,7 @@ WALLS: Final = (
         ("azure.functions",),
     ),
     Wall("shared.bootstrap", ("shared",)),
+    Wall("shared.provisioner", ("shared",)),
     # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
     Wall(
         "shared.overview",
