@@ -20,11 +20,10 @@ setup: .venv/.ready node_modules/.ready ## Install what local runs and tests nee
 run: setup ## Start the app with everything around it; Ctrl-C stops it
 	@exec $(BIN)/python -m devhost
 
-test: setup ## Check style and types, then run all tests
+test: setup ## Check style and types, run all tests; THOROUGH=1 plays storms in full size
 	@tools/chromium.sh
 	@echo "== style"; $(BIN)/ruff check .; $(BIN)/ruff format --check .
-	@echo "== types"; $(BIN)/mypy
-	@echo "== tests"; env -u CONTAINER_NAME $(BIN)/python -m pytest
+	@echo "== types and tests, side by side"; exec $(BIN)/python -m tools.run_tests
 
 lint: setup ## Check style
 	@$(BIN)/ruff check .

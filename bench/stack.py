@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -21,6 +20,7 @@ from typing import IO, Any, Final
 import requests
 
 from devhost.checks import ROOT, find_azurite, find_node
+from devhost.ports import answers, free_ports
 from devhost.settings import storage_connection, worker_environment
 
 PATIENCE: Final = 30.0  # seconds a helper may take to answer
@@ -54,10 +54,10 @@ def stack() -> Iterator[Stack]:
         log = held.enter_context((folder / "helpers.log").open("wb"))
         first = free_ports(4)
         simulator = f"http://127.0.0.1:{first + 3}"
-        held.enter_context(_helper(_azurite(first), log, lambda: all(_answers(first + n) for n in range(3))))
+        held.enter_context(_helper(_azurite(first), log, lambda: all(answers(first + n) for n in range(3))))
         told = {"SIMULATOR_PORT": str(first + 3), "STATE_DIR": str(folder)}
         command = [sys.executable, "-m", "devhost.leash", "simulator"]
-        held.enter_context(_helper(command, log, lambda: _answers(first + 3), **told))
+        held.enter_context(_helper(command, log, lambda: answers(first + 3), **told))
         environ = clean_environment() | {"PYTHONPATH": str(ROOT)}
         told = worker_environment(
             _example_values(), environ, app_port=7071, simulator_port=first + 3, storage_port=first
@@ -68,19 +68,6 @@ def stack() -> Iterator[Stack]:
 def clean_environment() -> dict[str, str]:
     """Of this process's environment, what any program needs."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}
-
-
-def free_ports(count: int) -> int:
-    """The first of ``count`` consecutive ports of loopback, all free a moment ago."""
-    for first in range(21000 + os.getpid() % 5000, 32000, count):
-        with ExitStack() as held:
-            try:
-                for port in range(first, first + count):
-                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first
-    raise RuntimeError("there are no free ports")
 
 
 def _azurite(first: int) -> list[str]:
@@ -106,13 +93,9 @@ def _helper(command: Sequence[str], log: IO[bytes], ready: Callable[[], bool], *
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{command[-1]} does not answer: {Path(log.name).read_text('utf-8', 'replace')}")
-            time.sleep(0.05)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
         yield
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

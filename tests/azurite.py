@@ -10,8 +10,9 @@ from pathlib import Path
 
 import requests
 
+from devhost.ports import free_ports
 from devhost.settings import storage_connection
-from tests.devhost.stack import eventually, free_ports
+from tests.devhost.stack import eventually
 from tests.leaks import WATCH
 
 SCRIPT = Path(__file__).parents[1] / "node_modules/azurite/dist/src/azurite.js"

@@ -18,7 +18,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppStack]:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def polling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppStack]:
     """Two worker processes, a poll every second."""
     with running(

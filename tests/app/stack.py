@@ -20,8 +20,9 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
+from devhost.ports import free_ports
 from devhost.settings import storage_connection
-from tests.devhost.stack import Event, eventually, free_ports
+from tests.devhost.stack import Event, eventually
 from tests.leaks import WATCH
 
 ROOT = Path(__file__).resolve().parents[2]

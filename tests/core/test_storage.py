@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from devhost.ports import free_ports
 from devhost.settings import storage_connection
 from shared.errors import NotFound, Stale, StorageDown
 from shared.storage.account import QUEUES, TABLES, StorageAccount
@@ -35,7 +36,6 @@ from shared.storage.tables import (
 from tests.azurite import azurite
 from tests.core.faults import FragileTable
 from tests.core.race import together
-from tests.devhost.stack import free_ports
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 REAL = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

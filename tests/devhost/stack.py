@@ -2,40 +2,25 @@
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import requests
 from azure.storage.queue import QueueClient
 
+from devhost.ports import free_ports
 from devhost.settings import storage_connection
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0  # seconds a condition may take on a slow machine
 Event = dict[str, Any]
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` consecutive free ports, below the range the kernel hands out."""
-    for _ in range(200):
-        first = random.randrange(20000, 32000)
-        with ExitStack() as held:
-            try:
-                for port in range(first, first + count):
-                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first
-    raise AssertionError("no free ports")
 
 
 def eventually(condition: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.devhost.stack import Running, children_of, eventually, free_ports, lives, refusal, running, write_app
+from devhost.ports import free_ports
+from tests.devhost.stack import Running, children_of, eventually, lives, refusal, running, write_app
 
 APP = """
 import logging
