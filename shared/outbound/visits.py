@@ -100,6 +100,7 @@ class Visits:
         if not candidates:
             return queued
         holds = self._agents.all(tenant_id)
+        now = self._clock()  # later than whatever made an agent free, so that holds of one agent never overlap
         free = [candidate for candidate in candidates if self._is_free(tenant_id, holds.get(candidate.user_id), now)]
         waiting = order_of_tasks(queued)
         done = []

@@ -79,7 +79,7 @@ WALLS: Final = (
 )
 # Single modules that may do more, each with the reason.
 DOORS: Final = {
-    "bench.admission": ("shared", "measures admission without HTTP around it, so it builds the actors itself"),
+    "bench.our_admission": ("shared", "measures admission without HTTP around it, so it builds the actors itself"),
     "bench.cold_start": ("shared", "makes the tenant that the first call finds, without a running app"),
 }
 
