@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types format bench clean
+.PHONY: help setup run test soak lint types format bench clean
 
 # The first Python of the versions this runs on; PYTHON=... chooses another one.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,\
@@ -22,6 +22,9 @@ test: setup ## Check style and types, then run all tests
 	@echo "== style"; $(BIN)/ruff check .; $(BIN)/ruff format --check .
 	@echo "== types"; $(BIN)/mypy
 	@echo "== tests"; env -u CONTAINER_NAME $(BIN)/python -m pytest
+
+soak: setup ## The large storm with killed processes, and how soon tasks are offered; about half an hour
+	@env -u CONTAINER_NAME $(BIN)/python -m tests.app.soak
 
 lint: setup ## Check style
 	@$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared import clock
@@ -200,9 +200,10 @@ class _Members:
         self._availability = Availability(presences, directory, held=lambda _tenant: ())
         self._directory = directory
 
-    def available(self, tenant_id: str, service_upn: str) -> list[Candidate]:
+    def available(self, tenant_id: str, service_upn: str, *, busy: Collection[str]) -> list[Candidate]:
         service = self._directory.service(tenant_id, service_upn).value
-        members = self._availability.of_service(tenant_id, service)
+        asked = [user_id for user_id in service.members if user_id not in busy]
+        members = self._availability.of_service(tenant_id, service.model_copy(update={"members": asked}))
         return [Candidate(member.user_id, str(member.upn)) for member in members if member.available]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,8 +100,8 @@ class FakeMembers:
     def __init__(self) -> None:
         self.ready: list[Candidate] = []
 
-    def available(self, tenant_id: str, service_upn: str) -> list[Candidate]:
-        return list(self.ready)
+    def available(self, tenant_id: str, service_upn: str, *, busy: Collection[str]) -> list[Candidate]:
+        return [candidate for candidate in self.ready if candidate.user_id not in busy]
 
 
 class FakeHooks:
