@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types format bench presence-signin clean
+.PHONY: help setup run test soak lint types format bench presence-signin clean
 
 # The first Python of the versions this runs on; PYTHON=... chooses another one.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,\
@@ -24,6 +24,9 @@ test: setup ## Check style and types, run all tests; THOROUGH=1 plays storms in 
 	@tools/chromium.sh
 	@echo "== style"; $(BIN)/ruff check .; $(BIN)/ruff format --check .
 	@echo "== types and tests, side by side"; exec $(BIN)/python -m tools.run_tests
+
+soak: setup ## The large storm with killed processes, and how soon tasks are offered; about half an hour
+	@env -u CONTAINER_NAME $(BIN)/python -m tests.app.soak
 
 lint: setup ## Check style
 	@$(BIN)/ruff check .

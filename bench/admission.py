@@ -1,42 +1,39 @@
-"""Admissions a second on a real Azurite, ours against ``bench/bare_admission.py``.
+"""Admissions a second on a real Azurite: ours, the bare equivalent, and how others keep a limit.
 
-Ours is measured at the actors, so without HTTP, token check and JSON of a request: ``read_entry``,
-``Tenants.head``, ``Scheduler.submit``, then ``Scheduler.cancel``. For that this module imports actors of
-``shared``, which benches otherwise leave alone. Every round works on tables of its own, so that finished
-entries of earlier rounds slow nobody down. Azurite is one Node.js process: its share of the time is the same for
-both sides, and Azure's tables have another one.
+Every round works on tables (or an empty database) of its own, so that finished entries of earlier rounds slow nobody
+down. Azurite is one Node.js process: its share of the time is the same for all ways on tables, and Azure's tables
+have another one.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
-from bench.bare_admission import BareAdmission, open_tables
-from bench.rounds import Spread, ratio, take_turns
-from bench.windows import Cycle, RoundTrips, Side, Window, run
-from shared import clock
-from shared.bootstrap import open_trunk
-from shared.callers import Caller
-from shared.outbound.agenda import Agenda
-from shared.outbound.entries import Entries
-from shared.outbound.models import read_entry
-from shared.outbound.refusals import Refusals
-from shared.outbound.scheduler import Accepted, Scheduler
-from shared.outbound.store import OutboundStore
-from shared.storage.account import StorageAccount
-from shared.tenants.models import ServiceWrite, TenantWrite
-from shared.tenants.tenant_settings import TenantSettings
+from bench.bare_admission import BareAdmission, Surroundings, TwoInserts, open_tables
+from bench.counter_row import CounterRow
+from bench.locked_row import LockedRow
+from bench.our_admission import OurAdmission, OurTenant
+from bench.redis_semaphore import RedisSemaphore
+from bench.rounds import Spread, ratio, say, take_turns
+from bench.servers import POSTGRES_MISSING, REDIS_MISSING, postgres_server, redis_server
+from bench.stack import Stack
+from bench.ways import Bodies, Way, upn
+from bench.windows import RoundTrips, Side, Window, run
 
 LIMIT: Final = 20  # unfinished tasks per service, the default of the setting
+MOST: Final = 50  # the most it can be set to
 CROWD: Final = 8  # threads
 
-Body = dict[str, Any]
+OURS: Final = "ours"
+BARE: Final = ("bare",)
+ALL: Final = ("bare", "counter row", "Redis", "PostgreSQL", "two inserts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,158 +47,128 @@ class Scenario:
     references: bool = False
     full: bool = False
     seconds: float = 1.0
+    others: Sequence[str] = BARE
 
 
 SCENARIOS: Final = (
+    Scenario("1 hot service, limit 50, 8 threads", 1, CROWD, limit=MOST, seconds=3.0, others=ALL),
+    Scenario("100 services, 8 threads", 100, CROWD, seconds=3.0, others=ALL),
     Scenario("1 service, 1 thread", 1, 1),
-    Scenario("1 service, 8 threads", 1, CROWD),
-    Scenario("100 services, 1 thread", 100, 1),
-    Scenario("100 services, 8 threads", 100, CROWD),
     Scenario("with a ReferenceId, 1 service, 8 threads", 1, CROWD, references=True),
     Scenario("limit 8, 1 service, 8 threads", 1, CROWD, limit=CROWD),
-    Scenario("refusals of a full service, 1 thread", 1, 1, full=True, seconds=0.6),
-    Scenario("refusals of a full service, 8 threads", 1, CROWD, full=True, seconds=0.6),
+    Scenario("refusals of a full service, 8 threads", 1, CROWD, full=True, others=("bare", "reads")),
 )
 # One of each kind, for a look whether all works.
-A_FEW: Final = (SCENARIOS[1], SCENARIOS[4], SCENARIOS[6])
+A_FEW: Final = (SCENARIOS[0], SCENARIOS[3], SCENARIOS[5])
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``throughput`` and ``cpu`` are ratios ours to bare; ``to_reads`` that of refusals to the reads alone."""
+    """``sides`` by name, ours first; ``throughput`` and ``cpu`` are ratios of ours to each of the others."""
 
     scenario: Scenario
-    throughput: Spread
-    cpu: Spread
-    to_reads: Spread | None
-    ours: Side
-    bare: Side
+    sides: Mapping[str, Side]
+    throughput: Mapping[str, Spread]
+    cpu: Mapping[str, Spread]
+
+    @property
+    def give_ups(self) -> int:
+        """Of ours and bare, which have none to give."""
+        return sum(side.give_ups for name, side in self.sides.items() if name in (OURS, "bare", "reads"))
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Those that are installed: Redis's port, PostgreSQL's address."""
+
+    redis: int | None
+    postgres: str | None
+
+    def has(self, name: str) -> bool:
+        return {"Redis": self.redis is not None, "PostgreSQL": self.postgres is not None}.get(name, True)
 
 
 class Bench:
-    """One tenant with its services, and both ways to admit a task for them."""
+    """One scenario with a tenant of its own, and every way to admit a task there."""
 
-    def __init__(self, connection: str, scenario: Scenario) -> None:
+    def __init__(self, connection: str, scenario: Scenario, databases: Databases) -> None:
         self._scenario = scenario
-        self._account = StorageAccount(connection, None, "")
-        self._account.prepare()
+        self._databases = databases
         self._tables = open_tables(connection)
-        self._tenant_id = str(uuid.uuid4())
-        self._by = Caller(self._tenant_id, str(uuid.uuid4()), "bench", frozenset({"TenantAdmin"}))
-        self._trunk = open_trunk(
-            self._account, [("bench", bytes(32))], clock.now, OutboundStore(self._account.table("outbound"))
-        )
-        self._tenants, self._directory = self._trunk.tenants, self._trunk.directory
-        self._bare = BareAdmission(self._tables, self._tenant_id, scenario.limit)
-        self._scheduler: Scheduler
-        self._entries: Entries
-        self._numbers = count()
-        self._due = clock.to_wire(clock.now().replace(microsecond=0))
-        self._fill_in()
+        self._tenant = OurTenant(connection, services=scenario.services, limit=scenario.limit)
 
-    def window(self, side: str, trips: RoundTrips, seconds: float) -> Window:
-        """Run one side on fresh tables for about that long."""
-        outbound, journal = (f"{kind}{uuid.uuid4().hex}" for kind in ("outbound", "journal"))
-        for name in (outbound, journal):
-            self._tables.create_table(name)
-        self._use(outbound, journal)
-        cycles: dict[str, Cycle] = {
-            "ours": self._ours,
-            "bare": self._bare_cycle,
-            "reads": partial(self._bare_cycle, note=False),
+    def window(self, name: str, trips: RoundTrips, seconds: float) -> Window:
+        """Run one way from an empty start for about that long."""
+        scenario = self._scenario
+        bodies = Bodies(scenario.services, references=scenario.references)
+        with self._way(name) as way:
+            if scenario.full:
+                for _ in range(scenario.limit):
+                    way.admit(bodies.next())
+            cycle = partial(_cycle, way, bodies, refused=scenario.full)
+            return run(cycle, trips, threads=scenario.threads, seconds=seconds)
+
+    @contextmanager
+    def _way(self, name: str) -> Iterator[Way]:
+        services, limit = self._scenario.services, self._scenario.limit
+        if name == "Redis" and self._databases.redis is not None:
+            yield RedisSemaphore(self._databases.redis, services=services, limit=limit)
+        elif name == "PostgreSQL" and self._databases.postgres is not None:
+            yield LockedRow(self._databases.postgres, services=services, limit=limit)
+        else:
+            with self._fresh_tables() as tables:
+                yield self._on_tables(name, tables)
+
+    def _on_tables(self, name: str, tables: tuple[str, str, str]) -> Way:
+        limit = self._scenario.limit
+        around = Surroundings(self._tables, self._tenant.id, *tables)
+        ours = OurAdmission(self._tenant, *tables)
+        ways: dict[str, Callable[[], Way]] = {
+            OURS: lambda: ours,
+            "bare": lambda: BareAdmission(around, limit),
+            "reads": lambda: BareAdmission(around, limit, note=False),
+            "counter row": lambda: CounterRow(around, limit),
+            "two inserts": lambda: TwoInserts(around),
         }
-        if self._scenario.full:
-            self._fill_slots(ours=side == "ours")
+        with ThreadPoolExecutor(CROWD) as pool:
+            list(pool.map(partial(_open, around, ours), range(self._scenario.services)))
+        return ways[name]()
+
+    @contextmanager
+    def _fresh_tables(self) -> Iterator[tuple[str, str, str]]:
+        tail = uuid.uuid4().hex
+        names = (f"outbound{tail}", f"journal{tail}", f"agenda{tail}")
+        for name in names:
+            self._tables.create_table(name)
         try:
-            return run(cycles[side], trips, threads=self._scenario.threads, seconds=seconds)
+            yield names
         finally:
-            for name in (outbound, journal):
+            for name in names:
                 self._tables.delete_table(name)
 
-    def _ours(self) -> float | None:
-        body = self._body()
-        began = perf_counter()
-        outcome = self._submit(body)
-        admitted = perf_counter() - began
-        if isinstance(outcome, Accepted) == self._scenario.full:
-            return None
-        if isinstance(outcome, Accepted):
-            self._entries.cancel(self._tenant_id, outcome.entry.task_id, by=self._by)
-        return admitted
 
-    def _bare_cycle(self, *, note: bool = True) -> float | None:
-        body = self._body()
-        began = perf_counter()
-        held = self._bare.admit(body, note=note)
-        admitted = perf_counter() - began
-        if (held is not None) == self._scenario.full:
-            return None
-        if held is not None:
-            self._bare.release(held)
-        return admitted
-
-    def _submit(self, body: Body) -> Any:
-        entry = read_entry(body)
-        return self._scheduler.submit(self._tenants.head(self._tenant_id), entry, by=self._by, source="http")
-
-    def _body(self) -> Body:
-        """What a flow sends: about 500 bytes."""
-        number = next(self._numbers)
-        customer = {
-            "firstName": "Rosa",
-            "lastName": "Keller",
-            "company": "Contoso",
-            "city": "Bern",
-            "email": "r@x.example",
-        }
-        parameters = [{"name": "caseNumber", "value": f"CAS-{number:08}"}, {"name": "language", "value": "de-CH"}]
-        body = {
-            "dueDateTimeUtc": self._due,
-            "serviceUpn": _upn(number % self._scenario.services),
-            "destination": "+41791234567",
-            "customCallContextParameters": parameters,
-            "customer": customer,
-        }
-        return body | ({"ReferenceId": str(uuid.uuid4())} if self._scenario.references else {})
-
-    def _use(self, outbound: str, journal: str) -> None:
-        self._bare.use(outbound, journal)
-        refusals = Refusals(self._account.table(journal), clock.now)
-        store = OutboundStore(self._account.table(outbound))
-        agenda = Agenda(self._account.table("agenda"), {}, clock.now)
-        self._scheduler = Scheduler(store, self._directory, refusals, agenda, clock.now)
-        self._entries = Entries(store, self._directory, agenda, clock.now)
-
-    def _fill_slots(self, *, ours: bool) -> None:
-        for _ in range(self._scenario.limit):
-            _ = self._submit(self._body()) if ours else self._bare.admit(self._body())
-
-    def _fill_in(self) -> None:
-        tenant = TenantWrite(display_name="Contoso", products=["ContactCenter"])
-        self._tenants.put(self._tenant_id, lambda: tenant, versions=None, by=self._by)
-        if self._scenario.limit != LIMIT:
-            patch = {"outbound": {"maxScheduledTasksPerService": self._scenario.limit}}
-            head = self._tenants.head(self._tenant_id)
-            settings = TenantSettings(self._trunk.heads, self._trunk.secrets, self._trunk.licences, (), (), clock.now)
-            settings.patch(head, patch, versions=frozenset({head.settings.revision}), by=self._by)
-        service = ServiceWrite(
-            display_name="Desk", licence="ContactCenter", outbound_enabled=True, pstn_number="+41445550100"
-        )
-        for number in range(self._scenario.services):
-            self._directory.put_service(self._tenant_id, _upn(number), lambda: service, versions=None, by=self._by)
-
-
-def measure(connection: str, scenarios: Sequence[Scenario], *, rounds: int, length: float) -> list[Comparison]:
+def measure(around: Stack, scenarios: Sequence[Scenario], *, rounds: int, length: float) -> list[Comparison]:
     """Every scenario. ``length`` (1: full) scales how long a side runs in a round."""
-    with RoundTrips().counting() as trips:
-        return [_compare(connection, scenario, trips, rounds, length) for scenario in scenarios]
+    with ExitStack() as held:
+        log = held.enter_context((around.folder / "databases.log").open("wb"))
+        databases = Databases(
+            held.enter_context(redis_server(around.folder, log)),
+            held.enter_context(postgres_server(around.folder, log)),
+        )
+        for name, missing in (("Redis", REDIS_MISSING), ("PostgreSQL", POSTGRES_MISSING)):
+            if not databases.has(name):
+                say(missing)
+        trips = held.enter_context(RoundTrips().counting())
+        return [_compare(around.connection, scenario, databases, trips, rounds, length) for scenario in scenarios]
 
 
-def _compare(connection: str, scenario: Scenario, trips: RoundTrips, rounds: int, length: float) -> Comparison:
-    bench = Bench(connection, scenario)
-    names = ("ours", "bare", "reads") if scenario.full else ("ours", "bare")
+def _compare(
+    connection: str, scenario: Scenario, databases: Databases, trips: RoundTrips, rounds: int, length: float
+) -> Comparison:
+    bench = Bench(connection, scenario, databases)
+    others = [name for name in scenario.others if databases.has(name)]
     taken = take_turns(
-        {name: partial(bench.window, name, trips, scenario.seconds * length) for name in names},
+        {name: partial(bench.window, name, trips, scenario.seconds * length) for name in (OURS, *others)},
         rounds=rounds,
         title=scenario.title,
     )
@@ -209,13 +176,26 @@ def _compare(connection: str, scenario: Scenario, trips: RoundTrips, rounds: int
     cpu = {name: [window.cpu for window in windows] for name, windows in taken.items()}
     return Comparison(
         scenario,
-        throughput=ratio(speed["ours"], speed["bare"]),
-        cpu=ratio(cpu["ours"], cpu["bare"]),
-        to_reads=ratio(speed["ours"], speed["reads"]) if scenario.full else None,
-        ours=Side.of(taken["ours"]),
-        bare=Side.of(taken["bare"]),
+        sides={name: Side.of(windows) for name, windows in taken.items()},
+        throughput={name: ratio(speed[OURS], speed[name]) for name in others},
+        cpu={name: ratio(cpu[OURS], cpu[name]) for name in others},
     )
 
 
-def _upn(number: int) -> str:
-    return f"desk{number}@contoso.example"
+def _cycle(way: Way, bodies: Bodies, *, refused: bool) -> float | None:
+    """Admit and release; None, a fault, for a refusal while there is room or the other way round."""
+    body = bodies.next()
+    began = perf_counter()
+    held = way.admit(body)
+    admitted = perf_counter() - began
+    if (held is None) != refused:
+        return None
+    if held is not None:
+        way.release(held)
+    return admitted
+
+
+def _open(around: Surroundings, ours: OurAdmission, number: int) -> None:
+    """No admission measured is the first one of its service: gate and counter are there."""
+    ours.open_gate(number)
+    around.outbound.create_entity({"PartitionKey": around.partition(upn(number)), "RowKey": "counter", "used": 0})

@@ -11,7 +11,8 @@ from shared.config import PresenceAccount
 from shared.presence.accounts import Source
 from shared.presence.blocks import IDS_PER_BLOCK
 from shared.presence.readers import CALLS_AT_ONCE, Reader
-from shared.storage.tables import Insert, Operation, Replace, Row, Table
+from shared.storage.entities import Insert, Operation, Replace, Row
+from shared.storage.tables import Table
 
 
 class OneByOne:

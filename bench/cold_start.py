@@ -24,7 +24,7 @@ from bench.stack import Stack, clean_environment
 from bench.workers import Door, worker
 from devhost.checks import ROOT
 from shared import clock
-from shared.bootstrap import open_trunk
+from shared.bootstrap.trunk import open_trunk
 from shared.callers import Caller
 from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
@@ -61,7 +61,7 @@ def measure(stack: Stack, *, rounds: int, warm_ups: int, runs: int) -> ColdStart
         {
             "bare": partial(_import, EMPTY, _INDEX),
             "index": partial(_import, ROOT, _INDEX),
-            "core": partial(_import, ROOT, _INDEX + "; import shared.bootstrap"),
+            "core": partial(_import, ROOT, _INDEX + "; import shared.bootstrap.core"),
         },
         rounds=rounds,
         warm_ups=warm_ups,

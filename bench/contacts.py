@@ -26,7 +26,7 @@ from shared.attendant.search_fields import places
 from shared.attendant.search_text import Question, fold
 from shared.callers import Caller
 from shared.storage.account import StorageAccount
-from shared.storage.tables import Insert, Overwrite, Row
+from shared.storage.entities import Insert, Overwrite, Row
 
 SIZES: Final = (1_000, 10_000, 100_000)
 TOP: Final = 26  # a page of 25 and whether there is more

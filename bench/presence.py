@@ -27,7 +27,7 @@ from bench.counting_proxy import CountingProxy, counting_proxy
 from bench.rounds import Spread, say, take_turns
 from bench.stack import Stack
 from shared import clock
-from shared.bootstrap import open_trunk
+from shared.bootstrap.trunk import open_trunk
 from shared.callers import Caller
 from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
@@ -42,7 +42,7 @@ from shared.presence.readers import Reader
 from shared.presence.store import PresenceStore
 from shared.presence.token_shelf import TokenShelf
 from shared.storage.account import StorageAccount
-from shared.storage.tables import Insert, Row
+from shared.storage.entities import Insert, Row
 from shared.tenants.models import TenantWrite
 
 # 50 tenants with 100,000 users: the sizes differ as those of customers do.

@@ -54,10 +54,10 @@ def stack() -> Iterator[Stack]:
         log = held.enter_context((folder / "helpers.log").open("wb"))
         first = free_ports(4)
         simulator = f"http://127.0.0.1:{first + 3}"
-        held.enter_context(_helper(_azurite(first), log, lambda: all(answers(first + n) for n in range(3))))
+        held.enter_context(helper(_azurite(first), log, lambda: all(answers(first + n) for n in range(3))))
         told = {"SIMULATOR_PORT": str(first + 3), "STATE_DIR": str(folder)}
         command = [sys.executable, "-m", "devhost.leash", "simulator"]
-        held.enter_context(_helper(command, log, lambda: answers(first + 3), **told))
+        held.enter_context(helper(command, log, lambda: answers(first + 3), **told))
         environ = clean_environment() | {"PYTHONPATH": str(ROOT)}
         told = worker_environment(
             _example_values(), environ, app_port=7071, simulator_port=first + 3, storage_port=first
@@ -83,10 +83,18 @@ def _example_values() -> dict[str, str]:
 
 
 @contextmanager
-def _helper(command: Sequence[str], log: IO[bytes], ready: Callable[[], bool], **told: str) -> Iterator[None]:
-    """A child process that answers; it ends with us, since its standard input does."""
+def helper(
+    command: Sequence[str], log: IO[bytes], ready: Callable[[], bool], *, user: str | None = None, **told: str
+) -> Iterator[None]:
+    """A child process that answers, and is ended afterwards; ``user`` is whom root lets it run as."""
     process = subprocess.Popen(
-        command, cwd=ROOT, env=clean_environment() | told, stdin=subprocess.PIPE, stdout=log, stderr=log
+        command,
+        cwd="/" if user else ROOT,
+        env=clean_environment() | told,
+        user=user,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
     )
     try:
         deadline = time.monotonic() + PATIENCE

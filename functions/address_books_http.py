@@ -18,14 +18,14 @@ _BOOKS = "api/tenants/{tenantId}/address-books"
 @web.route(bp, "GET", _BOOKS, roles=_ADMINS, answer=Page[AddressBook], query=("top", "continuation"))
 def list_address_books(call: web.Call) -> func.HttpResponse:
     """List the address books of the tenant."""
-    return call.ok(core().address_books.page(call.tenant_id, top=call.top, continuation=call.continuation))
+    return call.ok(core().attendant.address_books.page(call.tenant_id, top=call.top, continuation=call.continuation))
 
 
 @web.route(bp, "PUT", _BOOKS + "/{id}", roles=_ADMINS, body=AddressBookWrite, answer=AddressBook)
 def put_address_book(call: web.Call) -> func.HttpResponse:
     """Create an address book, or rename it (If-Match)."""
     _ = call.json
-    saved = core().address_books.put(
+    saved = core().attendant.address_books.put(
         call.tenant_id,
         call.path("id"),
         lambda: call.body(AddressBookWrite),
@@ -38,5 +38,5 @@ def put_address_book(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "DELETE", _BOOKS + "/{id}", roles=_ADMINS, status=204)
 def delete_address_book(call: web.Call) -> func.HttpResponse:
     """Delete an address book with all its contacts."""
-    core().address_books.delete(call.tenant_id, call.path("id"), versions=call.versions, by=call.caller)
+    core().attendant.address_books.delete(call.tenant_id, call.path("id"), versions=call.versions, by=call.caller)
     return call.nothing()

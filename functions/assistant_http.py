@@ -16,4 +16,4 @@ bp = func.Blueprint()
 @web.route(bp, "POST", "api/assistant/token", roles=(AGENT, SERVICE_OWNER, TENANT_ADMIN), answer=AssistantToken)
 def make_assistant_token(call: web.Call) -> func.HttpResponse:
     """Exchange the caller's token for one of Communication Services, for the caller's own Teams calls and chats."""
-    return call.ok(core().assistant.token(call.head, call.caller.oid, bearer(call.req)))
+    return call.ok(core().interact.assistant.token(call.head, call.caller.oid, bearer(call.req)))

@@ -37,7 +37,9 @@ class FilterCheckWrite(Wire):
 def search_contacts(call: web.Call) -> func.HttpResponse:
     """Search address books, directory and Exchange contacts at once."""
     is_admin = call.caller.may(TENANT_ADMIN)
-    found = core().contact_search.find(call.head, lambda: _query(call), user_token=call.bearer, is_admin=is_admin)
+    found = core().attendant.contact_search.find(
+        call.head, lambda: _query(call), user_token=call.bearer, is_admin=is_admin
+    )
     return call.ok(found)
 
 
@@ -45,7 +47,7 @@ def search_contacts(call: web.Call) -> func.HttpResponse:
 def search_services(call: web.Call) -> func.HttpResponse:
     """Search services, with their availability and the members that attendants may see."""
     text, continuation = call.query("q") or "", call.query("continuation")
-    page = core().teams.find(call.head, text, caller=call.caller, top=call.top, continuation=continuation)
+    page = core().attendant.teams.find(call.head, text, caller=call.caller, top=call.top, continuation=continuation)
     return call.ok(page)
 
 
@@ -59,7 +61,7 @@ def search_services(call: web.Call) -> func.HttpResponse:
 )
 def check_filter(call: web.Call) -> func.HttpResponse:
     """Check a contact search filter: how it reads, what speaks against it, whom it finds now."""
-    return call.ok(core().filter_check.check(call.tenant_id, call.body(FilterCheckWrite).filter))
+    return call.ok(core().attendant.filter_check.check(call.tenant_id, call.body(FilterCheckWrite).filter))
 
 
 @web.route(bp, "GET", "api/search-fields", roles=ROLES, answer=Page[SearchField], tenant_must_exist=False)

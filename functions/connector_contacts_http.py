@@ -20,40 +20,42 @@ _CONTACTS = "v2/AddressBooks/{addressBook}/contacts"
 @web.route(bp, "GET", "v2/AddressBooks", roles=_FLOWS, answer=list[AddressBook])
 def get_connector_address_books(call: web.Call) -> func.HttpResponse:
     """List the address books a flow can choose from."""
-    return call.ok(core().address_books.all(call.tenant_id))
+    return call.ok(core().attendant.address_books.all(call.tenant_id))
 
 
 @web.route(bp, "GET", _CONTACTS, roles=_FLOWS, answer=list[Contact], query=("externalIds",))
 def get_contacts(call: web.Call) -> func.HttpResponse:
     """Read the contacts of an address book, all or (externalIds, repeated or separated by commas) some."""
     wanted = ids_in_query(call.every_query("externalIds"))
-    return call.ok(core().address_books.contacts(call.tenant_id, call.path("addressBook"), wanted))
+    return call.ok(core().attendant.address_books.contacts(call.tenant_id, call.path("addressBook"), wanted))
 
 
 @web.route(bp, "POST", _CONTACTS, roles=_FLOWS, body=Contact, answer=Contact)
 def add_contact(call: web.Call) -> func.HttpResponse:
     """Add a contact. One that is there with the same external id is replaced."""
     book = call.path("addressBook")
-    return call.ok(core().address_books.put_contact(call.tenant_id, book, lambda: read_contact(call.json)))
+    return call.ok(core().attendant.address_books.put_contact(call.tenant_id, book, lambda: read_contact(call.json)))
 
 
 @web.route(bp, "PUT", _CONTACTS, roles=_FLOWS, body=Contact, answer=Contact)
 def update_contact(call: web.Call) -> func.HttpResponse:
     """Replace a contact that is there, found by its external id."""
     book = call.path("addressBook")
-    return call.ok(core().address_books.replace_contact(call.tenant_id, book, lambda: read_contact(call.json)))
+    return call.ok(
+        core().attendant.address_books.replace_contact(call.tenant_id, book, lambda: read_contact(call.json))
+    )
 
 
 @web.route(bp, "POST", _CONTACTS + "/delete", roles=_FLOWS)
 def remove_contacts(call: web.Call) -> func.HttpResponse:
     """Remove the contacts with these external ids (a bare array)."""
     book = call.path("addressBook")
-    core().address_books.remove_contacts(call.tenant_id, book, lambda: read_ids(call.json))
+    core().attendant.address_books.remove_contacts(call.tenant_id, book, lambda: read_ids(call.json))
     return call.nothing(200)
 
 
 @web.route(bp, "POST", _CONTACTS + "/clear", roles=_FLOWS)
 def clear_contacts(call: web.Call) -> func.HttpResponse:
     """Remove all contacts of an address book."""
-    core().address_books.clear(call.tenant_id, call.path("addressBook"), by=call.caller)
+    core().attendant.address_books.clear(call.tenant_id, call.path("addressBook"), by=call.caller)
     return call.nothing(200)

@@ -35,3 +35,8 @@ def trace_id(req: func.HttpRequest) -> str:
     """That of the caller's trace (W3C Trace Context) if it sent one, else a new one."""
     sent = re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", req.headers.get("traceparent", ""))
     return sent.group(1) if sent and int(sent.group(1), 16) else uuid.uuid4().hex
+
+
+def hint(req: func.HttpRequest, name: str) -> str | None:
+    """A header for the log only: anybody may have written it, so short and plain."""
+    return re.sub(r"[^A-Za-z0-9._-]", "", req.headers.get(name, ""))[:64] or None

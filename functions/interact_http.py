@@ -57,7 +57,7 @@ def refresh_widget_key(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "POST", _TENANT + "/interact/meeting-check", roles=(TENANT_ADMIN, OPERATOR), answer=MeetingCheck)
 def check_meeting(call: web.Call) -> func.HttpResponse:
     """Check whether a meeting can be made on behalf of the Microsoft 365 user of the settings."""
-    return call.ok(core().meeting_checks.check(call.head))
+    return call.ok(core().interact.meeting_checks.check(call.head))
 
 
 def _check(call: web.Call, section: Literal["interact", "assistant"]) -> func.HttpResponse:
@@ -65,6 +65,6 @@ def _check(call: web.Call, section: Literal["interact", "assistant"]) -> func.Ht
     text = given if given is not None else core().settings.connection_string(call.head, section)
     if text is None:
         raise Invalid.field("connectionString", "there is none stored, so give one to check", "Required")
-    result = core().acs_checks.check(call.tenant_id, section, text, core().acs_suffixes)
+    result = core().interact.acs_checks.check(call.tenant_id, section, text, core().acs_suffixes)
     core().settings.note_check(call.head, section, text, result.as_json())
     return call.ok(result)

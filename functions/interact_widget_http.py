@@ -45,7 +45,7 @@ def get_widget(call: web.Call) -> func.HttpResponse:
     """Tell a widget whether it is switched on and what a session needs."""
     head = _of_widget(call)
     check_origin(head, call.req.headers.get("origin"))
-    return call.ok(core().widget.facts(head))
+    return call.ok(core().interact.widget.facts(head))
 
 
 @web.route(
@@ -61,17 +61,21 @@ def get_widget(call: web.Call) -> func.HttpResponse:
 def start_session(call: web.Call) -> func.HttpResponse:
     """Start a session: a user of Communication Services with a token, and a meeting to join."""
     head = _of_widget(call)
-    core().authorization.check(head.tenant_id, head.settings.value.interact, bearer_if_any(call.req))
+    core().interact.authorization.check(head.tenant_id, head.settings.value.interact, bearer_if_any(call.req))
     _admit(call, head)
-    core().widget_rates.start(_address(call), head.tenant_id)
-    return call.ok(core().sessions.start(head, call.body(SessionWrite)))
+    core().interact.widget_rates.start(_address(call), head.tenant_id)
+    return call.ok(core().interact.sessions.start(head, call.body(SessionWrite)))
 
 
 @web.route(bp, "GET", _SESSIONS + "/{sessionId}", open_because=_STARTED, answer=SessionState, from_pages=True)
 def get_session(call: web.Call) -> func.HttpResponse:
     """Read the state of a session."""
     head, secret = _of_visitor(call)
-    return call.ok(core().sessions.state(core().sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)))
+    return call.ok(
+        core().interact.sessions.state(
+            core().interact.sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)
+        )
+    )
 
 
 @web.route(
@@ -88,28 +92,32 @@ def post_session_event(call: web.Call) -> func.HttpResponse:
     if "x-widget-key" not in call.req.headers and bearer_if_any(call.req):
         return _agent_event(call)
     head, secret = _of_visitor(call)
-    held = core().sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)
+    held = core().interact.sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)
     event = call.body(EventWrite)
     if event.type in AGENT_EVENTS:
         raise NotAllowed(f"{event.type} comes from a back end with the role Integration", code="RoleMissing")
-    return call.ok(core().sessions.customer_event(head, held, secret, event))
+    return call.ok(core().interact.sessions.customer_event(head, held, secret, event))
 
 
 @web.route(bp, "POST", _SESSIONS + "/{sessionId}/token", open_because=_STARTED, answer=AcsAccess, from_pages=True)
 def renew_session_token(call: web.Call) -> func.HttpResponse:
     """Get another token of Communication Services while the session is open."""
     head, secret = _of_visitor(call)
-    return call.ok(core().sessions.token(core().sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)))
+    return call.ok(
+        core().interact.sessions.token(
+            core().interact.sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)
+        )
+    )
 
 
 def _agent_event(call: web.Call) -> func.HttpResponse:
     call.caller = web.caller_of(call.req, (INTEGRATION,))
     check_on(call.head)
-    held = core().sessions.of_tenant(call.tenant_id, call.path("sessionId"))
+    held = core().interact.sessions.of_tenant(call.tenant_id, call.path("sessionId"))
     event = call.body(EventWrite)
     if event.type in CUSTOMER_EVENTS:
         raise NotAllowed(f"{event.type} comes from the page that started the session", code="WidgetKeyMissing")
-    return call.ok(core().sessions.agent_event(held, event))
+    return call.ok(core().interact.sessions.agent_event(held, event))
 
 
 def _of_visitor(call: web.Call) -> tuple[Head, str]:
@@ -123,10 +131,10 @@ def _of_visitor(call: web.Call) -> tuple[Head, str]:
 
 
 def _of_widget(call: web.Call) -> Head:
-    core().widget_rates.address(_address(call))
-    head = core().widget.head(call.req.headers.get("x-widget-key"))
+    core().interact.widget_rates.address(_address(call))
+    head = core().interact.widget.head(call.req.headers.get("x-widget-key"))
     call.caller = Caller(head.tenant_id, "", "", frozenset())  # for the log
-    core().widget_rates.key(head.tenant_id)
+    core().interact.widget_rates.key(head.tenant_id)
     return head
 
 

@@ -19,7 +19,7 @@ _TASK = "api/me/tasks/{taskId}"
 @web.route(bp, "GET", "api/me/tasks", roles=_STAFF, answer=Page[TaskView], query=("serviceUpn",))
 def list_my_tasks(call: web.Call) -> func.HttpResponse:
     """List the caller's offer or task, or all unfinished tasks of a service they belong to."""
-    tasks = core().agent_tasks
+    tasks = core().outbound.agent_tasks
     service_upn = call.query("serviceUpn")
     if service_upn is None:
         return call.ok(Page(tasks.mine(call.tenant_id, call.caller), None))
@@ -29,29 +29,29 @@ def list_my_tasks(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "POST", f"{_TASK}/accept", roles=_STAFF, answer=TaskView)
 def accept_task(call: web.Call) -> func.HttpResponse:
     """Take the offered task."""
-    return call.ok(core().agent_tasks.accept(call.tenant_id, call.path("taskId"), call.caller))
+    return call.ok(core().outbound.agent_tasks.accept(call.tenant_id, call.path("taskId"), call.caller))
 
 
 @web.route(bp, "POST", f"{_TASK}/decline", roles=_STAFF, answer=TaskView)
 def decline_task(call: web.Call) -> func.HttpResponse:
     """Let the offered task go to the next member."""
-    return call.ok(core().agent_tasks.decline(call.tenant_id, call.path("taskId"), call.caller))
+    return call.ok(core().outbound.agent_tasks.decline(call.tenant_id, call.path("taskId"), call.caller))
 
 
 @web.route(bp, "POST", f"{_TASK}/complete", roles=_STAFF, answer=TaskView)
 def complete_task(call: web.Call) -> func.HttpResponse:
     """Say that the task is done."""
-    return call.ok(core().agent_tasks.complete(call.tenant_id, call.path("taskId"), call.caller))
+    return call.ok(core().outbound.agent_tasks.complete(call.tenant_id, call.path("taskId"), call.caller))
 
 
 @web.route(bp, "POST", f"{_TASK}/fail", roles=_STAFF, answer=TaskView)
 def fail_task(call: web.Call) -> func.HttpResponse:
     """Say that the attempt reached nobody."""
-    return call.ok(core().agent_tasks.fail(call.tenant_id, call.path("taskId"), call.caller))
+    return call.ok(core().outbound.agent_tasks.fail(call.tenant_id, call.path("taskId"), call.caller))
 
 
 @web.route(bp, "PUT", "api/me/active", roles=_STAFF, body=DutySwitch, answer=DutySwitch)
 def switch_duty(call: web.Call) -> func.HttpResponse:
     """Go on duty or off duty."""
-    user = core().duty.set(call.tenant_id, call.body(DutySwitch).active, call.caller)
+    user = core().outbound.duty.set(call.tenant_id, call.body(DutySwitch).active, call.caller)
     return call.ok(DutySwitch(active=user.active))

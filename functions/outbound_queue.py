@@ -15,7 +15,7 @@ bp = func.Blueprint()
 @bp.queue_trigger(arg_name="message", queue_name="outbound-requests", connection="AzureWebJobsStorage")
 def admit_outbound_request(message: func.QueueMessage) -> None:
     """Admit or refuse one task by the same rule as the HTTP path. May come twice."""
-    core().intake.take(message.get_body(), message_id=message.id or "", attempts=message.dequeue_count or 1)
+    core().outbound.intake.take(message.get_body(), message_id=message.id or "", attempts=message.dequeue_count or 1)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="outbound-visits", connection="AzureWebJobsStorage")
@@ -24,9 +24,9 @@ def visit_outbound(message: func.QueueMessage) -> None:
     appointment = parse(Appointment, read(message))
     match appointment.kind:
         case "batch":
-            core().batches.send_pending(appointment.tenant_id, appointment.subject)
+            core().outbound.batches.send_pending(appointment.tenant_id, appointment.subject)
         case "tidy":
-            core().visits.tidy(appointment.tenant_id, appointment.subject)
+            core().outbound.visits.tidy(appointment.tenant_id, appointment.subject)
         case _:
-            core().visits.visit(appointment.tenant_id, appointment.subject)
-    core().agenda.done(appointment)
+            core().outbound.visits.visit(appointment.tenant_id, appointment.subject)
+    core().outbound.agenda.done(appointment)

@@ -12,4 +12,4 @@ bp = func.Blueprint()
 @bp.timer_trigger(arg_name="timer", schedule="*/5 * * * * *", use_monitor=False)
 def call_appointments(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
     """Call what is due. With the 2 s in which queues are polled, a due task is offered within 10 s."""
-    core().agenda.call_due()
+    core().outbound.agenda.call_due()

@@ -30,7 +30,7 @@ _ADMINS = (TENANT_ADMIN, OPERATOR)
 )
 def get_presence(call: web.Call) -> func.HttpResponse:
     """Read the presence of one user (userId or upn), or of all, paged."""
-    presences = core().presences
+    presences = core().presence.presences
     if user_id := call.query("userId"):
         return call.ok(presences.of_user(call.tenant_id, user_id.lower()))
     if upn := call.query("upn"):
@@ -48,60 +48,60 @@ def get_presence(call: web.Call) -> func.HttpResponse:
 def get_available_users(call: web.Call) -> func.HttpResponse:
     """Read who of a service can take a task now, and why each other member cannot."""
     service = core().directory.service(call.tenant_id, call.path("serviceUpn")).value
-    return call.ok(Page(core().availability.of_service(call.tenant_id, service), None))
+    return call.ok(Page(core().presence.availability.of_service(call.tenant_id, service), None))
 
 
 @web.route(bp, "GET", _PATH + "/accounts", roles=_ADMINS, answer=AccountRows)
 def get_presence_accounts(call: web.Call) -> func.HttpResponse:
     """Read how the two presence accounts fare, and what to do about one that does not work."""
-    return call.ok(core().account_page.show(call.tenant_id))
+    return call.ok(core().presence.account_page.show(call.tenant_id))
 
 
 @web.route(bp, "POST", _PATH + "/test", roles=_ADMINS, body=TrialOf, answer=Trials)
 def try_presence_accounts(call: web.Call) -> func.HttpResponse:
     """Let each account read the presence of one user now, with a fresh sign-in."""
-    return call.ok(core().account_page.try_both(call.tenant_id, call.body(TrialOf).upn))
+    return call.ok(core().presence.account_page.try_both(call.tenant_id, call.body(TrialOf).upn))
 
 
 @web.route(bp, "GET", _PATH + "/health", roles=_ADMINS, answer=PresenceHealth)
 def get_presence_health(call: web.Call) -> func.HttpResponse:
     """Read the figures of the last poll."""
-    return call.ok(core().presence_health.of(call.head))
+    return call.ok(core().presence.health.of(call.head))
 
 
 @web.route(bp, "GET", _PATH + "/outbound-addresses", roles=_ADMINS)
 def get_outbound_addresses(call: web.Call) -> func.HttpResponse:
     """Read the addresses this app calls from, for a trusted location of conditional access."""
-    return call.ok({"addresses": core().outbound_addresses})
+    return call.ok({"addresses": core().presence.outbound_addresses})
 
 
 @web.route(bp, "GET", _PATH + "/grant-permission", roles=_ADMINS, answer=GrantLink)
 def get_grant_permission(call: web.Call) -> func.HttpResponse:
     """Make the link with which an admin of the tenant grants what the accounts need; good for one hour."""
-    return call.ok(core().consents.link(call.tenant_id, call.caller))
+    return call.ok(core().presence.consents.link(call.tenant_id, call.caller))
 
 
 @web.route(bp, "GET", CALLBACK, open_because="Microsoft sends an admin's browser here; the sealed state says who it is")
 def get_consent_callback(call: web.Call) -> func.HttpResponse:
     """Show an admin who comes back what the tenant has granted."""
     # As it came: an empty state is as wrong as a forged one.
-    return call.html(consent_page.page(core().consents.came_back(call.req.params.get("state"))))
+    return call.html(consent_page.page(core().presence.consents.came_back(call.req.params.get("state"))))
 
 
 @web.route(bp, "GET", _PATH + "/watch-group", roles=_ADMINS, answer=WatchGroup)
 def get_watch_group(call: web.Call) -> func.HttpResponse:
     """Read which security group the user directory is kept in step with."""
-    return call.ok(core().watch_groups.read(call.tenant_id))
+    return call.ok(core().presence.watch_groups.read(call.tenant_id))
 
 
 @web.route(bp, "PUT", _PATH + "/watch-group", roles=_ADMINS, body=WatchGroupWrite, answer=WatchGroup)
 def put_watch_group(call: web.Call) -> func.HttpResponse:
     """Keep the user directory in step with a security group, nightly and now."""
-    return call.ok(core().watch_groups.choose(call.tenant_id, call.body(WatchGroupWrite), call.caller))
+    return call.ok(core().presence.watch_groups.choose(call.tenant_id, call.body(WatchGroupWrite), call.caller))
 
 
 @web.route(bp, "DELETE", _PATH + "/watch-group", roles=_ADMINS, status=204)
 def delete_watch_group(call: web.Call) -> func.HttpResponse:
     """Follow no group any more; the users it brought stay."""
-    core().watch_groups.forget(call.tenant_id, call.caller)
+    core().presence.watch_groups.forget(call.tenant_id, call.caller)
     return call.nothing()

@@ -15,6 +15,6 @@ def poll_presence(message: func.QueueMessage) -> None:
     """Read the presence of the users of a tenant's part. A second delivery of the same beat does nothing."""
     asked = messages.read(message)
     if asked.get("watchGroup"):
-        core().watch_groups.sync(str(asked["tenantId"]))
+        core().presence.watch_groups.sync(str(asked["tenantId"]))
     else:
-        core().poller.poll(str(asked["tenantId"]), str(asked["tick"]), int(asked["part"]))
+        core().presence.poller.poll(str(asked["tenantId"]), str(asked["tick"]), int(asked["part"]))

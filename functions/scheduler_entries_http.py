@@ -26,7 +26,7 @@ _FLOWS = (TENANT_ADMIN, SERVICE_OWNER)
 @web.route(bp, "POST", "v1/scheduler-entries", roles=_FLOWS, body=SchedulerEntryWrite, answer=SchedulerEntryEventData)
 def create_scheduler_entry(call: web.Call) -> func.HttpResponse:
     """Schedule an outbound task. A full service answers 409 and keeps nothing."""
-    outcome = core().scheduler.submit(call.head, read_entry(call.json), by=call.caller, source="http")
+    outcome = core().outbound.scheduler.submit(call.head, read_entry(call.json), by=call.caller, source="http")
     if isinstance(outcome, Refused):
         return problem(_full(outcome), call.trace_id)
     return call.ok(outcome.entry.for_connector())
@@ -46,7 +46,7 @@ def list_scheduler_entries(call: web.Call) -> func.HttpResponse:
     service_upn = call.query("serviceUpn")
     if service_upn is None:
         raise Invalid.field("serviceUpn", "say whose tasks you want: ?serviceUpn=", "Required")
-    entries = core().entries.unfinished(call.tenant_id, service_upn, by=call.caller)
+    entries = core().outbound.entries.unfinished(call.tenant_id, service_upn, by=call.caller)
     return call.ok([entry.for_connector() for entry in entries])
 
 
@@ -62,14 +62,14 @@ def update_scheduler_entry(call: web.Call) -> func.HttpResponse:
     """Replace all of a task that is not with an agent yet; it starts over in its place."""
     write = read_entry(call.json)
     return call.ok(
-        core().entries.rewrite(call.head, call.path("schedulerEntryId"), write, by=call.caller).for_connector()
+        core().outbound.entries.rewrite(call.head, call.path("schedulerEntryId"), write, by=call.caller).for_connector()
     )
 
 
 @web.route(bp, "DELETE", "v1/scheduler-entries/{schedulerEntryId}", roles=_FLOWS)
 def delete_scheduler_entry(call: web.Call) -> func.HttpResponse:
     """Cancel a task that is not with an agent yet."""
-    core().entries.cancel(call.tenant_id, call.path("schedulerEntryId"), by=call.caller)
+    core().outbound.entries.cancel(call.tenant_id, call.path("schedulerEntryId"), by=call.caller)
     return call.nothing(200)
 
 
@@ -82,7 +82,7 @@ def list_scheduler_entry_events(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "GET", "v1/scheduler-entries/service-contacts", roles=_FLOWS, answer=list[str])
 def list_scheduler_entry_services(call: web.Call) -> func.HttpResponse:
     """List the services that may call out and that the caller may act for."""
-    return call.ok(core().value_lists.services_that_call_out(call.head, call.caller))
+    return call.ok(core().outbound.value_lists.services_that_call_out(call.head, call.caller))
 
 
 @web.route(bp, "GET", "v1/scheduler-entries/distribution-priorities", roles=_FLOWS, answer=list[NameValue])

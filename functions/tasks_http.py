@@ -20,14 +20,16 @@ _NAMED = list[NameValue]
 def update_task(call: web.Call) -> func.HttpResponse:
     """Add to an unfinished task who the customer is and what its workflow should know."""
     data = call.json if call.req.get_body() else {}
-    core().task_updates.update(call.tenant_id, call.path("taskId"), read_body(TaskInformation, data), by=call.caller)
+    core().outbound.task_updates.update(
+        call.tenant_id, call.path("taskId"), read_body(TaskInformation, data), by=call.caller
+    )
     return call.nothing(200)
 
 
 @web.route(bp, "GET", "v1/tasks/service-contacts", roles=_FLOWS, answer=list[str])
 def list_task_services(call: web.Call) -> func.HttpResponse:
     """List the licensed services the caller may act for."""
-    return call.ok(core().value_lists.licensed_services(call.head, call.caller))
+    return call.ok(core().outbound.value_lists.licensed_services(call.head, call.caller))
 
 
 @web.route(bp, "GET", "v1/tasks/events", roles=_FLOWS, answer=_NAMED)
@@ -51,13 +53,13 @@ def list_task_directions(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "GET", "v1/tasks/users-for-preferred-routing", roles=_FLOWS, answer=list[str])
 def list_users_for_preferred_routing(call: web.Call) -> func.HttpResponse:
     """List the users who may be preferred for a task."""
-    return call.ok(core().value_lists.users(call.tenant_id))
+    return call.ok(core().outbound.value_lists.users(call.tenant_id))
 
 
 @web.route(bp, "GET", "v1/ExternalTasks/service-contacts", roles=_FLOWS, answer=list[str])
 def list_external_task_services(call: web.Call) -> func.HttpResponse:
     """List the services that external tasks may be handed to."""
-    return call.ok(core().value_lists.licensed_services(call.head, call.caller))
+    return call.ok(core().outbound.value_lists.licensed_services(call.head, call.caller))
 
 
 @web.route(bp, "GET", "v1/ExternalTasks/distribution-priorities", roles=_FLOWS, answer=_NAMED)
@@ -70,13 +72,13 @@ def list_external_task_priorities(call: web.Call) -> func.HttpResponse:
 def add_external_task(call: web.Call) -> func.HttpResponse:
     """Hand a task from elsewhere to a member of a service."""
     write = read_body(ExternalTaskWrite, call.json)
-    return call.ok(core().external_tasks.add(call.head, write, by=call.caller).for_connector())
+    return call.ok(core().outbound.external_tasks.add(call.head, write, by=call.caller).for_connector())
 
 
 @web.route(bp, "DELETE", "v1/ExternalTasks/{externalTaskId}", roles=_FLOWS)
 def remove_external_task(call: web.Call) -> func.HttpResponse:
     """Take an external task back that is not with an agent yet."""
-    core().external_tasks.remove(call.tenant_id, call.path("externalTaskId"), by=call.caller)
+    core().outbound.external_tasks.remove(call.tenant_id, call.path("externalTaskId"), by=call.caller)
     return call.nothing(200)
 
 

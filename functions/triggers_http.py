@@ -32,14 +32,14 @@ def register_task_web_hook(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "DELETE", "v1/triggers/scheduler-entries/{triggerId}", roles=_FLOWS, status=204)
 def delete_scheduler_entries_trigger(call: web.Call) -> func.HttpResponse:
     """Stop calling a URL about scheduler entries."""
-    core().webhooks.remove(call.tenant_id, "scheduler-entries", call.path("triggerId"), by=call.caller)
+    core().outbound.webhooks.remove(call.tenant_id, "scheduler-entries", call.path("triggerId"), by=call.caller)
     return call.nothing()
 
 
 @web.route(bp, "DELETE", "v1/triggers/tasks/{triggerId}", roles=_FLOWS, status=204)
 def delete_task_events_trigger(call: web.Call) -> func.HttpResponse:
     """Stop calling a URL about tasks."""
-    core().webhooks.remove(call.tenant_id, "tasks", call.path("triggerId"), by=call.caller)
+    core().outbound.webhooks.remove(call.tenant_id, "tasks", call.path("triggerId"), by=call.caller)
     return call.nothing()
 
 
@@ -53,9 +53,9 @@ def delete_task_events_trigger(call: web.Call) -> func.HttpResponse:
 )
 def list_webhooks(call: web.Call) -> func.HttpResponse:
     """List the registered URLs, without their signatures, and how calling them fares."""
-    return call.ok(core().webhooks.page(call.tenant_id, top=call.top, continuation=call.continuation))
+    return call.ok(core().outbound.webhooks.page(call.tenant_id, top=call.top, continuation=call.continuation))
 
 
 def _register(call: web.Call, kind: Kind) -> func.HttpResponse:
-    hook = core().webhooks.register(call.tenant_id, kind, call.json, by=call.caller)
+    hook = core().outbound.webhooks.register(call.tenant_id, kind, call.json, by=call.caller)
     return call.created({"id": hook.id}, f"{core().public_base_url}/v1/triggers/{kind}/{hook.id}")

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import azure.functions as func
 
 from functions.answers import as_json
-from functions.headers import allow_pages, bearer, trace_id
+from functions.headers import allow_pages, bearer, hint, trace_id
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
@@ -287,8 +287,8 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
         tenant=call.caller.tid or None,
         caller=call.caller.oid or None,
         trace=call.trace_id,
-        tracking=_hint(req, "x-ms-client-tracking-id"),
-        run=_hint(req, "x-ms-workflow-run-id"),
+        tracking=hint(req, "x-ms-client-tracking-id"),
+        run=hint(req, "x-ms-workflow-run-id"),
     )
     return response
 
@@ -298,8 +298,3 @@ def caller_of(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
     if not caller.may(*roles):
         raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
     return caller
-
-
-def _hint(req: func.HttpRequest, name: str) -> str | None:
-    """A header for the log only: anybody may have written it, so short and plain."""
-    return re.sub(r"[^A-Za-z0-9._-]", "", req.headers.get(name, ""))[:64] or None

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shared.bootstrap import Core
+    from shared.bootstrap.core import Core
 
 _given: Core | None = None
 
@@ -38,7 +38,7 @@ def _default() -> Core:
 @cache
 def _build() -> Core:
     # Imported here, since Azure's SDKs take half a second that indexing should not wait for.
-    from shared.bootstrap import build  # noqa: PLC0415
+    from shared.bootstrap.core import build  # noqa: PLC0415
     from shared.config import Config  # noqa: PLC0415
 
     return build(Config.from_env())

@@ -14,9 +14,10 @@ from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import Conflict, Invalid, Malformed, NotFound, Stale
 from shared.json_text import read_json, read_text
+from shared.storage.entities import Row, Value, with_doc
 from shared.storage.journal import Journal
 from shared.storage.queues import Queue
-from shared.storage.tables import Row, Table, Value, with_doc
+from shared.storage.tables import Table
 from shared.tenants.models import Page
 from shared.tenants.tenants import Tenants
 from shared.wire import Guid, Wire, parse

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from shared.bootstrap import build_device_sign_in
+from shared.bootstrap.commands import build_device_sign_in
 from shared.config import Config
 from shared.errors import AppError
 

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from shared.bootstrap.commands import build_provisioner
 from shared.config import Config
 from shared.errors import AppError
 from shared.permissions.provisioning import Step
-from shared.provisioner import build_provisioner
 from shared.wire import is_guid
 
 WORDS = {"granted": "granted", "there": "was there", "planned": "to be granted", "failed": "FAILED"}

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from shared.bootstrap import build_rotation
+from shared.bootstrap.commands import build_rotation
 from shared.config import Config
 from shared.errors import AppError, ConfigError
 

@@ -22,8 +22,9 @@ from shared.attendant.contacts import AddressBook, AddressBookWrite, Doc, is_boo
 from shared.attendant.packs import Contacts, by_pack, contacts_in, number_of, packed
 from shared.callers import Caller
 from shared.errors import Conflict, Invalid, NotFound, Stale, Unavailable
+from shared.storage.entities import Delete, Insert, Operation, Overwrite, Replace, Row
 from shared.storage.keys import key, prefix_end
-from shared.storage.tables import Delete, Exists, Insert, Operation, Overwrite, Replace, Row, Table
+from shared.storage.tables import Exists, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, write
 from shared.tenants.models import Page, Stored
 

@@ -15,7 +15,7 @@ from typing import Final
 from shared.attendant.contacts import Doc
 from shared.attendant.search_text import entry_of
 from shared.errors import Conflict
-from shared.storage.tables import Row, Value
+from shared.storage.entities import Row, Value
 
 PACKS: Final = 1024  # of one address book: 100,000 contacts make packs of about 14 KB
 # Even what cannot be compressed must fit into one row (1 MiB), and a pack is written anew for each contact.

@@ -17,8 +17,9 @@ from shared.attendant.address_books import GENERATION, AddressBooks
 from shared.attendant.contacts import Doc
 from shared.attendant.packs import compressed, lines_of, plain
 from shared.attendant.search_text import Match, Question, search
+from shared.storage.entities import Row
 from shared.storage.keys import prefix_end
-from shared.storage.tables import Row, Table
+from shared.storage.tables import Table
 
 # Of all copies of this process together; 100,000 contacts take about 30 MB. The one just used always stays.
 MOST_BYTES: Final = 256 * 1024 * 1024

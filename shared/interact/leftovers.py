@@ -16,8 +16,9 @@ from shared.clock import Clock, from_wire, to_wire
 from shared.clouds import CLOUDS
 from shared.errors import AppError, NotFound, Stale, Unreachable
 from shared.patience import within
+from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Row, Table, Values
+from shared.storage.tables import Table
 from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.rotation import SealedRows
 

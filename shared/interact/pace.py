@@ -7,7 +7,8 @@ from typing import Final
 
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import NotFound, RateLimited, Stale
-from shared.storage.tables import Exists, Row, Table, with_doc
+from shared.storage.entities import Row, with_doc
+from shared.storage.tables import Exists, Table
 
 _ROW: Final = "recent"
 

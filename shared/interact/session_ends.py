@@ -20,8 +20,9 @@ from shared.clouds import CLOUDS
 from shared.errors import AppError, NotFound, Stale
 from shared.interact.session_rules import as_of
 from shared.interact.session_store import FIELD, HeldSession, SessionStore
+from shared.storage.entities import Delete, Insert, Row, Values
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Delete, Exists, Insert, Row, Table, Values
+from shared.storage.tables import Exists, Table
 from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.rotation import SealedRows
 

@@ -16,7 +16,7 @@ from shared.interact.meetings import Meeting, Meetings, meeting_problems
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Session
 from shared.interact.session_store import HeldSession, Ties
-from shared.storage.tables import Row
+from shared.storage.entities import Row
 from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head

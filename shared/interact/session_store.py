@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from shared.clock import from_wire, to_wire
 from shared.interact.session_rules import Session
-from shared.storage.tables import Insert, Replace, Row, Table, with_doc
+from shared.storage.entities import Insert, Replace, Row, with_doc
+from shared.storage.tables import Table
 from shared.tenants.rotation import SealedRows
 
 FIELD: Final = "interact.session"  # what the sealed connection string is bound to

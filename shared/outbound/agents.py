@@ -13,8 +13,9 @@ from typing import Final
 
 from shared.clock import from_wire, to_wire
 from shared.errors import NotFound, Stale
+from shared.storage.entities import Row, Values
 from shared.storage.keys import prefix_end
-from shared.storage.tables import Exists, Insert, Replace, Row, Table, Values
+from shared.storage.tables import Exists, Table
 
 _AGENT: Final = "agent:"
 
@@ -68,7 +69,10 @@ class Agents:
         values: Values = {"task_id": task_id, "offer": offer, "until": to_wire(until), "idle_since": idle_since}
         row = Row(_partition(tenant_id), _AGENT + user_id, values)
         try:
-            self._table.transact([Replace(row, before.row.etag) if before else Insert(row)])
+            if before:
+                self._table.replace(row, etag=before.row.etag)
+            else:
+                self._table.insert(row)
         except (Exists, Stale, NotFound):
             return False
         return True
@@ -77,7 +81,7 @@ class Agents:
         """The agent accepts: from here on nobody who read the row before can take the agent for free."""
         values = {**hold.row.values, "until": to_wire(until)}
         try:
-            self._table.transact([Replace(Row(hold.row.partition, hold.row.row, values), hold.row.etag)])
+            self._table.replace(Row(hold.row.partition, hold.row.row, values), etag=hold.row.etag)
         except (Stale, NotFound):
             return False
         return True

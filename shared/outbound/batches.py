@@ -16,8 +16,9 @@ from pydantic import Field
 from shared.clock import Clock, to_wire
 from shared.errors import NotFound, Stale
 from shared.outbound.agenda import Agenda
+from shared.storage.entities import Insert, Row, with_doc
 from shared.storage.queues import MessageTooBig, Queue
-from shared.storage.tables import Insert, Row, Table, with_doc
+from shared.storage.tables import Table
 from shared.wire import Wire, is_guid
 
 KIND: Final = "batch"  # of appointments

@@ -21,8 +21,9 @@ from shared.errors import NotFound, Stale
 from shared.outbound.events import Event
 from shared.outbound.hook_health import Trouble
 from shared.outbound.hooks import Hook, event_id
+from shared.storage.entities import Insert, Merge, Operation, Overwrite, Replace, Row, Value, with_doc
 from shared.storage.keys import key, prefix_end
-from shared.storage.tables import Exists, Insert, Merge, Operation, Overwrite, Replace, Row, Table, Value, with_doc
+from shared.storage.tables import Exists, Table
 
 # Longer than anybody who publishes may take to come back after a crash.
 TOLD_KEPT: Final = timedelta(days=7)

@@ -12,9 +12,10 @@ from typing import Final
 
 from shared.errors import Stale
 from shared.outbound.hooks import Hook
+from shared.storage.entities import Insert, Replace, Row, with_doc
 from shared.storage.keys import prefix_end
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Exists, Insert, Replace, Row, Table, with_doc
+from shared.storage.tables import Exists, Table
 from shared.tenants.models import Page
 from shared.tenants.rotation import SealedRows
 

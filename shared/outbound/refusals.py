@@ -9,8 +9,9 @@ from typing import Final, Literal
 from shared import log
 from shared.clock import Clock
 from shared.errors import AppError
+from shared.storage.entities import Row
 from shared.storage.journal import Journal
-from shared.storage.tables import Row, Table
+from shared.storage.tables import Table
 from shared.tenants.models import Page
 from shared.wire import Wire
 

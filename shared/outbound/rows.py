@@ -23,8 +23,8 @@ from typing import Final
 
 from shared.clock import to_wire
 from shared.outbound.task import WITH_AGENT, Entry, Task
+from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Row, with_doc
 from shared.storage.keys import key
-from shared.storage.tables import Delete, Insert, Merge, Operation, Overwrite, Row, with_doc
 
 REFERENCE_KEPT: Final = timedelta(hours=24)  # after the entry is finished
 

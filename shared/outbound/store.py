@@ -39,8 +39,9 @@ from shared.outbound.rows import (
     without_history,
 )
 from shared.outbound.task import Entry, ExternalTask, State, Task, read_task
+from shared.storage.entities import Delete, Insert, Operation, Overwrite, Replace, Row, with_doc
 from shared.storage.keys import prefix_end
-from shared.storage.tables import Delete, Exists, Insert, Operation, Overwrite, Replace, Row, Table, with_doc
+from shared.storage.tables import Exists, Table
 
 
 class SlotTaken(Exception):

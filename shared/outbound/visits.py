@@ -7,7 +7,7 @@ finds. Visits are called by ``agenda.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -31,9 +31,9 @@ PAST_KEPT: Final = timedelta(days=30)
 
 
 class Members(Protocol):
-    """Who of a service could take a task now. Raises NotFound when tenant or service is gone."""
+    """Who of a service could take a task now, without those ``busy``. Raises NotFound when it or its tenant is gone."""
 
-    def available(self, tenant_id: str, service_upn: str) -> Sequence[Candidate]: ...
+    def available(self, tenant_id: str, service_upn: str, *, busy: Collection[str]) -> Sequence[Candidate]: ...
 
 
 class Hooks(Protocol):
@@ -93,14 +93,13 @@ class Visits:
 
     def _offer(self, tenant_id: str, service_upn: str, queued: list[Kept], now: datetime) -> list[Kept]:
         """Offer tasks to members as long as there are both; gives the queued tasks as they are then."""
+        holds = self._agents.all(tenant_id)
+        now = self._clock()  # later than whatever made an agent free, so that holds of one agent never overlap
+        busy = {user_id for user_id, hold in holds.items() if not self._is_free(tenant_id, hold, now)}
         try:
-            candidates = list(self._members.available(tenant_id, service_upn))
+            free = list(self._members.available(tenant_id, service_upn, busy=busy))
         except NotFound:
             return queued  # their queue time ends by itself
-        if not candidates:
-            return queued
-        holds = self._agents.all(tenant_id)
-        free = [candidate for candidate in candidates if self._is_free(tenant_id, holds.get(candidate.user_id), now)]
         waiting = order_of_tasks(queued)
         done = []
         idle = {user_id: hold.idle_since for user_id, hold in holds.items()}
@@ -130,9 +129,9 @@ class Visits:
             self._agents.free(tenant_id, candidate.user_id, task.task_id, task.offers, idle_since=since)
         return after
 
-    def _is_free(self, tenant_id: str, hold: Hold | None, now: datetime) -> bool:
+    def _is_free(self, tenant_id: str, hold: Hold, now: datetime) -> bool:
         """A hold that should be over by now is looked at: its process may have died."""
-        if hold is None or hold.is_free:
+        if hold.is_free:
             return True
         if hold.until is None or hold.until > now:
             return False

@@ -14,7 +14,8 @@ from shared.permissions.catalogue import catalogue
 from shared.permissions.comparison import ComponentCheck, Granted, Unread, compared, not_configured
 from shared.permissions.consent import ConsentLinks
 from shared.permissions.required import required
-from shared.storage.tables import Exists, Row, Table, with_doc
+from shared.storage.entities import Row, with_doc
+from shared.storage.tables import Exists, Table
 from shared.tenants.tenants import Head
 from shared.wire import Wire
 

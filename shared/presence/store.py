@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from shared.clock import from_wire, to_wire
 from shared.presence.accounts import Accounts, Source, from_json, to_json
+from shared.storage.entities import Delete, Insert, Merge, Operation, Replace, Row, with_doc
 from shared.storage.keys import prefix_end
-from shared.storage.tables import Delete, Insert, Merge, Operation, Replace, Row, Table, with_doc
+from shared.storage.tables import Table
 
 # 10,400 users: the rows of a part come in one answer of Azure (4 MiB) and go in one transaction.
 BLOCKS_PER_PART: Final = 16

@@ -16,9 +16,10 @@ from typing import Final, TypeVar
 from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import AppError, NotFound, Stale
+from shared.storage.entities import Row
 from shared.storage.keys import key
 from shared.storage.secrets import SecretBox, Unreadable
-from shared.storage.tables import Exists, Row, Table
+from shared.storage.tables import Exists, Table
 from shared.tenants.rotation import SealedRows
 
 T = TypeVar("T")

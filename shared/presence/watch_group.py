@@ -13,8 +13,9 @@ from shared.callers import Caller
 from shared.clock import Clock, to_wire
 from shared.errors import Broken, Conflict, Invalid, NotFound, Stale, Upstream
 from shared.presence.faults import fault_of
+from shared.storage.entities import Row, Values
 from shared.storage.queues import Queue
-from shared.storage.tables import Row, Table, Values
+from shared.storage.tables import Table
 from shared.tenants.directory import Directory
 from shared.tenants.models import UserWrite
 from shared.tenants.tenants import Tenants

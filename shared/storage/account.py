@@ -14,8 +14,9 @@ from azure.storage.queue import LinearRetry, QueueServiceClient, TextBase64Encod
 from requests.adapters import HTTPAdapter
 
 from shared.errors import StorageDown
+from shared.storage.entities import Row
 from shared.storage.queues import Queue
-from shared.storage.tables import Row, Table
+from shared.storage.tables import Table
 
 TABLES: Final = (
     "system",

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.clock import Clock, to_wire
+from shared.storage.entities import Insert, Row, Values
 from shared.storage.keys import key
-from shared.storage.tables import Exists, Insert, Row, Table, Values
+from shared.storage.tables import Exists, Table
 
 _FAR: Final = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 # Behind all notes of a partition: which messages are noted already.

@@ -6,9 +6,7 @@ blind write says so in its name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -18,96 +16,15 @@ from azure.data.tables import TableClient, UpdateMode
 
 from shared.errors import NotFound
 from shared.storage import failures
+from shared.storage.entities import Delete, Operation, Row, entity_of, on_wire, row_of, size_of
 
 MAX_OPERATIONS: Final = 100  # of one entity group transaction
-MAX_ENTITY_BYTES: Final = 1_000_000  # Azure's limit is 1 MiB; some of it is names and overhead
-MAX_PROPERTIES: Final = 252  # 255 less PartitionKey, RowKey and Timestamp
 MAX_TRANSACTION_BYTES: Final = 4_000_000  # Azure's limit is 4 MiB
 MAX_ROWS_PER_CALL: Final = 1000  # Azure refuses a query that asks for more at once
-# A string property ends at 32 Ki UTF-16 units; one character takes at most two.
-_CHUNK: Final = 16_000
-
-Value = str | int | bool | float | bytes
-Values = Mapping[str, Value]
 
 
 Exists = failures.Exists
 TooBig = failures.TooBig
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One entity. ``etag`` is the storage's own; an answer's ETag is the ``revision`` some rows carry."""
-
-    partition: str
-    row: str
-    values: Values
-    etag: str = ""
-
-    def text(self, name: str) -> str:
-        return str(self.values.get(name, ""))
-
-    def number(self, name: str) -> int:
-        return int(self.values.get(name, 0))
-
-    @property
-    def doc(self) -> Any:
-        """The JSON document put in with ``with_doc``."""
-        chunks = [self.values["doc"]]
-        while (more := self.values.get(f"doc{len(chunks)}")) is not None:
-            chunks.append(more)
-        return json.loads("".join(str(chunk) for chunk in chunks))
-
-
-def with_doc(doc: object, **values: Value) -> dict[str, Value]:
-    """Values of a row that holds a JSON document, cut to what one property may hold."""
-    text = json.dumps(doc, ensure_ascii=False, separators=(",", ":"))
-    chunks = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
-    return values | {f"doc{number or ''}": chunk for number, chunk in enumerate(chunks)}
-
-
-@dataclass(frozen=True, slots=True)
-class Insert:
-    """Create a row; raises Exists if it is there."""
-
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """Write over the version with ``etag``; raises Stale if there is a newer one."""
-
-    row: Row
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """Change the values named, keep the others, on the version with ``etag``, or with ``*`` on whichever is there.
-
-    Raises Stale like Replace; a missing row is NotFound.
-    """
-
-    row: Row
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Overwrite:
-    """Write blindly: whoever came before is lost."""
-
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Remove the version with ``etag``, or with ``*`` whichever is there; a missing row is NotFound."""
-
-    row: Row
-    etag: str
-
-
-Operation = Insert | Replace | Merge | Overwrite | Delete
 
 
 class Table:
@@ -120,19 +37,19 @@ class Table:
     def get(self, partition: str, row: str) -> Row | None:
         try:
             with failures.ours(self._name):
-                return _row(self._client.get_entity(partition, row))
+                return row_of(self._client.get_entity(partition, row))
         except NotFound:
             return None
 
     def insert(self, row: Row) -> str:
         """Create the row and give its ETag. Raises Exists."""
-        entity = _entity(row)
+        entity = entity_of(row)
         with failures.ours(self._name):
             return str(self._client.create_entity(entity)["etag"])
 
     def replace(self, row: Row, *, etag: str) -> str:
         """Write over the version that has ``etag`` and give the new ETag. Raises Stale, NotFound."""
-        entity = _entity(row)
+        entity = entity_of(row)
         with failures.ours(self._name):
             meta = self._client.update_entity(
                 entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
@@ -141,7 +58,7 @@ class Table:
 
     def overwrite(self, row: Row) -> str:
         """Write blindly, whatever is there."""
-        entity = _entity(row)
+        entity = entity_of(row)
         with failures.ours(self._name):
             return str(self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)["etag"])
 
@@ -155,10 +72,10 @@ class Table:
 
         Raises Exists or Stale (the reason of the first operation that failed), NotFound, TooBig.
         """
-        wire = [_operation(operation) for operation in operations]
+        wire = [on_wire(operation) for operation in operations]
         if len(wire) > MAX_OPERATIONS:
             raise TooBig(f"{len(wire)} operations in one transaction on {self._name}; Azure takes {MAX_OPERATIONS}")
-        if sum(_size(operation.row) for operation in operations) > MAX_TRANSACTION_BYTES:
+        if sum(size_of(operation.row) for operation in operations) > MAX_TRANSACTION_BYTES:
             raise TooBig(f"a transaction on {self._name} is larger than Azure takes")
         with failures.ours(self._name):
             return [str(meta.get("etag", "")) for meta in self._client.submit_transaction(wire)]
@@ -171,7 +88,7 @@ class Table:
         batch: list[Operation] = []
         size = 0
         for operation in operations:
-            weight = _size(operation.row)
+            weight = size_of(operation.row)
             if batch and (len(batch) == MAX_OPERATIONS or size + weight > MAX_TRANSACTION_BYTES):
                 self.transact(batch)
                 batch, size = [], 0
@@ -199,7 +116,7 @@ class Table:
         values = {"p": partition, "s": start, "e": end, **(parameters or {})}
         with failures.ours(self._name):
             found = self._client.query_entities(condition, parameters=values, select=list(select) if select else None)
-            yield from (_row(entity) for entity in found)
+            yield from (row_of(entity) for entity in found)
 
     def page(
         self, partition: str, start: str, end: str, *, top: int, continuation: str | None = None
@@ -242,7 +159,7 @@ class Table:
             found = self._client.query_entities(
                 condition, parameters=dict(values), results_per_page=min(top + 1, MAX_ROWS_PER_CALL)
             )
-            rows = [_row(entity) for entity in islice(found, top + 1)]
+            rows = [row_of(entity) for entity in islice(found, top + 1)]
         return rows[:top], rows[top] if len(rows) > top else None
 
     def partitions(self, start: str, end: str) -> Iterator[Row]:
@@ -261,7 +178,7 @@ class Table:
             found = self._client.query_entities(
                 f"PartitionKey ge @s and PartitionKey le @e and {named}", parameters={"s": first, "e": last, **keys}
             )
-            yield from (_row(entity) for entity in found)
+            yield from (row_of(entity) for entity in found)
 
     def untouched_since(self, moment: datetime) -> Iterator[Row]:
         """Keys of all rows that were last written before ``moment``. A scan: for clearing up, not for callers."""
@@ -270,7 +187,7 @@ class Table:
     def _keys(self, condition: str, parameters: dict[str, Any]) -> Iterator[Row]:
         with failures.ours(self._name):
             found = self._client.query_entities(condition, parameters=parameters, select=["PartitionKey", "RowKey"])
-            yield from (_row(entity) for entity in found)
+            yield from (row_of(entity) for entity in found)
 
     def remove_blindly(self, rows: Sequence[Row]) -> None:
         """Remove rows of one partition, whatever version; rows already gone are no error."""
@@ -280,47 +197,3 @@ class Table:
             for row in rows:
                 with failures.ours(self._name):
                     self._client.delete_entity(row.partition, row.row)
-
-
-def _row(entity: Mapping[str, Any]) -> Row:
-    metadata = getattr(entity, "metadata", {})
-    values = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
-    return Row(str(entity["PartitionKey"]), str(entity["RowKey"]), values, str(metadata.get("etag", "")))
-
-
-def _entity(row: Row) -> dict[str, Any]:
-    if len(row.values) > MAX_PROPERTIES:
-        raise TooBig(f"row {row.row} has {len(row.values)} properties; Azure takes {MAX_PROPERTIES}")
-    if _size(row) > MAX_ENTITY_BYTES:
-        raise TooBig(f"row {row.row} is larger than Azure takes")
-    return {"PartitionKey": row.partition, "RowKey": row.row, **row.values}
-
-
-def _size(row: Row) -> int:
-    """An upper estimate of what Azure counts: UTF-16 for text, 8 bytes for the rest."""
-    return sum(2 * len(name) + 8 + _weight(value) for name, value in row.values.items())
-
-
-def _weight(value: Value) -> int:
-    if isinstance(value, str):
-        return len(value.encode("utf-16-le", "surrogatepass"))
-    return len(value) if isinstance(value, bytes) else 8
-
-
-def _operation(operation: Operation) -> tuple[Any, ...]:
-    match operation:
-        case Replace(row, etag):
-            condition = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
-            return ("update", _entity(row), condition)
-        case Merge(row, etag):
-            condition = {"mode": UpdateMode.MERGE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
-            return ("update", _entity(row), condition)
-        case Delete(row, "*"):
-            return ("delete", {"PartitionKey": row.partition, "RowKey": row.row})
-        case Delete(row, etag):
-            condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-            return ("delete", {"PartitionKey": row.partition, "RowKey": row.row}, condition)
-        case Overwrite(row):
-            return ("upsert", _entity(row), {"mode": UpdateMode.REPLACE})
-        case Insert(row):
-            return ("create", _entity(row))

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from shared.callers import Caller
 from shared.errors import Invalid
+from shared.storage.entities import Insert, Row, with_doc
 from shared.storage.keys import prefix_end
-from shared.storage.tables import Insert, Row, Table, with_doc
+from shared.storage.tables import Table
 from shared.tenants.models import Page
 from shared.tenants.settings import SECTIONS
 from shared.wire import Wire

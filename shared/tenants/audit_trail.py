@@ -8,7 +8,8 @@ from typing import Any
 from shared.callers import Caller
 from shared.clock import Clock, to_wire
 from shared.errors import NotFound, Stale
-from shared.storage.tables import Exists, Merge, Row, Table
+from shared.storage.entities import Merge, Row
+from shared.storage.tables import Exists, Table
 from shared.tenants import audit
 from shared.tenants.tenants import SETTINGS
 

@@ -15,8 +15,9 @@ from typing import Any, Final, Protocol
 from shared import log
 from shared.callers import Caller
 from shared.errors import Conflict, Invalid, NotFound, Stale
+from shared.storage.entities import Delete, Insert, Operation, Overwrite, Row
 from shared.storage.keys import key, prefix_end
-from shared.storage.tables import Delete, Exists, Insert, Operation, Overwrite, Row, Table
+from shared.storage.tables import Exists, Table
 from shared.tenants.documents import Held, Versions, check, commit, farewell, held, trace, write
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from shared.errors import NeedsVersion, NotFound, Stale
-from shared.storage.tables import Delete, Exists, Insert, Operation, Overwrite, Replace, Row, Table, Value, with_doc
+from shared.storage.entities import Delete, Insert, Operation, Overwrite, Replace, Row, Value, with_doc
+from shared.storage.tables import Exists, Table
 from shared.tenants.models import Stored
 from shared.wire import Wire
 

@@ -14,8 +14,9 @@ from typing import Final
 
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import NotFound, Stale
+from shared.storage.entities import Row, Value
 from shared.storage.keys import prefix_end
-from shared.storage.tables import Exists, Row, Table, Value
+from shared.storage.tables import Exists, Table
 from shared.tenants.effects import InUse
 
 ROW: Final = "head:licences"

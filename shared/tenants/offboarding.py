@@ -10,8 +10,9 @@ from typing import Final
 from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import NotFound, Stale
+from shared.storage.entities import Row
 from shared.storage.keys import prefix_end
-from shared.storage.tables import MAX_OPERATIONS, Row, Table
+from shared.storage.tables import MAX_OPERATIONS, Table
 from shared.tenants.tenants import Tenants
 
 # A run that has not said for so long that it works is taken for dead.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import NotFound, Stale
+from shared.storage.entities import Row, with_doc
 from shared.storage.secrets import SecretBox, Unreadable
-from shared.storage.tables import Row, Table, with_doc
+from shared.storage.tables import Table
 from shared.tenants.settings_document import SECRETS
 from shared.tenants.tenants import SETTINGS, Tenants
 from shared.tenants.widget_keys import FIELD as WIDGET_FIELD

@@ -10,8 +10,9 @@ from shared import log
 from shared.callers import Caller
 from shared.clock import Clock, to_wire
 from shared.errors import Invalid, NotFound, Stale
+from shared.storage.entities import Merge, Overwrite, Row, with_doc
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Exists, Merge, Overwrite, Row, Table, with_doc
+from shared.storage.tables import Exists, Table
 from shared.tenants import audit
 from shared.tenants.connection_string import Refused, read_connection_string
 from shared.tenants.documents import Held, Versions, check, held, write

@@ -17,8 +17,9 @@ from shared import log
 from shared.callers import Caller
 from shared.clock import Clock, to_wire
 from shared.errors import Conflict, NotFound, Stale
+from shared.storage.entities import Row, Value
 from shared.storage.queues import Queue
-from shared.storage.tables import Exists, Row, Table, Value
+from shared.storage.tables import Exists, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, write
 from shared.tenants.models import Page, Stored, Tenant, TenantWrite
 from shared.tenants.settings import Settings

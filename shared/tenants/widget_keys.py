@@ -20,8 +20,9 @@ from shared import log
 from shared.callers import Caller
 from shared.clock import Clock, to_wire
 from shared.errors import NotFound, NotKnown, Stale
+from shared.storage.entities import Insert, Merge, Replace, Row
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Exists, Insert, Merge, Replace, Row, Table
+from shared.storage.tables import Exists, Table
 from shared.tenants import audit
 from shared.wire import Wire, is_guid
 

@@ -26,7 +26,7 @@ from shared.clients.sign_in import SignIns
 from shared.clock import now
 from shared.clouds import CLOUDS
 from shared.errors import Invalid, NotAllowed
-from shared.storage.tables import Row
+from shared.storage.entities import Row
 from shared.tenants.documents import Held
 from shared.tenants.models import Tenant
 from shared.tenants.settings import AttendantConsole, Settings

@@ -14,8 +14,9 @@ from shared.errors import StorageDown, Unreachable
 from shared.interact.acs_check import AcsChecks, CheckResult, Section
 from shared.interact.leftovers import PARTITION
 from shared.storage.account import StorageAccount
+from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Row, Table
+from shared.storage.tables import Table
 from shared.tenants.connection_string import ConnectionString
 from tests.core.world import FakeClock
 

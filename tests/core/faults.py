@@ -10,7 +10,8 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from shared.errors import StorageDown
-from shared.storage.tables import Operation, Table
+from shared.storage.entities import Operation
+from shared.storage.tables import Table
 
 
 class FragileTable(Table):

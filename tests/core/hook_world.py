@@ -20,7 +20,8 @@ from shared.outbound.hook_outbox import HookOutbox
 from shared.outbound.hook_store import HookStore
 from shared.outbound.hooks import Hook, HookState
 from shared.outbound.webhooks import APPOINTMENT, Webhooks
-from shared.storage.tables import Operation, Row, Table
+from shared.storage.entities import Operation, Row
+from shared.storage.tables import Table
 from shared.tenants.audit_trail import AuditTrail
 from shared.wire import parse
 from tests.core.memory_table import MemoryTable

@@ -8,7 +8,8 @@ from threading import RLock
 from typing import Any
 
 from shared.errors import NotFound, Stale
-from shared.storage.tables import Delete, Exists, Insert, Merge, Operation, Replace, Row, Table
+from shared.storage.entities import Delete, Insert, Merge, Operation, Replace, Row
+from shared.storage.tables import Exists, Table
 
 
 class MemoryTable(Table):

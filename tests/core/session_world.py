@@ -12,7 +12,8 @@ from shared.interact.session_ends import PARTITION, SessionEnds
 from shared.interact.session_start import Identities, SessionStart
 from shared.interact.session_store import HeldSession, SessionStore
 from shared.interact.sessions import EventWrite, Sessions, SessionStarted, SessionState, SessionWrite
-from shared.storage.tables import Row, Table
+from shared.storage.entities import Row
+from shared.storage.tables import Table
 from shared.tenants.connection_string import ConnectionString
 from shared.tenants.models import TenantWrite, UserWrite
 from shared.wire import parse

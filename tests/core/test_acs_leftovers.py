@@ -12,8 +12,8 @@ from shared.clock import from_wire
 from shared.errors import Denied
 from shared.interact.leftovers import FIELD, GRACE, KEPT, MOST, PARTITION
 from shared.storage.account import StorageAccount
+from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Row
 from tests.core.acs_world import BOX, GOOD, KEY, SHORT, AcsWorld
 from tests.core.race import codes, together
 from tests.core.world import FakeClock

@@ -10,7 +10,8 @@ import pytest
 
 from shared.callers import Caller
 from shared.errors import Invalid
-from shared.storage.tables import Row, Table
+from shared.storage.entities import Row
+from shared.storage.tables import Table
 from shared.tenants import audit
 from shared.tenants.audit import AuditEntry, Author, Change, as_csv
 from tests.core.world import World

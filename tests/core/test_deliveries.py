@@ -13,7 +13,7 @@ from shared.clock import to_wire
 from shared.errors import Broken, StorageDown, Unreachable
 from shared.outbound.deliveries import LEASE
 from shared.outbound.hook_health import KEPT
-from shared.storage.tables import Row
+from shared.storage.entities import Row
 from tests.core.hook_world import Answer, Fate, HookWorld, Post, Process
 from tests.core.race import together
 from tests.core.world import SERVICE, World

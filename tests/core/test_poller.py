@@ -19,7 +19,8 @@ from shared.presence.store import BLOCKS_PER_PART, PresenceStore
 from shared.presence.views import Presence
 from shared.retry import Sleep
 from shared.storage.account import StorageAccount
-from shared.storage.tables import Delete, Insert, Merge, Operation, Replace, Table
+from shared.storage.entities import Delete, Insert, Merge, Operation, Replace
+from shared.storage.tables import Table
 from tests.core.faults import FragileTable
 from tests.core.race import together
 from tests.core.world import FakeClock, Row, World

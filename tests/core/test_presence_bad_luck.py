@@ -11,7 +11,8 @@ import pytest
 from shared.clock import to_wire
 from shared.errors import StorageDown
 from shared.presence.store import PresenceStore
-from shared.storage.tables import Row, Table
+from shared.storage.entities import Row
+from shared.storage.tables import Table
 from tests.core.presence_cloud import ANA, BEN, INTERVAL, ONE, PresenceCloud, presence_cloud
 from tests.core.timeline import Attempt, drawn
 from tests.core.world import FakeClock, World

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from shared.interact import leftovers
+from shared.storage.entities import Operation, Row
 from shared.storage.secrets import SecretBox, Unreadable
-from shared.storage.tables import Operation, Row, Table
+from shared.storage.tables import Table
 from shared.tenants.rotation import Rotated, Rotation
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants

@@ -13,7 +13,7 @@ from shared.outbound.entries import Entries
 from shared.outbound.scheduler import Accepted, Scheduler
 from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
-from shared.storage.tables import Row
+from shared.storage.entities import Row
 from tests.core.faults import FragileTable, Wire, wire
 from tests.core.race import together
 from tests.core.world import SERVICE, FakeClock, World

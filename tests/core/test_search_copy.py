@@ -13,7 +13,8 @@ from shared.attendant.contacts import AddressBookWrite, read_contact
 from shared.attendant.search_copy import SearchCopies
 from shared.attendant.search_fields import places
 from shared.attendant.search_text import Question, fold
-from shared.storage.tables import Row, Table
+from shared.storage.entities import Row
+from shared.storage.tables import Table
 from tests.core.race import together
 from tests.core.world import World
 

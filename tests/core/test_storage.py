@@ -15,24 +15,20 @@ from devhost.ports import free_ports
 from devhost.settings import storage_connection
 from shared.errors import NotFound, Stale, StorageDown
 from shared.storage.account import QUEUES, TABLES, StorageAccount
-from shared.storage.keys import key, prefix_end
-from shared.storage.tables import (
+from shared.storage.entities import (
     MAX_ENTITY_BYTES,
-    MAX_OPERATIONS,
     MAX_PROPERTIES,
-    MAX_TRANSACTION_BYTES,
     Delete,
-    Exists,
     Insert,
     Merge,
     Operation,
     Overwrite,
     Replace,
     Row,
-    Table,
-    TooBig,
     with_doc,
 )
+from shared.storage.keys import key, prefix_end
+from shared.storage.tables import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Exists, Table, TooBig
 from tests.azurite import azurite
 from tests.core.faults import FragileTable
 from tests.core.race import together

@@ -12,8 +12,9 @@ import pytest
 from shared.clock import to_wire
 from shared.errors import AppError, Conflict, NeedsVersion, NotFound, Stale, StorageDown
 from shared.storage.account import StorageAccount
+from shared.storage.entities import Operation, Row
 from shared.storage.queues import Queue
-from shared.storage.tables import Operation, Row, Table
+from shared.storage.tables import Table
 from shared.tenants.directory import Directory
 from shared.tenants.models import ServiceWrite, Tenant, TenantWrite, UserWrite
 from shared.tenants.offboarding import CLAIM, Offboarding

@@ -11,7 +11,8 @@ from azure.data.tables import TableServiceClient
 from shared.outbound.refusals import Refusals
 from shared.poison import Poison
 from shared.storage.account import StorageAccount
-from shared.storage.tables import Row, Table
+from shared.storage.entities import Row
+from shared.storage.tables import Table
 from shared.tidy import Tidy
 from tests.core.race import together
 from tests.core.world import World

@@ -10,8 +10,9 @@ import pytest
 
 from shared.presence.token_shelf import CLAIM, TokenShelf
 from shared.storage.account import StorageAccount
+from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Row, Table
+from shared.storage.tables import Table
 from tests.core.race import together
 from tests.core.world import OLD_KEY, FakeClock
 

@@ -14,8 +14,8 @@ from shared.errors import AppError, Invalid
 from shared.outbound.hook_store import HookStore, sealed_rows
 from shared.outbound.hooks import Hook
 from shared.outbound.webhooks import MOST_HOOKS
+from shared.storage.entities import Overwrite, Row, with_doc
 from shared.storage.secrets import SecretBox
-from shared.storage.tables import Overwrite, Row, with_doc
 from shared.tenants.offboarding import Offboarding
 from shared.tenants.rotation import Rotated, Rotation
 from shared.tenants.tenants import Tenants

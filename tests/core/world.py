@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.bootstrap import open_trunk
+from shared.bootstrap.trunk import open_trunk
 from shared.callers import Caller
 from shared.clock import to_wire
 from shared.errors import AppError, StorageDown
@@ -101,8 +101,8 @@ class FakeMembers:
     def __init__(self) -> None:
         self.ready: list[Candidate] = []
 
-    def available(self, tenant_id: str, service_upn: str) -> list[Candidate]:
-        return list(self.ready)
+    def available(self, tenant_id: str, service_upn: str, *, busy: Collection[str]) -> list[Candidate]:
+        return [candidate for candidate in self.ready if candidate.user_id not in busy]
 
 
 class FakeHooks:

@@ -16,7 +16,7 @@ import pytest
 import function_app
 from functions.web import ENDPOINTS
 from shared import clock
-from shared.bootstrap import Trunk, open_trunk
+from shared.bootstrap.trunk import Trunk, open_trunk
 from shared.callers import Caller
 from shared.clock import to_wire
 from shared.outbound.store import OutboundStore

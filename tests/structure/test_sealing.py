@@ -25,7 +25,7 @@ def test_whoever_seals_secrets_says_where_they_lie_and_the_rotation_asks_it(modu
     assert "def sealed_rows(" in (ROOT / module).read_text(), (
         "give it a sealed_rows, as shared/interact/leftovers.py has"
     )
-    assert f"{name}.sealed_rows(" in (ROOT / "shared/bootstrap.py").read_text(), "name it in build_rotation"
+    assert f"{name}.sealed_rows(" in (ROOT / "shared/bootstrap/commands.py").read_text(), "name it in build_rotation"
 
 
 def test_the_modules_that_seal_are_found() -> None:

@@ -79,7 +79,7 @@ PLANTED = {
     "functions/b_http.py": "from shared.clients import graph",
     "functions/c_http.py": "def handler():\n    import shared.storage.tables",
     "functions/d_http.py": "from azure.data import tables",
-    "functions/e_http.py": "from shared.bootstrap import build",
+    "functions/e_http.py": "from shared.bootstrap.core import build",
     "shared/tenants/a.py": "from shared.outbound import models",
     "shared/outbound/a.py": "from ..presence.states import State",
     "shared/outbound/b.py": "import shared.clients.graph as g",
@@ -97,7 +97,7 @@ PLANTED = {
 }
 FINE = {
     "functions/f_http.py": "import azure.functions as func\nfrom functions.wiring import core\nfrom shared import log",
-    "functions/wiring.py": "def f():\n    from shared.bootstrap import build\n    from shared.config import Config",
+    "functions/wiring.py": "def f():\n    from shared.bootstrap.core import x\n    from shared.config import Config",
     "shared/outbound/f.py": "import json\nfrom shared.tenants.models import Page\nfrom shared.storage.keys import key",
     "shared/outbound/g.py": "from .f import x\nfrom . import f",
     "shared/clients/f.py": "import requests\nimport msal\nfrom azure.communication.identity import X",

@@ -45,7 +45,6 @@ WALLS: Final = (
         ("azure.functions",),
     ),
     Wall("shared.bootstrap", ("shared",)),
-    Wall("shared.provisioner", ("shared",)),
     # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
     Wall(
         "shared.overview",
@@ -87,7 +86,7 @@ WALLS: Final = (
 )
 # Single modules that may do more, each with the reason.
 DOORS: Final = {
-    "bench.admission": ("shared", "measures admission without HTTP around it, so it builds the actors itself"),
+    "bench.our_admission": ("shared", "measures admission without HTTP around it, so it builds the actors itself"),
     "bench.presence": ("shared", "polls without a host around it, so it builds the actors itself"),
     "bench.bare_presence": ("shared", "the other ways to poll, with the same clients and storage"),
     "bench.contacts": ("shared", "measures search in address books without HTTP around it"),

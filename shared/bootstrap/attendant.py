@@ -1,0 +1,45 @@
+"""Attendant Console: from the directories to the actors that triggers call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.attendant.address_books import AddressBooks
+from shared.attendant.filter_check import FilterCheck
+from shared.attendant.search import Consent, ContactSearch
+from shared.attendant.search_copy import SearchCopies
+from shared.attendant.teams import Teams
+from shared.bootstrap.trunk import Ground
+from shared.clients.directory_search import DirectorySearch
+from shared.clients.exchange_contacts import ExchangeContacts
+from shared.clients.graph_lists import GraphLists
+from shared.presence.availability import Availability
+
+
+@dataclass(frozen=True, slots=True)
+class Attendant:
+    """Search over three directories, address books, services with their members."""
+
+    address_books: AddressBooks
+    contact_search: ContactSearch
+    filter_check: FilterCheck
+    teams: Teams
+
+
+def build_attendant(ground: Ground, availability: Availability) -> Attendant:
+    config, contacts = ground.config, ground.account.table("contacts")
+    address_books = AddressBooks(contacts)
+    lists = GraphLists(ground.session, config.cloud, ground.now)
+    directory_search = DirectorySearch(ground.sign_ins, lists)
+    callback = f"{config.public_base_url}/api/consent/callback"
+    return Attendant(
+        address_books=address_books,
+        contact_search=ContactSearch(
+            SearchCopies(contacts, address_books),
+            directory_search,
+            ExchangeContacts(ground.exchanges, lists),
+            Consent(config.cloud.login, config.cloud.graph, config.api_client_id, callback),
+        ),
+        filter_check=FilterCheck(directory_search),
+        teams=Teams(ground.trunk.directory, availability),
+    )

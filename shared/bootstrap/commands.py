@@ -1,0 +1,66 @@
+"""Composition roots of the commands in tools/; each opens storage and what it needs besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared import clock
+from shared.bootstrap.trunk import open_account, open_trunk
+from shared.clients.admin_sign_in import AdminSignIn
+from shared.clients.device_sign_in import DeviceSignIn
+from shared.clients.gateway import open_session
+from shared.clients.grants import Grants
+from shared.config import Config
+from shared.interact import leftovers, session_ends, session_store
+from shared.outbound import hook_store
+from shared.outbound.store import OutboundStore
+from shared.permissions.provisioning import Provisioning
+from shared.presence import token_shelf
+from shared.presence.token_shelf import TokenShelf
+from shared.storage.secrets import SecretBox
+from shared.tenants.rotation import Rotation
+from shared.tenants.tenants import Tenants
+
+
+def build_rotation(config: Config) -> Rotation:
+    """For the command that seals secrets again; opens storage and nothing else."""
+    account = open_account(config)
+    trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
+    # Whoever seals a secret outside of a tenant's head names its rows here; tests/structure/test_sealing.py watches.
+    others = [
+        leftovers.sealed_rows(account.table("system")),
+        hook_store.sealed_rows(account.table("outbound"), trunk.tenants.ids),
+        session_ends.sealed_rows(account.table("system")),
+        session_store.sealed_rows(account.table("sessions")),
+        token_shelf.sealed_rows(account.table("signins")),
+    ]
+    return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)
+
+
+def build_device_sign_in(config: Config) -> tuple[DeviceSignIn, TokenShelf]:
+    """For the command that signs a presence account in: who asks Entra, and where the token is kept."""
+    account = open_account(config)
+    session = open_session(config.gateway)
+    device = DeviceSignIn(session, config.cloud, config.graph_client_id, config.home_tenant_id, clock.now)
+    return device, TokenShelf(account.table("signins"), SecretBox(config.secret_keys), clock.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioner:
+    """What the command needs that grants a tenant's apps their permissions."""
+
+    tenants: Tenants
+    sign_in: AdminSignIn
+    provisioning: Provisioning
+
+
+def build_provisioner(config: Config) -> Provisioner:
+    """For that command; opens storage and nothing else."""
+    account = open_account(config)
+    trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
+    session = open_session(config.gateway)
+    return Provisioner(
+        trunk.tenants,
+        AdminSignIn(session, config.cloud, clock.now),
+        Provisioning(Grants(session, config.cloud), config.component_client_ids),
+    )

@@ -1,0 +1,104 @@
+"""The composition root: from app settings to the actors that triggers call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared import clock
+from shared.bootstrap.attendant import Attendant, build_attendant
+from shared.bootstrap.interact import Interact, build_interact
+from shared.bootstrap.outbound import Outbound, build_outbound
+from shared.bootstrap.presence import PresenceRoom, build_presence
+from shared.bootstrap.trunk import Ground, open_ground
+from shared.callers import Callers
+from shared.clients.caller_tokens import CallerTokens
+from shared.clients.granted import GrantedReader
+from shared.clients.grants import Grants
+from shared.clock import Clock
+from shared.config import Config
+from shared.continuations import Continuations
+from shared.health import Health
+from shared.overview import Overview
+from shared.permissions.checks import PermissionChecks
+from shared.permissions.consent import ConsentLinks
+from shared.poison import Poison
+from shared.presence.views import Presences
+from shared.tenants.directory import Directory
+from shared.tenants.offboarding import Offboarding
+from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.tenants import Tenants
+from shared.tenants.widget_keys import WidgetKeys
+from shared.tidy import Tidy
+
+# Whose partitions begin with a tenant's id.
+_OF_TENANTS: Final = ("directory", "outbound", "journal", "presence", "signins", "sessions", "contacts")
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What triggers may call: what concerns the whole app, and a room per feature."""
+
+    callers: Callers
+    tenants: Tenants
+    directory: Directory
+    offboarding: Offboarding
+    settings: TenantSettings
+    widget_keys: WidgetKeys
+    acs_suffixes: tuple[str, ...]
+    outbound: Outbound
+    presence: PresenceRoom
+    interact: Interact
+    attendant: Attendant
+    permissions: PermissionChecks
+    overview: Overview
+    continuations: Continuations
+    poison: Poison
+    tidy: Tidy
+    health: Health
+    public_base_url: str
+    local_run: bool
+
+
+def build(config: Config, *, now: Clock = clock.now) -> Core:
+    """Open storage and wire everything. Raises StorageDown; talks to nobody else."""
+    ground = open_ground(config, now)
+    trunk = ground.trunk
+    poison = Poison(ground.journal, trunk.tenants, ground.queues, now)
+    presences = Presences(ground.presence, trunk.directory, now, config.presence_interval)
+    outbound = build_outbound(ground, poison, presences)
+    presence = build_presence(ground, presences, outbound.holders)
+    permissions = _permissions(ground)
+    audiences = (config.api_audience, config.api_client_id)
+    return Core(
+        callers=Callers(CallerTokens(ground.keys, config.cloud, audiences, now), config.home_tenant_id),
+        tenants=trunk.tenants,
+        directory=trunk.directory,
+        offboarding=Offboarding(trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], now),
+        settings=ground.settings,
+        widget_keys=trunk.widget_keys,
+        acs_suffixes=config.cloud.acs_suffixes,
+        outbound=outbound,
+        presence=presence,
+        interact=build_interact(ground),
+        attendant=build_attendant(ground, presence.availability),
+        permissions=permissions,
+        overview=Overview(ground.settings, trunk.directory, ground.outbound, presence.health, permissions),
+        continuations=Continuations(trunk.secrets),
+        poison=poison,
+        tidy=Tidy(ground.journal, now),
+        health=Health(needed={"storage": ground.account.probe}, useful={"signInKeys": ground.keys.probe}),
+        public_base_url=config.public_base_url,
+        local_run=config.gateway is not None,  # the one setting that only a local run may have
+    )
+
+
+def _permissions(ground: Ground) -> PermissionChecks:
+    config, grants = ground.config, Grants(ground.session, ground.config.cloud, ground.now)
+    return PermissionChecks(
+        GrantedReader(ground.sign_ins, grants, config.presence_accounts, config.graph_client_id),
+        ground.trunk.heads,
+        ConsentLinks(config.cloud.login, config.cloud.graph, config.public_base_url),
+        config.component_client_ids,
+        ground.now,
+    )

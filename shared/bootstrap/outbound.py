@@ -1,0 +1,104 @@
+"""Outbound tasks: from the stores to the actors that triggers call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from shared.bootstrap.trunk import Ground
+from shared.clients.gateway import open_session
+from shared.clients.webhook import CallbackSender
+from shared.outbound.agenda import Agenda
+from shared.outbound.agent_tasks import AgentTasks
+from shared.outbound.agents import Agents
+from shared.outbound.batches import Batches
+from shared.outbound.deliveries import Deliveries
+from shared.outbound.duty import Duty
+from shared.outbound.entries import Entries
+from shared.outbound.external_tasks import ExternalTasks
+from shared.outbound.hook_outbox import HookOutbox
+from shared.outbound.hook_store import HookStore
+from shared.outbound.intake import Intake
+from shared.outbound.refusals import Refusals
+from shared.outbound.scheduler import Scheduler
+from shared.outbound.supervision import Supervision
+from shared.outbound.task_updates import TaskUpdates
+from shared.outbound.turns import Candidate
+from shared.outbound.value_lists import ValueLists
+from shared.outbound.visits import Visits
+from shared.outbound.webhooks import APPOINTMENT as WEBHOOK
+from shared.outbound.webhooks import Webhooks
+from shared.poison import Poison
+from shared.presence.availability import Availability
+from shared.presence.views import Presences
+from shared.tenants.audit_trail import AuditTrail
+from shared.tenants.directory import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """Tasks and the hooks that are told of them. ``holders`` gives the users of a tenant who hold a task."""
+
+    scheduler: Scheduler
+    entries: Entries
+    external_tasks: ExternalTasks
+    task_updates: TaskUpdates
+    value_lists: ValueLists
+    intake: Intake
+    refusals: Refusals
+    batches: Batches
+    supervision: Supervision
+    agent_tasks: AgentTasks
+    duty: Duty
+    agenda: Agenda
+    visits: Visits
+    webhooks: Webhooks
+    deliveries: Deliveries
+    holders: Callable[[str], Collection[str]]
+
+
+def build_outbound(ground: Ground, poison: Poison, presences: Presences) -> Outbound:
+    now, store, directory = ground.now, ground.outbound, ground.trunk.directory
+    table, hosts = ground.account.table("outbound"), ground.config.webhook_allowed_hosts
+    refusals = Refusals(ground.journal, now)
+    kinds = dict.fromkeys(("task", "tidy", "batch"), ground.queues["outbound-visits"])
+    agenda = Agenda(ground.account.table("agenda"), kinds | {WEBHOOK: ground.queues["webhook-deliveries"]}, now)
+    scheduler = Scheduler(store, directory, refusals, agenda, now)
+    batches = Batches(ground.journal, ground.queues["outbound-requests"], agenda, now)
+    agents = Agents(table)
+    hooks, hook_outbox = HookStore(table, ground.trunk.secrets), HookOutbox(table)
+    webhooks = Webhooks(hooks, hook_outbox, directory, agenda, hosts, now)
+    sender = CallbackSender(open_session(ground.config.gateway, read_timeout=8.0), now)
+    trail = AuditTrail(ground.trunk.heads, now)
+    return Outbound(
+        scheduler=scheduler,
+        entries=Entries(store, directory, agenda, now),
+        external_tasks=ExternalTasks(store, directory, agenda, now),
+        task_updates=TaskUpdates(store, directory, agenda, now),
+        value_lists=ValueLists(directory),
+        intake=Intake(scheduler, batches, ground.trunk.tenants, refusals, poison),
+        refusals=refusals,
+        batches=batches,
+        supervision=Supervision(store, directory, refusals, agenda, now),
+        agent_tasks=AgentTasks(store, agents, directory, agenda, now),
+        duty=Duty(directory, agents, now),
+        agenda=agenda,
+        visits=Visits(store, agents, agenda, _Members(presences, directory), webhooks, now),
+        webhooks=webhooks,
+        deliveries=Deliveries(hooks, hook_outbox, directory, agenda, sender, trail, hosts, now),
+        holders=agents.holders,
+    )
+
+
+class _Members:
+    """Members of a service as distribution sees them: presence, duty and licence; who is held it knows better."""
+
+    def __init__(self, presences: Presences, directory: Directory) -> None:
+        self._availability = Availability(presences, directory, held=lambda _tenant: ())
+        self._directory = directory
+
+    def available(self, tenant_id: str, service_upn: str, *, busy: Collection[str]) -> list[Candidate]:
+        service = self._directory.service(tenant_id, service_upn).value
+        asked = [user_id for user_id in service.members if user_id not in busy]
+        members = self._availability.of_service(tenant_id, service.model_copy(update={"members": asked}))
+        return [Candidate(member.user_id, str(member.upn)) for member in members if member.available]

@@ -1,0 +1,122 @@
+"""What every feature stands on: the tenants, and the ways to Microsoft that features share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import requests
+
+from shared.attendant.filter_warnings import filter_warnings
+from shared.clients.gateway import open_session
+from shared.clients.graph import Graph
+from shared.clients.on_behalf_of import OnBehalfOf
+from shared.clients.presence_reader import PresenceReader
+from shared.clients.sign_in import SignIns
+from shared.clients.signing_keys import SigningKeys
+from shared.clock import Clock
+from shared.config import Config
+from shared.outbound.store import OutboundStore
+from shared.presence.store import PresenceStore
+from shared.presence.token_shelf import TokenShelf
+from shared.presence.warnings import PresenceWarnings
+from shared.storage.account import QUEUES, StorageAccount
+from shared.storage.queues import Queue
+from shared.storage.secrets import SecretBox
+from shared.storage.tables import Table
+from shared.tenants.directory import Directory, Tasks
+from shared.tenants.licences import Licences
+from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.tenants import Tenants
+from shared.tenants.widget_keys import WidgetKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """What every feature stands on."""
+
+    heads: Table
+    secrets: SecretBox
+    widget_keys: WidgetKeys
+    licences: Licences
+    tenants: Tenants
+    directory: Directory
+
+
+def open_trunk(
+    account: StorageAccount,
+    secret_keys: Sequence[tuple[str, bytes]],
+    now: Clock,
+    tasks: Tasks,
+) -> Trunk:
+    """``tasks`` knows whether a service has unfinished ones."""
+    heads, directory = account.table("tenants"), account.table("directory")
+    secrets = SecretBox(secret_keys)
+    widget_keys = WidgetKeys(heads, account.table("widgetkeys"), secrets, now)
+    licences = Licences(heads, directory, now)
+    return Trunk(
+        heads,
+        secrets,
+        widget_keys,
+        licences,
+        Tenants(heads, widget_keys, account.queue("tenant-offboarding"), now),
+        Directory(directory, licences, tasks),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the rooms below are built on."""
+
+    config: Config
+    now: Clock
+    account: StorageAccount
+    trunk: Trunk
+    settings: TenantSettings
+    outbound: OutboundStore
+    presence: PresenceStore
+    journal: Table
+    session: requests.Session
+    keys: SigningKeys
+    sign_ins: SignIns
+    graph: Graph
+    reader: PresenceReader
+    exchanges: OnBehalfOf
+    queues: Mapping[str, Queue]
+
+
+def open_account(config: Config) -> StorageAccount:
+    """Raises StorageDown."""
+    account = StorageAccount(config.storage_connection_string, config.storage_account_name, config.cloud.storage_suffix)
+    account.prepare()
+    return account
+
+
+def open_ground(config: Config, now: Clock) -> Ground:
+    """Open storage; talk to nobody else. Raises StorageDown."""
+    account = open_account(config)
+    # Short, so that two accounts fit into the lease of a poll, see presence/poller.py.
+    session = open_session(config.gateway, connect_timeout=2.0, read_timeout=4.0)
+    outbound, presence = OutboundStore(account.table("outbound")), PresenceStore(account.table("presence"))
+    trunk = open_trunk(account, config.secret_keys, now, outbound)
+    shelf = TokenShelf(account.table("signins"), trunk.secrets, now)
+    sign_ins = SignIns(session, config.cloud, config.graph_client_id, config.graph_client_secret, now, shelf)
+    graph = Graph(session, config.cloud)
+    warners = [filter_warnings, PresenceWarnings(presence).warnings]
+    return Ground(
+        config=config,
+        now=now,
+        account=account,
+        trunk=trunk,
+        settings=TenantSettings(trunk.heads, trunk.secrets, trunk.licences, config.cloud.acs_suffixes, warners, now),
+        outbound=outbound,
+        presence=presence,
+        journal=account.table("journal"),
+        session=session,
+        keys=SigningKeys(session, config.cloud, now),
+        sign_ins=sign_ins,
+        graph=graph,
+        reader=PresenceReader(sign_ins, graph, config.presence_accounts),
+        exchanges=OnBehalfOf(session, config.cloud, config.api_client_id, config.api_client_secret, now),
+        queues={name: account.queue(name) for name in QUEUES},
+    )
