@@ -13,7 +13,6 @@ from shared.clock import to_wire
 from shared.errors import Broken, StorageDown, Unreachable
 from shared.outbound.deliveries import LEASE
 from shared.outbound.hook_health import KEPT
-from shared.storage.tables import Row
 from tests.core.hook_world import Answer, Fate, HookWorld, Post, Process
 from tests.core.race import together
 from tests.core.world import SERVICE, World
@@ -350,20 +349,3 @@ def test_rows_of_tasks_long_over_are_swept_away(hooks: HookWorld) -> None:
     hooks.publish(hooks.event("old", 2))
     hooks.run(minutes=3)
     assert hooks.receiver.numbers("old") == [1, 2]
-
-
-def test_an_appointment_made_for_the_moment_of_a_second_call_outlives_the_first(hooks: HookWorld) -> None:
-    """The agenda: what one process was asked to look at later must not go when another's call is done."""
-    agenda = hooks.process.agenda
-    agenda.wake("webhook", hooks.tenant_id, "subject", hooks.clock() + timedelta(seconds=62))
-    agenda.wake("webhook", hooks.tenant_id, "subject", hooks.clock() + timedelta(seconds=90))
-    hooks.clock.move(seconds=60, milliseconds=1)
-    rows = [row for row in shards(hooks) if row.row.endswith("subject")]
-    assert len(rows) == 2
-    hooks.clock.move(seconds=2)  # called now, and once more 30 s later, which is when the second one is due
-    hooks.beat()
-    assert [row.row for row in shards(hooks)] == [rows[1].row]
-
-
-def shards(hooks: HookWorld) -> list[Row]:
-    return sorted(hooks.agenda_table.partitions("shard:", "shard;"), key=lambda row: row.row)
