@@ -88,6 +88,7 @@ def test_a_refused_event_is_given_up_after_24_hours_and_the_next_one_follows(hoo
     hooks.receiver.answers = lambda post: Answer(400 if (post.task, post.number) == ("bad", 1) else 202)
     hooks.publish(hooks.event("bad", 1), hooks.event("bad", 2))
     hooks.run(hours=23)
+    assert hooks.receiver.numbers("bad") == [], "what comes behind it waits"
     hooks.publish(hooks.event("good", 1))  # or else nothing would have got through for 24 hours
     hooks.run(hours=3)
     assert hooks.receiver.numbers("bad") == [2]
