@@ -259,6 +259,23 @@ def test_events_published_during_a_delivery_are_not_forgotten(hooks: HookWorld) 
     assert len(hooks.receiver.posts) == 3
 
 
+def test_a_call_that_finds_the_lease_taken_is_made_again_when_it_is_over(hooks: HookWorld) -> None:
+    hook = hooks.register()
+    hooks.clock.move(seconds=5)
+
+    def publish_and_call() -> None:
+        hooks.receiver.meanwhile = lambda: None
+        hooks.publish(hooks.event("b", 1))
+        hooks.clock.move(seconds=2)
+        hooks.beat(Process(hooks))
+
+    hooks.receiver.meanwhile = publish_and_call
+    hooks.publish(hooks.event("a", 1))
+    hooks.deliver(hook)
+    hooks.run(seconds=LEASE.total_seconds() + 5)
+    assert hooks.receiver.numbers("b") == [1], "and not at the second look a minute later only"
+
+
 def test_a_hook_removed_during_its_delivery_stays_removed(hooks: HookWorld) -> None:
     hook = hooks.register()
 
