@@ -171,12 +171,6 @@ class Call:
         """A document with its ETag: 201 when it is new."""
         return self.ok(stored.value, status=201 if stored.created else 200, etag=stored.revision)
 
-    def created(self, value: object, location: str) -> func.HttpResponse:
-        """201, with the absolute URL where what was made is found and removed."""
-        response = self.ok(value, status=201)
-        response.headers["Location"] = location
-        return response
-
     def csv(self, text: str, continuation: str | None) -> func.HttpResponse:
         """A table for a spreadsheet; where it goes on is said in a header, since the body has no place for it."""
         headers = {"x-trace-id": self.trace_id, "Cache-Control": "no-store"}

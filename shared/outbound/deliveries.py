@@ -157,8 +157,6 @@ class Deliveries:
     def _deliver_task(self, turn: Turn, url: str, first: First) -> None:
         while not turn.is_over(self._elapsed()):
             events = self._outbox.of_task(turn.tenant_id, turn.hook.id, first.task, top=EVENTS_PER_READ)
-            if not events:
-                return
             for event in events:
                 if turn.is_over(self._elapsed()):
                     break
@@ -166,6 +164,9 @@ class Deliveries:
                     self._outbox.forget(event)
                     turn.skip()
                 elif not self._deliver_one(turn, url, event):
+                    return
+            else:
+                if len(events) < EVENTS_PER_READ:
                     return
         turn.look_at(self._clock())
 

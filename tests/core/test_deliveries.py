@@ -13,7 +13,6 @@ from shared.clock import to_wire
 from shared.errors import Broken, StorageDown, Unreachable
 from shared.outbound.deliveries import LEASE
 from shared.outbound.hook_health import KEPT
-from shared.storage.entities import Row
 from tests.core.hook_world import Answer, Fate, HookWorld, Post, Process
 from tests.core.race import together
 from tests.core.world import SERVICE, World
@@ -89,6 +88,7 @@ def test_a_refused_event_is_given_up_after_24_hours_and_the_next_one_follows(hoo
     hooks.receiver.answers = lambda post: Answer(400 if (post.task, post.number) == ("bad", 1) else 202)
     hooks.publish(hooks.event("bad", 1), hooks.event("bad", 2))
     hooks.run(hours=23)
+    assert hooks.receiver.numbers("bad") == [], "what comes behind it waits"
     hooks.publish(hooks.event("good", 1))  # or else nothing would have got through for 24 hours
     hooks.run(hours=3)
     assert hooks.receiver.numbers("bad") == [2]
@@ -259,6 +259,23 @@ def test_events_published_during_a_delivery_are_not_forgotten(hooks: HookWorld) 
     assert len(hooks.receiver.posts) == 3
 
 
+def test_a_call_that_finds_the_lease_taken_is_made_again_when_it_is_over(hooks: HookWorld) -> None:
+    hook = hooks.register()
+    hooks.clock.move(seconds=5)
+
+    def publish_and_call() -> None:
+        hooks.receiver.meanwhile = lambda: None
+        hooks.publish(hooks.event("b", 1))
+        hooks.clock.move(seconds=2)
+        hooks.beat(Process(hooks))
+
+    hooks.receiver.meanwhile = publish_and_call
+    hooks.publish(hooks.event("a", 1))
+    hooks.deliver(hook)
+    hooks.run(seconds=LEASE.total_seconds() + 5)
+    assert hooks.receiver.numbers("b") == [1], "and not at the second look a minute later only"
+
+
 def test_a_hook_removed_during_its_delivery_stays_removed(hooks: HookWorld) -> None:
     hook = hooks.register()
 
@@ -350,20 +367,3 @@ def test_rows_of_tasks_long_over_are_swept_away(hooks: HookWorld) -> None:
     hooks.publish(hooks.event("old", 2))
     hooks.run(minutes=3)
     assert hooks.receiver.numbers("old") == [1, 2]
-
-
-def test_an_appointment_made_for_the_moment_of_a_second_call_outlives_the_first(hooks: HookWorld) -> None:
-    """The agenda: what one process was asked to look at later must not go when another's call is done."""
-    agenda = hooks.process.agenda
-    agenda.wake("webhook", hooks.tenant_id, "subject", hooks.clock() + timedelta(seconds=62))
-    agenda.wake("webhook", hooks.tenant_id, "subject", hooks.clock() + timedelta(seconds=90))
-    hooks.clock.move(seconds=60, milliseconds=1)
-    rows = [row for row in shards(hooks) if row.row.endswith("subject")]
-    assert len(rows) == 2
-    hooks.clock.move(seconds=2)  # called now, and once more 30 s later, which is when the second one is due
-    hooks.beat()
-    assert [row.row for row in shards(hooks)] == [rows[1].row]
-
-
-def shards(hooks: HookWorld) -> list[Row]:
-    return sorted(hooks.agenda_table.partitions("shard:", "shard;"), key=lambda row: row.row)
