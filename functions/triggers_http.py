@@ -58,4 +58,6 @@ def list_webhooks(call: web.Call) -> func.HttpResponse:
 
 def _register(call: web.Call, kind: Kind) -> func.HttpResponse:
     hook = core().outbound.webhooks.register(call.tenant_id, kind, call.json, by=call.caller)
-    return call.created({"id": hook.id}, f"{core().public_base_url}/v1/triggers/{kind}/{hook.id}")
+    response = call.ok({"id": hook.id})
+    response.headers["Location"] = f"{core().public_base_url}/v1/triggers/{kind}/{hook.id}"
+    return response

@@ -24,6 +24,8 @@ Source = Callable[[], Iterator[tuple[str, str]]]
 _HANDS_OUT: Final = re.compile(
     r"/(widget-key|widget-key/refresh|assistant/token|interact/sessions|interact/sessions/[^/]+/(token|events))$"
 )
+# Sealed by us for callers to bring back, and good for nothing else: where a list goes on, who asked for a consent.
+_CARRIED: Final = re.compile(r"(\"continuation\":\s*\"|x-continuation': '|[?&]state=)[^\"'&]+")
 # Both begin with what is rare and look back from there: there are megabytes to go through.
 _GUID: Final = re.compile(r"-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")
 _FORMS: Final = {
@@ -72,7 +74,7 @@ class Watch:
         if _HANDS_OUT.search(path):
             self._keys.update(_sha256(key) for key in re.findall(r'"widgetKey":\s*"([^"]+)"', text))
         else:
-            self.look("answers", text)
+            self.look("answers", _CARRIED.sub("", text))
 
     @contextmanager
     def on(self, source: Source) -> Iterator[None]:

@@ -80,5 +80,7 @@ def changes(stack: AppStack, tenant: NewTenant, what: str) -> list[str]:
 def order_of_readers(stack: AppStack, tenant: NewTenant) -> list[str]:
     """Who read, up to the first success of account 2."""
     rows = graph_calls(stack, tenant)
-    last = next(n for n, row in enumerate(rows) if row["account"].startswith("presence2") and row["status"] == 200)
+    last = next(
+        n for n, row in enumerate(rows) if (row["account"] or "").startswith("presence2") and row["status"] == 200
+    )
     return [row["account"] for row in rows[: last + 1]]
