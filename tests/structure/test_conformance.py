@@ -31,7 +31,6 @@ from tests.structure.source import ROOT
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 STAYING, LEAVING = (str(uuid.uuid4()) for _ in range(2))
 TICK = "2026-03-01T12:00:00.000Z"
-NOW = to_wire(clock.now())  # an old tick would not be polled
 NO_TOKEN = 401
 # What those answer that everybody may call: storage is there, and what else is missing only makes them say so.
 OPEN_ANSWERS = {"get_consent_callback": 400, "get_live": 200, "get_ready": 200, "get_openapi": 200, "get_docs": 200}
@@ -103,7 +102,6 @@ QUEUED = {
         f"keep_poison_of_{name.replace('-', '_')}": json.dumps({"tenantId": STAYING, "poison": name}) for name in QUEUES
     },
     "visit_outbound": json.dumps({"kind": "task", "tenantId": STAYING, "subject": "nobody@contoso.example"}),
-    "poll_presence": json.dumps({"tenantId": STAYING, "tick": NOW, "part": 0}),
     "deliver_webhooks": json.dumps({"kind": "webhook", "tenantId": STAYING, "subject": str(uuid.uuid4())}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
@@ -130,6 +128,7 @@ class Seen:
     microsoft: list[dict[str, Any]]
     outcomes: dict[str, dict[str, Any]]
     account: StorageAccount
+    tick: str
 
     @property
     def tenants(self) -> Tenants:
@@ -147,9 +146,11 @@ def seen() -> Iterator[Seen]:
         wishes += [http_of("zz_unknown_route", "GET", "nowhere")]
         wishes += [timer(name) for name in TIMED]
         wishes += [queue(name, text) for name, text in QUEUED.items()]
+        tick = to_wire(clock.now())  # an old one would not be polled
+        wishes += [queue("poll_presence", json.dumps({"tenantId": STAYING, "tick": tick, "part": 0}))]
         answer = as_microsoft(ROOT, environ, wishes)
         outcomes = {outcome["function"]: outcome for outcome in answer["outcomes"]}
-        yield Seen(run(AS_DEVHOST, ROOT, environ), answer["functions"], outcomes, account)
+        yield Seen(run(AS_DEVHOST, ROOT, environ), answer["functions"], outcomes, account, tick)
 
 
 def _settle(account: StorageAccount) -> None:
@@ -218,7 +219,7 @@ def test_a_leaving_tenant_is_gone(seen: Seen) -> None:
 def test_a_poll_was_tried(seen: Seen) -> None:
     state = seen.account.table("presence").get(STAYING, "part:000:state")
     assert state is not None
-    assert (state.text("tick"), state.doc["polled_at"]) == (NOW, "")
+    assert (state.text("tick"), state.doc["polled_at"]) == (seen.tick, "")
 
 
 # planted mistakes
