@@ -235,9 +235,7 @@ class HookWorld:
 
     def rows(self, hook: Hook) -> list[str]:
         """Keys of what is kept for the hook besides itself."""
-        return [
-            row.row for row in self.world.account.table("outbound").span(f"{self.tenant_id}|hook:{hook.id}", "", "~")
-        ]
+        return [row.row for row in self.outbound_table.span(f"{self.tenant_id}|hook:{hook.id}", "", "~")]
 
     def pending(self, hook: Hook) -> list[str]:
         return [row for row in self.rows(hook) if row.startswith("event:")]
