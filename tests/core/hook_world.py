@@ -143,6 +143,9 @@ class MortalTable(Table):
     def replace(self, row: Row, *, etag: str) -> str:
         return str(self._fate.write(lambda: self._inner.replace(row, etag=etag)))
 
+    def overwrite(self, row: Row) -> str:
+        return str(self._fate.write(lambda: self._inner.overwrite(row)))
+
     def delete(self, row: Row, *, etag: str) -> None:
         self._fate.write(lambda: self._inner.delete(row, etag=etag))
 

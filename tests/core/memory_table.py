@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Any
 
 from shared.errors import NotFound, Stale
-from shared.storage.entities import Delete, Insert, Merge, Operation, Replace, Row
+from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row
 from shared.storage.tables import Exists, Table
 
 
@@ -42,6 +42,9 @@ class MemoryTable(Table):
 
     def replace(self, row: Row, *, etag: str) -> str:
         return self.transact([Replace(row, etag)])[0]
+
+    def overwrite(self, row: Row) -> str:
+        return self.transact([Overwrite(row)])[0]
 
     def delete(self, row: Row, *, etag: str) -> None:
         with self._lock:
