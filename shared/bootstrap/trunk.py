@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import requests
-
 from shared.attendant.filter_warnings import filter_warnings
-from shared.clients.gateway import open_session
+from shared.clients.gateway import Session, open_session
 from shared.clients.graph import Graph
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.presence_reader import PresenceReader
@@ -76,7 +74,7 @@ class Ground:
     outbound: OutboundStore
     presence: PresenceStore
     journal: Table
-    session: requests.Session
+    session: Session
     keys: SigningKeys
     sign_ins: SignIns
     graph: Graph

@@ -20,6 +20,10 @@ POOL: Final = 32
 _Timeout = float | tuple[float, float] | tuple[float, None] | None
 
 
+Session = requests.Session
+"""What ``open_session`` gives; rooms outside of this one know it by no other name."""
+
+
 def open_session(gateway: str | None, *, connect_timeout: float = 3.05, read_timeout: float = 10.0) -> requests.Session:
     """A session for every host outside; safe to share between threads.
 

@@ -54,6 +54,7 @@ class StorageAccount:
 
     def __init__(self, connection_string: str | None, account_name: str | None, suffix: str) -> None:
         session = requests.Session()
+        session.trust_env = False  # no proxy stands before storage, and looking for one is a tenth of a call's work
         session.mount("https://", HTTPAdapter(pool_maxsize=64))
         session.mount("http://", HTTPAdapter(pool_maxsize=64))
         # Time limits given to the clients would be ignored beside a transport of our own.
