@@ -8,8 +8,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.leaks import WATCH, Listener
+from tests.scale import scaled
 
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=scaled(50, 100)
+)
 settings.load_profile("patient")
 
 

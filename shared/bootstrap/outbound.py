@@ -79,7 +79,7 @@ def build_outbound(ground: Ground, poison: Poison, presences: Presences) -> Outb
         intake=Intake(scheduler, batches, ground.trunk.tenants, refusals, poison),
         refusals=refusals,
         batches=batches,
-        supervision=Supervision(store, directory, refusals, agenda, now),
+        supervision=Supervision(store, agents, directory, refusals, agenda, now),
         agent_tasks=AgentTasks(store, agents, directory, agenda, now),
         duty=Duty(directory, agents, now),
         agenda=agenda,

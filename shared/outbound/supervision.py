@@ -11,10 +11,11 @@ from pydantic import AfterValidator, Field
 
 from shared import log
 from shared.callers import Caller
-from shared.clock import Clock
+from shared.clock import Clock, to_wire
 from shared.errors import NotFound, Stale
 from shared.outbound.agenda import Agenda
 from shared.outbound.agent_tasks import TaskView, view
+from shared.outbound.agents import Agents
 from shared.outbound.lifecycle import released
 from shared.outbound.refusals import Refusals
 from shared.outbound.store import OutboundStore
@@ -66,9 +67,16 @@ class Supervision:
     """One per process; keeps nothing between calls."""
 
     def __init__(
-        self, store: OutboundStore, directory: Directory, refusals: Refusals, agenda: Agenda, clock: Clock
+        self,
+        store: OutboundStore,
+        agents: Agents,
+        directory: Directory,
+        refusals: Refusals,
+        agenda: Agenda,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._agents = agents
         self._directory = directory
         self._refusals = refusals
         self._agenda = agenda
@@ -112,6 +120,8 @@ class Supervision:
                 self._store.commit(kept, after, now)
             except (Stale, NotFound):
                 continue
+            if holder := kept.task.holder:
+                self._agents.free(tenant_id, holder, after.task_id, after.offers, idle_since=to_wire(now))
             self._agenda.call_now(KIND, tenant_id, after.service_upn)
             log.info("task released", tenant=tenant_id, entry=after.task_id, by=by.oid)
             return _with_history(after, now)

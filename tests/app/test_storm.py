@@ -7,8 +7,19 @@ from typing import Any
 
 from tests.app.stack import running
 from tests.app.storm import Size, Storm, overlaps
+from tests.scale import scaled
 
-SMALL = Size(services=10, submissions=1_000, limit=4, agents=8, kills=2, submitters=16, due=1, pause=0.1, patience=60)
+SMALL = Size(
+    services=10,
+    submissions=scaled(400, 1_000),
+    limit=4,
+    agents=8,
+    kills=2,
+    submitters=16,
+    due=1,
+    pause=0.1,
+    patience=60,
+)
 
 
 def test_in_a_storm_each_accepted_task_ends_once_though_two_workers_are_killed(tmp_path: Path) -> None:

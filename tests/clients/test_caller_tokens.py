@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 from shared.clients.caller_tokens import CallerTokens, Claims
 from shared.errors import NotKnown, Unreachable
 from tests.clients.fake_cloud import AUDIENCE, OID, OTHER_TENANT, TENANT, Answer, KeyMaker, TurnedClock, b64url
+from tests.scale import scaled
 
-SEVERAL = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+SEVERAL = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=scaled(50, 300)
+)
 V1: dict[str, Any] = {
     "ver": "1.0",
     "iss": f"https://sts.windows.net/{TENANT}/",

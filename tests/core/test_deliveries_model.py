@@ -13,6 +13,7 @@ from shared.errors import StorageDown, Unreachable
 from tests.core.hook_world import Answer, Fate, HookWorld, Post, Process
 from tests.core.memory_table import MemoryTable
 from tests.core.world import World
+from tests.scale import scaled
 
 TASKS = ("a", "b", "c")
 ANSWERS = (Answer(), Answer(404), Answer(500), Answer(429, retry_after=45.0), Unreachable("no"))
@@ -107,7 +108,7 @@ def test_deliveries_do_what_the_model_does(world: World) -> None:
             return self.around.next_moment() is None
 
     settled = settings(
-        max_examples=40,
+        max_examples=scaled(20, 200),
         stateful_step_count=25,
         deadline=timedelta(seconds=30),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -33,6 +33,7 @@ from shared.outbound.visits import Visits
 from shared.storage.account import StorageAccount
 from tests.core.faults import FragileTable
 from tests.core.world import SERVICE, FakeClock, World
+from tests.scale import scaled
 
 SERVICES = (SERVICE, "sales@contoso.example", "night@contoso.example")
 AGENTS = (1, 2, 3)
@@ -178,7 +179,7 @@ def test_every_accepted_task_ends_once_whatever_gets_lost(account: StorageAccoun
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=5,
+            max_examples=scaled(3, 20),
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.interact import session_rules as rules
 from shared.interact.session_rules import Conversation, Event, EventType, Session
+from tests.scale import scaled
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = 3600
@@ -200,7 +201,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=scaled(150, 2_000))
 @given(st.sampled_from(("direct", "service")), st.sampled_from((5, 20, 60)), STEPS)
 def test_any_run_of_events_ends_as_the_model_says(
     conversation: Conversation, recovery: int, steps: list[tuple[int, str, int | None]]

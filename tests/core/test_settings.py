@@ -15,8 +15,11 @@ from shared.tenants.settings import Settings
 from shared.tenants.settings_answer import SettingsAnswer
 from tests.core.race import together
 from tests.core.world import CONTOSO_STRING, World
+from tests.scale import scaled
 
-REAL = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+REAL = settings(
+    max_examples=scaled(10, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 Versions = frozenset[int] | None
 
 

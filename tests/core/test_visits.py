@@ -255,6 +255,7 @@ def test_a_released_task_frees_its_slot_and_its_agent(world: World) -> None:
     answer(world, 1, "accept", task)
     shown = world.supervision.release(world.tenant_id, task, "the call is long over", by=world.by)
     assert (shown.state, shown.history[-1].reason) == ("Released", "the call is long over")
+    assert world.agents.holders(world.tenant_id) == set(), "free at once"
     world.beat()
     assert mine(world, 1) == []
     assert world.agents.holders(world.tenant_id) == set()

@@ -146,7 +146,7 @@ class World:
         self.visits = Visits(self.outbound, self.agents, self.agenda, self.members, self.hooks, clock)
         self.agent_tasks = AgentTasks(self.outbound, self.agents, self.directory, self.agenda, clock)
         self.external_tasks = ExternalTasks(self.outbound, self.directory, self.agenda, clock)
-        self.supervision = Supervision(self.outbound, self.directory, self.refusals, self.agenda, clock)
+        self.supervision = Supervision(self.outbound, self.agents, self.directory, self.refusals, self.agenda, clock)
         self.entries = Entries(self.outbound, self.directory, self.agenda, clock)
         self.batches = Batches(account.table("journal"), account.queue("outbound-requests"), self.agenda, clock)
         queues = {name: account.queue(name) for name in QUEUES}
