@@ -566,3 +566,15 @@ def test_asking_again_tells_how_far_it_is(world: World) -> None:
 def test_nobody_is_offboarded_who_is_not_there(world: World) -> None:
     with pytest.raises(NotFound):
         world.tenants.start_offboarding(someone(), world.by)
+
+
+def test_the_service_tests_begin_with_is_the_one_an_admin_would_have_made(world: World) -> None:
+    table = world.account.table("directory")
+    planted = table.get(world.tenant_id, f"service:{SERVICE}")
+    neighbour = World(world.account, world.clock, str(uuid.uuid4()))
+    neighbour.directory.delete_service(neighbour.tenant_id, SERVICE, versions=None, by=neighbour.by)
+    neighbour.put_service(SERVICE)
+    made = table.get(neighbour.tenant_id, f"service:{SERVICE}")
+    assert planted is not None
+    assert made is not None
+    assert {**made.values, "revision": 1} == planted.values
