@@ -183,6 +183,7 @@ class NewTenant:
 
     def unfinished(self, service: int = 0) -> list[dict[str, Any]]:
         answer = self.call("GET", f"/v1/scheduler-entries?serviceUpn={self.services[service]}")
+        assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()
         return found
 
