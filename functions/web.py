@@ -224,13 +224,11 @@ def route(
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
 
     def register(handler: Handler) -> Handler:
-        name = handler.__name__
-        summary = (handler.__doc__ or "").strip().split("\n")[0]
         endpoint = Endpoint(
-            name,
+            handler.__name__,
             method,
             path,
-            summary,
+            (handler.__doc__ or "").strip().split("\n")[0],
             roles,
             open_because,
             body,
@@ -242,17 +240,21 @@ def route(
             tenant_must_exist,
             from_pages,
         )
-        ENDPOINTS[name] = endpoint
-
-        def trigger(req: func.HttpRequest) -> func.HttpResponse:
-            return _run(endpoint, handler, req)
-
-        trigger.__name__ = trigger.__qualname__ = name
-        trigger.__doc__ = handler.__doc__
-        blueprint.route(route=path, methods=[method], auth_level=func.AuthLevel.ANONYMOUS)(trigger)
+        _serve(blueprint, endpoint, handler)
         return handler
 
     return register
+
+
+def _serve(blueprint: func.Blueprint, endpoint: Endpoint, handler: Handler) -> None:
+    ENDPOINTS[endpoint.name] = endpoint
+
+    def trigger(req: func.HttpRequest) -> func.HttpResponse:
+        return _run(endpoint, handler, req)
+
+    trigger.__name__ = trigger.__qualname__ = endpoint.name
+    trigger.__doc__ = handler.__doc__
+    blueprint.route(route=endpoint.path, methods=[endpoint.method], auth_level=func.AuthLevel.ANONYMOUS)(trigger)
 
 
 NOBODY: Final = Caller("", "", "", frozenset())

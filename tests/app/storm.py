@@ -130,14 +130,17 @@ class Storm:
         """Until nothing is unfinished, killing a process each time another share of the tasks has ended."""
         size = self._size
         shift = Shift(self._centre, pause=size.pause, seed=self._seed)
-        began = time.monotonic()
         killed = 0
-        while left := self._centre.unfinished():
-            assert time.monotonic() - began < size.patience, f"{left} of {accepted} tasks are left"
-            if killed < size.kills and accepted - left >= accepted * (killed + 0.5) / (size.kills + 1):
+
+        def all_ended() -> bool:
+            nonlocal killed
+            left = self._centre.unfinished()
+            if left and killed < size.kills and accepted - left >= accepted * (killed + 0.5) / (size.kills + 1):
                 killed += self._kill()
-                self._say(f"{time.monotonic() - began:4.0f} s: {accepted - left} ended, kill {killed}")
-            time.sleep(min(2.0, 20 * size.pause))
+                self._say(f"{accepted - left} ended, kill {killed}")
+            return not left
+
+        eventually(all_ended, "every task has ended", size.patience, every=min(2.0, 20 * size.pause))
         shift.end()
         assert killed == size.kills
         assert shift.faults == []

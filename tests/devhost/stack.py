@@ -23,13 +23,13 @@ PATIENCE = 20.0  # seconds a condition may take on a slow machine
 Event = dict[str, Any]
 
 
-def eventually(condition: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
-    """The first true value of the condition; fails after `within` seconds."""
+def eventually(condition: Callable[[], Any], what: str, within: float = PATIENCE, every: float = 0.02) -> Any:
+    """The first true value of the condition, asked `every` so many seconds; fails after `within` seconds."""
     deadline = time.monotonic() + within
     pause = threading.Event()
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        pause.wait(0.02)
+        pause.wait(every)
     return value
 
 
