@@ -23,7 +23,7 @@ from typing import Final
 
 from shared.clock import to_wire
 from shared.outbound.task import WITH_AGENT, Entry, Task
-from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Row, with_doc
+from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Row, Values, with_doc
 from shared.storage.keys import key
 
 REFERENCE_KEPT: Final = timedelta(hours=24)  # after the entry is finished
@@ -155,17 +155,16 @@ def finishing(kept: Kept, task: Task, now: datetime) -> list[Operation]:
     if isinstance(task, Entry):
         operations.append(Delete(Row(partition, slot_key(task.slot), {}), "*"))
         if reference:
-            values = reference_values(task, task.fingerprint()) | {"free_at": to_wire(now + REFERENCE_KEPT)}
+            values = reference_values(task, kept.row.text("fingerprint")) | {"free_at": to_wire(now + REFERENCE_KEPT)}
             operations.append(Overwrite(Row(partition, REF + reference, values)))
     return operations
 
 
 def slot_changes(kept: Kept, task: Entry) -> list[Operation]:
-    """The slot says whether its entry is with an agent, and what its content is: only who changes that writes it."""
-    before = kept.task
-    if (before.state in WITH_AGENT) == (task.state in WITH_AGENT) and before.customer == task.customer:
+    """The slot says whether its entry is with an agent: only the step that changes this writes it."""
+    if (kept.task.state in WITH_AGENT) == (task.state in WITH_AGENT):
         return []
-    values = slot_values(task, kept.row.text("reference"), task.fingerprint())
+    values = slot_values(task, kept.row.text("reference"), kept.row.text("fingerprint"))
     return [Overwrite(Row(kept.row.partition, slot_key(task.slot), values))]
 
 
@@ -173,8 +172,9 @@ def reference_values(entry: Entry, fingerprint: str) -> dict[str, str]:
     return {"entry_id": entry.task_id, "fingerprint": fingerprint}
 
 
-def task_values(task: Task, reference: str) -> dict[str, str | int | bool | float | bytes]:
-    return with_doc(task.as_json(), reference=reference, state=task.state)
+def task_values(task: Task, reference: str, fingerprint: str) -> Values:
+    """``fingerprint`` is of what a flow asked for last; what is added while the task lives does not change it."""
+    return with_doc(task.as_json(), reference=reference, fingerprint=fingerprint, state=task.state)
 
 
 def event_row(partition: str, task: Task, before: Task | None) -> Insert:

@@ -83,7 +83,7 @@ class OutboundStore:
         fingerprint = entry.fingerprint()
         operations: list[Operation] = [
             Insert(Row(partition, slot_key(entry.slot), slot_values(entry, reference, fingerprint))),
-            Insert(Row(partition, ENTRY + entry.task_id, task_values(entry, reference))),
+            Insert(Row(partition, ENTRY + entry.task_id, task_values(entry, reference, fingerprint))),
             event_row(partition, entry, None),
             touch_gate(partition),
         ]
@@ -105,7 +105,7 @@ class OutboundStore:
         try:
             self._table.transact(
                 [
-                    Insert(Row(partition, ENTRY + task.task_id, task_values(task, ""))),
+                    Insert(Row(partition, ENTRY + task.task_id, task_values(task, "", ""))),
                     event_row(partition, task, None),
                     touch_gate(partition),
                 ]
@@ -152,7 +152,8 @@ class OutboundStore:
             # The conditional operation comes first: its failure says that the task changed.
             self._table.transact([*finishing(kept, task, now), told_row])
             return Kept(task, Row(partition, PAST + task.task_id, {}))
-        row = Row(partition, kept.row.row, task_values(task, kept.row.text("reference")))
+        known = kept.row.text("reference"), kept.row.text("fingerprint")
+        row = Row(partition, kept.row.row, task_values(task, *known))
         slot = slot_changes(kept, task) if isinstance(task, Entry) else []
         etags = self._table.transact([Replace(row, kept.row.etag), *slot, told_row])
         return Kept(task, Row(partition, row.row, row.values, etags[0]))
@@ -162,7 +163,7 @@ class OutboundStore:
         partition, before = kept.row.partition, kept.row.text("reference")
         fingerprint = entry.fingerprint()
         operations: list[Operation] = [
-            Replace(Row(partition, kept.row.row, task_values(entry, reference)), kept.row.etag),
+            Replace(Row(partition, kept.row.row, task_values(entry, reference, fingerprint)), kept.row.etag),
             event_row(partition, entry, kept.task),
             Overwrite(Row(partition, slot_key(entry.slot), slot_values(entry, reference, fingerprint))),
         ]

@@ -9,9 +9,12 @@ import pytest
 from shared.clock import to_wire
 from shared.errors import AppError, Conflict, StorageDown
 from shared.outbound.agents import Agents
+from shared.outbound.models import TaskInformation
 from shared.outbound.scheduler import Accepted
 from shared.outbound.store import OutboundStore
+from shared.outbound.task_updates import TaskUpdates
 from shared.outbound.visits import Visits
+from shared.wire import parse
 from tests.core.faults import FragileTable
 from tests.core.race import codes, together
 from tests.core.world import SERVICE, FakeClock, World
@@ -323,3 +326,26 @@ def test_a_service_and_a_task_that_comes_as_it_is_deleted_end_together_or_not_at
         together(4, act)
         there = any(one.upn == upn for one in world.directory.all_services(world.tenant_id))
         assert there == bool(world.outbound.unfinished(world.tenant_id, upn))
+
+
+def test_a_flow_that_sends_a_task_again_is_answered_with_it_though_another_flow_added_to_it(world: World) -> None:
+    updates = TaskUpdates(world.outbound, world.directory, world.agenda, world.clock)
+    write = world.entry(ReferenceId="r-1", dueDateTimeUtc=to_wire(world.clock()), maxAttempts=1)
+
+    def again() -> Any:
+        outcome = world.scheduler.submit(world.head, write, by=world.by, source="http")
+        assert isinstance(outcome, Accepted)
+        return outcome.entry
+
+    task = again().task_id
+    added = {"customer": {"firstName": "Rosa"}, "customContextParameters": [{"name": "case", "value": "7"}]}
+    updates.update(world.tenant_id, task, parse(TaskInformation, added), by=world.by)
+    assert (again().task_id, again().customer.first_name) == (task, "Rosa")
+    world.ready(1)
+    world.beat()
+    assert again().task_id == task, "while it is offered"
+    answer(world, 1, "accept", task)
+    answer(world, 1, "complete", task)
+    assert (again().task_id, again().state) == (task, "Completed")
+    world.beat()
+    assert world.hooks.names(task) == ["Scheduled", "Updated", "Queued", "Offered", "Accepted", "Completed"]
