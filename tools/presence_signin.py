@@ -31,7 +31,8 @@ def main() -> int:
         account = config.presence_accounts[arguments.account - 1]
         device, shelf = build_device_sign_in(config)
         print(f"Sign in as {account.upn}.", flush=True)
-        token = device.sign_in(account, lambda text: print(text, flush=True))
+        nimbus, home = config.graph_client_id, config.home_tenant_id
+        token = device.refresh_token(account, nimbus, home, lambda text: print(text, flush=True))
         shelf.keep_refresh_token(account.upn, account.refresh_token, token)
         # Read back, since a shelf that cannot keep does without.
         if shelf.refresh_token(account.upn, account.refresh_token) != token:

@@ -34,7 +34,7 @@ def main() -> int:
             env = {**json.loads(arguments.settings.read_text())["Values"], **env}
         provisioner = build_provisioner(Config.from_env(env))
         head = provisioner.tenants.head(arguments.tenant)
-        token = provisioner.sign_in.token(arguments.tenant, _say)
+        token = provisioner.sign_in.admin_token(arguments.tenant, _say)
         _say(f"provisioning {head.tenant.value.display_name} ({arguments.tenant})")
         provisioner.provisioning.run(
             head,

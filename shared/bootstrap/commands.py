@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from shared import clock
 from shared.bootstrap.trunk import open_account, open_trunk
-from shared.clients.admin_sign_in import AdminSignIn
 from shared.clients.device_sign_in import DeviceSignIn
 from shared.clients.gateway import open_session
 from shared.clients.grants import Grants
@@ -41,7 +40,7 @@ def build_device_sign_in(config: Config) -> tuple[DeviceSignIn, TokenShelf]:
     """For the command that signs a presence account in: who asks Entra, and where the token is kept."""
     account = open_account(config)
     session = open_session(config.gateway)
-    device = DeviceSignIn(session, config.cloud, config.graph_client_id, config.home_tenant_id, clock.now)
+    device = DeviceSignIn(session, config.cloud, clock.now)
     return device, TokenShelf(account.table("signins"), SecretBox(config.secret_keys), clock.now)
 
 
@@ -50,7 +49,7 @@ class Provisioner:
     """What the command needs that grants a tenant's apps their permissions."""
 
     tenants: Tenants
-    sign_in: AdminSignIn
+    sign_in: DeviceSignIn
     provisioning: Provisioning
 
 
@@ -61,6 +60,6 @@ def build_provisioner(config: Config) -> Provisioner:
     session = open_session(config.gateway)
     return Provisioner(
         trunk.tenants,
-        AdminSignIn(session, config.cloud, clock.now),
+        DeviceSignIn(session, config.cloud, clock.now),
         Provisioning(Grants(session, config.cloud), config.component_client_ids),
     )

@@ -14,7 +14,6 @@ from shared.bootstrap.trunk import Ground, open_ground
 from shared.callers import Callers
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.granted import GrantedReader
-from shared.clients.grants import Grants
 from shared.clock import Clock
 from shared.config import Config
 from shared.continuations import Continuations
@@ -94,9 +93,9 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
 
 
 def _permissions(ground: Ground) -> PermissionChecks:
-    config, grants = ground.config, Grants(ground.session, ground.config.cloud, ground.now)
+    config = ground.config
     return PermissionChecks(
-        GrantedReader(ground.sign_ins, grants, config.presence_accounts, config.graph_client_id),
+        GrantedReader(ground.sign_ins, ground.grants, config.presence_accounts, config.graph_client_id),
         ground.trunk.heads,
         ConsentLinks(config.cloud.login, config.cloud.graph, config.public_base_url),
         config.component_client_ids,

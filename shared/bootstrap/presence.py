@@ -36,7 +36,7 @@ def build_presence(ground: Ground, presences: Presences, held: Callable[[str], C
     """``held`` gives the users of a tenant who hold a task."""
     config, now, store, trunk = ground.config, ground.now, ground.presence, ground.trunk
     polls = ground.queues["presence-polls"]
-    facts = TenantFacts(ground.sign_ins, ground.graph, config.graph_client_id, config.presence_accounts)
+    facts = TenantFacts(ground.sign_ins, ground.graph, ground.grants, config.graph_client_id, config.presence_accounts)
     notes = AccountNotes(store, now)
     return PresenceRoom(
         poller=Poller(store, trunk.tenants, trunk.directory, ground.reader, polls, config.presence_interval, now),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shared.attendant.filter_warnings import filter_warnings
 from shared.clients.gateway import Session, open_session
+from shared.clients.grants import Grants
 from shared.clients.graph import Graph
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.presence_reader import PresenceReader
@@ -78,6 +79,7 @@ class Ground:
     keys: SigningKeys
     sign_ins: SignIns
     graph: Graph
+    grants: Grants
     reader: PresenceReader
     exchanges: OnBehalfOf
     queues: Mapping[str, Queue]
@@ -114,6 +116,7 @@ def open_ground(config: Config, now: Clock) -> Ground:
         keys=SigningKeys(session, config.cloud, now),
         sign_ins=sign_ins,
         graph=graph,
+        grants=Grants(session, config.cloud, now),
         reader=PresenceReader(sign_ins, graph, config.presence_accounts),
         exchanges=OnBehalfOf(session, config.cloud, config.api_client_id, config.api_client_secret, now),
         queues={name: account.queue(name) for name in QUEUES},

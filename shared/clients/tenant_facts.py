@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from shared.clients.graph import Absent, Graph
+from shared.clients.grants import Grants
+from shared.clients.graph import Graph
 from shared.clients.sign_in import SignIns
 from shared.config import PresenceAccount
 from shared.errors import Denied, Upstream
@@ -16,10 +17,16 @@ class TenantFacts:
     """Reads as the application; ``client_id`` is the Nimbus App's."""
 
     def __init__(
-        self, sign_ins: SignIns, graph: Graph, client_id: str, accounts: tuple[PresenceAccount, PresenceAccount]
+        self,
+        sign_ins: SignIns,
+        graph: Graph,
+        grants: Grants,
+        client_id: str,
+        accounts: tuple[PresenceAccount, PresenceAccount],
     ) -> None:
         self._sign_ins = sign_ins
         self._graph = graph
+        self._grants = grants
         self._client_id = client_id
         self._accounts = accounts
 
@@ -48,14 +55,10 @@ class TenantFacts:
 
     def _grants_read(self, tenant_id: str) -> frozenset[str]:
         token = self._sign_ins.app_token(tenant_id, fresh=True)
-        try:
-            path = f"/v1.0/servicePrincipals(appId='{self._client_id}')"
-            principal = self._graph.get(token, path, **{"$select": "id"}).get("id")
-        except Absent:
+        principal = self._grants.principals(token, [self._client_id]).get(self._client_id)
+        if principal is None:
             return frozenset()
-        query = {"$filter": f"clientId eq '{principal}' and consentType eq 'AllPrincipals'"}
-        rows = self._graph.pages(token, "/v1.0/oauth2PermissionGrants", **query)
-        return frozenset(scope for row in rows for scope in str(row.get("scope") or "").split())
+        return frozenset(scope for grant in self._grants.scopes(token, principal.id) for scope in grant.scopes)
 
     def _scopes_of_a_sign_in(self, tenant_id: str) -> frozenset[str] | None:
         for account in self._accounts:
