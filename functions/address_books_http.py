@@ -21,7 +21,7 @@ def list_address_books(call: web.Call) -> func.HttpResponse:
     return call.ok(core().attendant.address_books.page(call.tenant_id, top=call.top, continuation=call.continuation))
 
 
-@web.route(bp, "PUT", _BOOKS + "/{id}", roles=_ADMINS, body=AddressBookWrite, answer=AddressBook)
+@web.route(bp, "PUT", _BOOKS + "/{id}", roles=_ADMINS, body=AddressBookWrite, answer=AddressBook, versioned=True)
 def put_address_book(call: web.Call) -> func.HttpResponse:
     """Create an address book, or rename it (If-Match)."""
     _ = call.json
@@ -35,7 +35,7 @@ def put_address_book(call: web.Call) -> func.HttpResponse:
     return call.stored(saved)
 
 
-@web.route(bp, "DELETE", _BOOKS + "/{id}", roles=_ADMINS, status=204)
+@web.route(bp, "DELETE", _BOOKS + "/{id}", roles=_ADMINS, status=204, versioned=True)
 def delete_address_book(call: web.Call) -> func.HttpResponse:
     """Delete an address book with all its contacts."""
     core().attendant.address_books.delete(call.tenant_id, call.path("id"), versions=call.versions, by=call.caller)

@@ -34,7 +34,7 @@ def get_service(call: web.Call) -> func.HttpResponse:
     return call.stored(core().directory.service(call.tenant_id, call.path("serviceUpn")))
 
 
-@web.route(bp, "PUT", _SERVICE, roles=_ADMINS, body=ServiceWrite, answer=Service)
+@web.route(bp, "PUT", _SERVICE, roles=_ADMINS, body=ServiceWrite, answer=Service, versioned=True)
 def put_service(call: web.Call) -> func.HttpResponse:
     """Create a service, or replace it (If-Match)."""
     _ = call.json
@@ -48,7 +48,7 @@ def put_service(call: web.Call) -> func.HttpResponse:
     return call.stored(saved)
 
 
-@web.route(bp, "DELETE", _SERVICE, roles=_ADMINS, status=204)
+@web.route(bp, "DELETE", _SERVICE, roles=_ADMINS, status=204, versioned=True)
 def delete_service(call: web.Call) -> func.HttpResponse:
     """Delete a service that has no unfinished tasks."""
     core().directory.delete_service(call.tenant_id, call.path("serviceUpn"), versions=call.versions, by=call.caller)
@@ -74,7 +74,7 @@ def get_user(call: web.Call) -> func.HttpResponse:
     return call.stored(core().directory.user(call.tenant_id, call.path("userId").lower()))
 
 
-@web.route(bp, "PUT", _USER, roles=_ADMINS, body=UserWrite, answer=User)
+@web.route(bp, "PUT", _USER, roles=_ADMINS, body=UserWrite, answer=User, versioned=True)
 def put_user(call: web.Call) -> func.HttpResponse:
     """Create a user, or replace it (If-Match)."""
     _ = call.json
@@ -88,7 +88,7 @@ def put_user(call: web.Call) -> func.HttpResponse:
     return call.stored(saved)
 
 
-@web.route(bp, "DELETE", _USER, roles=_ADMINS, status=204)
+@web.route(bp, "DELETE", _USER, roles=_ADMINS, status=204, versioned=True)
 def delete_user(call: web.Call) -> func.HttpResponse:
     """Delete a user."""
     core().directory.delete_user(call.tenant_id, call.path("userId").lower(), versions=call.versions, by=call.caller)

@@ -91,27 +91,19 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     return operation
 
 
-def _is_versioned(endpoint: Endpoint) -> bool:
-    """Whether the operation writes a document with an ETag; the connector's have none."""
-    return endpoint.path.startswith("api/") and (
-        (endpoint.method in ("PUT", "PATCH") and endpoint.body is not None)
-        or (endpoint.method == "DELETE" and (endpoint.always_there or endpoint.status == 204))
-    )
-
-
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
     """What a caller meets: success first, then the refusals by the order in which they are judged."""
     answer: dict[str, Any] = {"description": "Done."}
     if endpoint.answer is not None:
         answer["content"] = {"application/json": {"schema": _schema(endpoint.answer)}}
     responses = {str(endpoint.status): answer}
-    if endpoint.method == "PUT" and _is_versioned(endpoint) and not endpoint.always_there:
+    if endpoint.method == "PUT" and endpoint.versioned and not endpoint.always_there:
         responses["201"] = answer | {"description": "Created."}
     refusals = [
         *((401, 403) if endpoint.roles else ()),
         *((404,) if "{" in endpoint.path else ()),
         *((415, 413, 400) if endpoint.body is not None else ()),
-        *((428, 412, 409) if _is_versioned(endpoint) else ()),
+        *((428, 412, 409) if endpoint.versioned else ()),
         *((422,) if endpoint.body is not None or endpoint.query else ()),
     ]
     described = {str(status): _refusal(_REFUSALS[status]) for status in refusals}
@@ -133,7 +125,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         schema = {"type": "integer", "minimum": 1, "maximum": MAX_TOP} if name == "top" else text
         required = name in endpoint.required
         parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
-    if _is_versioned(endpoint):
+    if endpoint.versioned:
         parameters.append({"name": "If-Match", "in": "header", "required": endpoint.always_there, "schema": text})
     if endpoint.from_pages:
         # Of a session's events those of the agent come without both, from a back end with a token.

@@ -25,19 +25,19 @@ def get_settings(call: web.Call) -> func.HttpResponse:
     return _answer(call, call.head.settings.stored)
 
 
-@web.route(bp, "PUT", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True)
+@web.route(bp, "PUT", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True, versioned=True)
 def put_settings(call: web.Call) -> func.HttpResponse:
     """Replace the settings (If-Match). What is left out goes back to its default; a secret left out stays."""
     return _answer(call, core().settings.replace(call.head, call.json, versions=call.versions, by=call.caller))
 
 
-@web.route(bp, "PATCH", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True)
+@web.route(bp, "PATCH", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True, versioned=True)
 def patch_settings(call: web.Call) -> func.HttpResponse:
     """Change what the merge patch names (RFC 7396, If-Match). null goes back to the default."""
     return _answer(call, core().settings.patch(call.head, call.json, versions=call.versions, by=call.caller))
 
 
-@web.route(bp, "DELETE", _PATH, roles=_ADMINS, answer=SettingsAnswer, always_there=True)
+@web.route(bp, "DELETE", _PATH, roles=_ADMINS, answer=SettingsAnswer, always_there=True, versioned=True)
 def delete_settings(call: web.Call) -> func.HttpResponse:
     """Go back to the defaults (If-Match). Secrets are cleared, the widget key is kept."""
     return _answer(call, core().settings.reset(call.head, versions=call.versions, by=call.caller))

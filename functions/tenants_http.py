@@ -40,6 +40,7 @@ def get_tenant(call: web.Call) -> func.HttpResponse:
     body=TenantWrite,
     answer=Tenant,
     tenant_must_exist=False,
+    versioned=True,
 )
 def put_tenant(call: web.Call) -> func.HttpResponse:
     """Create a tenant, or change its name, products or cluster (If-Match)."""

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import azure.functions as func
 
 from functions.answers import as_json
-from functions.headers import allow_pages, bearer, hint, trace_id
+from functions.headers import allow_pages, bearer, bearer_if_any, hint, trace_id
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
@@ -52,6 +52,7 @@ class Endpoint:
     status: int
     query: tuple[str, ...]
     required: tuple[str, ...]
+    versioned: bool
     always_there: bool
     tenant_must_exist: bool
     from_pages: bool
@@ -114,8 +115,7 @@ class Call:
     @property
     def bearer(self) -> str | None:
         """The caller's token, verified, to act in its name; None for a caller without one."""
-        scheme, _, token = self.req.headers.get("authorization", "").partition(" ")
-        return token.strip() if scheme.lower() == "bearer" else None
+        return bearer_if_any(self.req)
 
     @property
     def top(self) -> int:
@@ -209,6 +209,7 @@ def route(
     status: int = 200,
     query: tuple[str, ...] = (),
     required: tuple[str, ...] = (),
+    versioned: bool = False,
     always_there: bool = False,
     tenant_must_exist: bool = True,
     from_pages: bool = False,
@@ -217,28 +218,30 @@ def route(
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
     is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. For the
-    description: ``required`` are those of ``query`` that cannot be left out, and a document that is ``always_there`` is
-    replaced but never created.
+    description: ``required`` are those of ``query`` that cannot be left out; what is ``versioned`` has an ETag and takes
+    If-Match; a document that is ``always_there`` is replaced but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
 
     def register(handler: Handler) -> Handler:
+        summary = (handler.__doc__ or "").strip().split("\n")[0]
         endpoint = Endpoint(
-            handler.__name__,
-            method,
-            path,
-            (handler.__doc__ or "").strip().split("\n")[0],
-            roles,
-            open_because,
-            body,
-            answer,
-            status,
-            query,
-            required,
-            always_there,
-            tenant_must_exist,
-            from_pages,
+            name=handler.__name__,
+            method=method,
+            path=path,
+            summary=summary,
+            roles=roles,
+            open_because=open_because,
+            body=body,
+            answer=answer,
+            status=status,
+            query=query,
+            required=required,
+            versioned=versioned,
+            always_there=always_there,
+            tenant_must_exist=tenant_must_exist,
+            from_pages=from_pages,
         )
         _serve(blueprint, endpoint, handler)
         return handler
@@ -265,7 +268,7 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
     call = Call(req, endpoint, trace_id(req), NOBODY)
     try:
         if endpoint.roles:
-            call.caller = caller_of(req, endpoint.roles)
+            call.caller = require_caller(req, endpoint.roles)
             # Before the handler, so that none can forget whose data it is about to touch.
             _ = call.head if endpoint.tenant_must_exist else call.tenant_id
         response = handler(call)
@@ -289,7 +292,8 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
     return response
 
 
-def caller_of(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
+def require_caller(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
+    """Who calls, with one of the roles. Raises NotKnown, NotAllowed (``RoleMissing``)."""
     caller = core().callers.of_bearer(bearer(req))
     if not caller.may(*roles):
         raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")

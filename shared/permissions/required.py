@@ -20,6 +20,18 @@ GUESTS_READ_PRESENCE: Final = Permission(
     purpose="Lets the guest accounts read presence in full while it is tracked over them.",
 )
 
+# There is no credential for the Interact App, in whose rows the page has it, so the Nimbus App makes the meetings.
+# The page does not ask it of the Nimbus App, so it is no gap; the meeting check is what says that meetings fail.
+NIMBUS_MAKES_MEETINGS: Final = Permission(
+    component="Nimbus App",
+    permission="OnlineMeetings.ReadWrite.All",
+    type="Application",
+    granted_by="Tenant Admin",
+    products={product: product == "Interact" for product in PRODUCTS},
+    purpose="Makes the meeting in which customer and agent talk.",
+    optional=True,
+)
+
 # With these the Nimbus App reads what was granted to other apps. The product's page does not list them, so nobody has
 # to grant them, and nobody has to take them away.
 READS_GRANTS: Final = frozenset({"Application.Read.All", "DelegatedPermissionGrant.Read.All"})
@@ -35,4 +47,6 @@ def required(products: Iterable[str], settings: Settings) -> list[Permission]:
     rows = [row for row in catalogue().permissions if row.component != "Interact App" or interact]
     if settings.presence_tracking.track_over_guest_accounts:
         rows.append(GUESTS_READ_PRESENCE)
+    if interact:
+        rows.append(NIMBUS_MAKES_MEETINGS)
     return [row for row in rows if any(row.products[name] for name in row.products if name in licensed)]

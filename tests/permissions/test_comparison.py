@@ -14,7 +14,7 @@ from shared.components import Component
 from shared.permissions.catalogue import PRODUCTS, catalogue
 from shared.permissions.comparison import ComponentCheck, Unread, compared, not_configured
 from shared.permissions.consent import ConsentLinks
-from shared.permissions.required import required
+from shared.permissions.required import NIMBUS_MAKES_MEETINGS, required
 from shared.tenants.models import Product
 from shared.tenants.settings import Interact, PresenceTracking, Settings
 
@@ -67,9 +67,8 @@ def test_a_product_nobody_knows_needs_nothing() -> None:
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_each_product_needs_the_rows_that_say_so(product: Product) -> None:
     expected = [row for row in catalogue().permissions if row.products[product]]
-    assert required([product], INTERACT_ON) == [
-        row for row in expected if row.component != "Interact App" or product == "Interact"
-    ]
+    listed = [row for row in required([product], INTERACT_ON) if row is not NIMBUS_MAKES_MEETINGS]
+    assert listed == [row for row in expected if row.component != "Interact App" or product == "Interact"]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +89,16 @@ def test_the_interact_app_needs_nothing_until_interact_is_licensed_and_on(
 def test_presence_over_guest_accounts_needs_the_delegated_permission_too() -> None:
     assert names("Nimbus App", ROUTING, TRACKING).count("Presence.Read.All") == 2
     assert names("Nimbus App", ["Assistant"], TRACKING) == []
+
+
+@pytest.mark.parametrize(("on", "missing", "extra"), [(True, True, False), (False, False, True)])
+def test_the_nimbus_app_makes_meetings_while_interact_is_on(on: bool, missing: bool, extra: bool) -> None:
+    settings = INTERACT_ON if on else Settings()
+    products, makes = [*ROUTING, "Interact"], "OnlineMeetings.ReadWrite.All"
+    without = check("Nimbus App", Found(NIMBUS_ROLES, NIMBUS_SCOPES), products, settings)
+    granted = check("Nimbus App", Found(NIMBUS_ROLES | {makes}, NIMBUS_SCOPES), products, settings)
+    assert (without.state, makes in without.missing_optional) == ("complete", missing)
+    assert (granted.state, makes in granted.extra) == ("complete", extra)
 
 
 # states

@@ -152,7 +152,18 @@ def test_the_description_says_what_an_operation_needs(endpoint: Endpoint) -> Non
     assert [f"{{{name}}}" for name in named] == in_path
 
 
-VERSIONED = {"put_service", "put_user", "put_tenant", "put_settings", "patch_settings", "delete_settings"}
+def uses_if_match(endpoint: Endpoint) -> bool:
+    """Whether its handler reads ``call.versions``."""
+    for module in modules(ROOT, "functions"):
+        for node in module.tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name == endpoint.name:
+                return any(isinstance(part, ast.Attribute) and part.attr == "versions" for part in ast.walk(node))
+    raise AssertionError(endpoint.name)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_if_match_is_described_where_the_handler_reads_it_and_nowhere_else(endpoint: Endpoint) -> None:
+    assert endpoint.versioned == uses_if_match(endpoint)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
@@ -168,8 +179,7 @@ def test_the_description_says_how_an_operation_can_end(endpoint: Endpoint) -> No
     }
     named = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"]
     assert (named == ["If-Match"]) == ({"428", "412", "409"} <= responses.keys())
-    if endpoint.name in VERSIONED or endpoint.name in ("delete_service", "delete_user"):
-        assert named == ["If-Match"]
+    assert (named == ["If-Match"]) == endpoint.versioned
 
 
 @pytest.mark.parametrize("name", ["put_service", "put_user", "put_tenant"])
