@@ -218,8 +218,8 @@ def route(
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
     is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. For the
-    description: ``required`` are those of ``query`` that cannot be left out; what is ``versioned`` has an ETag and takes
-    If-Match; a document that is ``always_there`` is replaced but never created.
+    description: ``required`` are those of ``query`` that cannot be left out; a ``versioned`` document has an ETag that
+    writes name in If-Match; one that is ``always_there`` is replaced but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")

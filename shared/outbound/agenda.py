@@ -21,7 +21,7 @@ from typing import Final, Protocol
 from shared import log
 from shared.clock import Clock, to_wire
 from shared.errors import NotFound, Stale, StorageDown
-from shared.storage.entities import Delete, Operation, Overwrite, Row
+from shared.storage.entities import Row
 from shared.storage.keys import key
 from shared.storage.tables import Table
 from shared.wire import Wire
@@ -34,7 +34,7 @@ SECOND_LOOK: Final = timedelta(seconds=60)
 CALLED_AGAIN: Final = timedelta(seconds=30)
 SHARDS: Final = 8
 _REMEMBERED: Final = 10_000
-_PER_TRANSACTION: Final = 99  # of Azure's 100, less the appointment moved
+_AGAIN: Final = "again"  # value of a row: when a called appointment is called again
 
 
 class Appointment(Wire, extra="ignore"):
@@ -89,21 +89,23 @@ class Agenda:
     def call_due(self) -> int:
         """Tell the queues of everything due, and give how many subjects that are.
 
-        An appointment is first moved a little on and then called: if the call gets lost, it is made again.
+        An appointment is first marked and then called: if the call gets lost, it is made again. The other due
+        appointments of its subject are the same call.
         """
         now = self._clock()
         called = 0
         for number in range(SHARDS):
-            partition = f"shard:{number}"
             due: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-            for row in self._table.span(partition, "0", to_wire(now)):
-                due[(row.text("kind"), row.text("tenant_id"), row.text("subject"))].append(row)
+            for row in self._table.span(f"shard:{number}", "0", to_wire(now)):
+                if row.text(_AGAIN) <= to_wire(now):
+                    due[(row.text("kind"), row.text("tenant_id"), row.text("subject"))].append(row)
             for (kind, tenant_id, subject), rows in due.items():
-                moved = _called(_row(partition, _round_up(now + CALLED_AGAIN, BUCKET), kind, tenant_id, subject))
-                etag = self._move(rows[:_PER_TRANSACTION], moved)
+                etag = self._mark(rows[-1], now + CALLED_AGAIN)
                 if etag is None:
                     continue
-                call = Appointment(kind=kind, tenant_id=tenant_id, subject=subject, row=moved.row, etag=etag)
+                for row in rows[:-1]:
+                    self._remove(row)
+                call = Appointment(kind=kind, tenant_id=tenant_id, subject=subject, row=rows[-1].row, etag=etag)
                 self._queues[kind].send(call.as_json())
                 called += 1
         return called
@@ -112,19 +114,27 @@ class Agenda:
         """The subject was looked at, and whatever is next is on the agenda by now."""
         if not appointment.row:
             return
-        try:
-            row = Row(_shard(appointment.tenant_id, appointment.subject), appointment.row, {})
-            self._table.delete(row, etag=appointment.etag)
-        except Stale:
+        if not self._remove(
+            Row(_shard(appointment.tenant_id, appointment.subject), appointment.row, {}, appointment.etag)
+        ):
             log.info("an appointment was called again meanwhile", kind=appointment.kind, tenant=appointment.tenant_id)
 
-    def _move(self, rows: list[Row], moved: Row) -> str | None:
-        """None when another process calls these appointments."""
-        operations: list[Operation] = [Delete(row, row.etag) for row in rows]
+    def _mark(self, row: Row, again: datetime) -> str | None:
+        """None when another process calls or makes this appointment."""
         try:
-            return self._table.transact([*operations, Overwrite(moved)])[-1]
+            return self._table.replace(
+                Row(row.partition, row.row, {**row.values, _AGAIN: to_wire(again)}), etag=row.etag
+            )
         except (Stale, NotFound):
             return None
+
+    def _remove(self, row: Row) -> bool:
+        """False for one that was made or called anew since it was read."""
+        try:
+            self._table.delete(row, etag=row.etag)
+        except Stale:
+            return False
+        return True
 
 
 def _round_up(moment: datetime, seconds: int) -> datetime:
@@ -134,11 +144,6 @@ def _round_up(moment: datetime, seconds: int) -> datetime:
 def _shard(tenant_id: str, subject: str) -> str:
     digest = hashlib.sha256(f"{tenant_id}|{key(subject)}".encode()).digest()
     return f"shard:{digest[0] % SHARDS}"
-
-
-def _called(row: Row) -> Row:
-    """A row of its own: one made for the same moment must not go when the call that moved here is done."""
-    return Row(row.partition, f"{row.row}|called", row.values)
 
 
 def _row(partition: str, moment: datetime, kind: str, tenant_id: str, subject: str) -> Row:

@@ -7,7 +7,10 @@ ours there is no slot without an entry, no entry without a slot, and no transiti
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import accumulate
+from typing import Final
 
 from shared.clock import from_wire, to_wire
 from shared.errors import NotFound, Stale
@@ -41,7 +44,9 @@ from shared.outbound.rows import (
 from shared.outbound.task import Entry, ExternalTask, State, Task, read_task
 from shared.storage.entities import Delete, Insert, Operation, Overwrite, Replace, Row, with_doc
 from shared.storage.keys import prefix_end
-from shared.storage.tables import Exists, Table
+from shared.storage.tables import Exists, Table, TooBig
+
+STEPS_AT_ONCE: Final = 20  # of five operations at most: what Azure takes in one transaction
 
 
 class SlotTaken(Exception):
@@ -145,18 +150,28 @@ class OutboundStore:
 
         ``event`` is what hooks are told where the task keeps the event before.
         """
-        partition = kept.row.partition
-        told = task.model_copy(update={"event": event}) if event else task
-        told_row = event_row(partition, told, kept.task)
-        if task.is_finished:
-            # The conditional operation comes first: its failure says that the task changed.
-            self._table.transact([*finishing(kept, task, now), told_row])
-            return Kept(task, Row(partition, PAST + task.task_id, {}))
-        known = kept.row.text("reference"), kept.row.text("fingerprint")
-        row = Row(partition, kept.row.row, task_values(task, *known))
-        slot = slot_changes(kept, task) if isinstance(task, Entry) else []
-        etags = self._table.transact([Replace(row, kept.row.etag), *slot, told_row])
-        return Kept(task, Row(partition, row.row, row.values, etags[0]))
+        operations, row = _step(kept, task, now, event)
+        return Kept(task, replace(row, etag=self._table.transact(operations)[0]))
+
+    def commit_each(self, steps: Sequence[tuple[Kept, Task]], now: datetime) -> list[Kept | None]:
+        """``commit`` for tasks of one service, many in one transaction; None for one that changed meanwhile."""
+        some = [steps[at : at + STEPS_AT_ONCE] for at in range(0, len(steps), STEPS_AT_ONCE)]
+        return [after for few in some for after in self._commit_few(few, now)]
+
+    def _commit_few(self, steps: Sequence[tuple[Kept, Task]], now: datetime) -> list[Kept | None]:
+        parts = [_step(kept, task, now, None) for kept, task in steps]
+        try:
+            etags = self._table.transact([operation for operations, _ in parts for operation in operations])
+        except (Stale, NotFound, TooBig) as exc:
+            if len(steps) > 1:
+                half = len(steps) // 2  # whose fault it was is found by halves
+                return self._commit_few(steps[:half], now) + self._commit_few(steps[half:], now)
+            if isinstance(exc, TooBig):
+                raise
+            return [None]
+        firsts = accumulate((len(operations) for operations, _ in parts[:-1]), initial=0)
+        rows = [replace(row, etag=etags[first]) for (_, row), first in zip(parts, firsts, strict=True)]
+        return [Kept(task, row) for (_, task), row in zip(steps, rows, strict=True)]
 
     def rewrite(self, kept: Kept, entry: Entry, reference: str, replaces: Reference | None) -> None:
         """Like ``commit``, where the ReferenceId may be another one. Raises ReferenceTaken too."""
@@ -268,3 +283,15 @@ class OutboundStore:
                 self._table.delete(row, etag=row.etag)
             except Stale:
                 continue  # somebody uses it again
+
+
+def _step(kept: Kept, task: Task, now: datetime, event: str | None) -> tuple[list[Operation], Row]:
+    """One step as operations, and the task's row after it. The first one fails if the task changed meanwhile."""
+    partition = kept.row.partition
+    told = event_row(partition, task.model_copy(update={"event": event}) if event else task, kept.task)
+    if task.is_finished:
+        return [*finishing(kept, task, now), told], Row(partition, PAST + task.task_id, {})
+    known = kept.row.text("reference"), kept.row.text("fingerprint")
+    row = Row(partition, kept.row.row, task_values(task, *known))
+    slot = slot_changes(kept, task) if isinstance(task, Entry) else []
+    return [Replace(row, kept.row.etag), *slot, told], row

@@ -25,8 +25,10 @@ from shared.outbound.turns import Candidate, next_pair, order_of_tasks
 
 KIND: Final = "task"  # of appointments for visits
 TIDY: Final = "tidy"
-# Presence, duty switches and other services' agents change without telling a waiting task.
+# Presence, duty switches and other services' agents change without telling a waiting task. Whoever has waited for long
+# is looked at less often: 5 s apart in the first minute, 15 s apart after three.
 LOOK_FOR_AGENTS: Final = timedelta(seconds=5)
+LOOK_NOW_AND_THEN: Final = timedelta(seconds=15)
 PAST_KEPT: Final = timedelta(days=30)
 
 
@@ -82,13 +84,18 @@ class Visits:
 
     def _let_time_pass(self, tasks: Iterable[Kept], now: datetime) -> list[Kept]:
         """The unfinished tasks afterwards. Those another process moves are left to its own visit."""
-        left = []
-        for before in tasks:
-            kept: Kept | None = before
-            while kept is not None and (after := passed_by_time(kept.task, now)) is not None:
-                kept = self._commit(kept, after, now)
-            if kept is not None and not kept.task.is_finished:
-                left.append(kept)
+        left: list[Kept] = []
+        moving = list(tasks)
+        while moving:
+            steps = []
+            for kept in moving:
+                if (after := passed_by_time(kept.task, now)) is not None:
+                    steps.append((kept, after))
+                elif not kept.task.is_finished:
+                    left.append(kept)
+            moving = [kept for kept in self._store.commit_each(steps, now) if kept is not None]
+            for kept in moving:
+                _log_step(kept.task)
         return left
 
     def _offer(self, tenant_id: str, service_upn: str, queued: list[Kept], now: datetime) -> list[Kept]:
@@ -143,13 +150,14 @@ class Visits:
             after = self._store.commit(kept, task, now)
         except (Stale, NotFound):
             return None
-        log.info("task moved", service=task.service_upn, entry=task.task_id, event=task.event, state=task.state)
+        _log_step(task)
         return after
 
     def _plan(self, tenant_id: str, service_upn: str, tasks: Sequence[Task], now: datetime) -> None:
         moments = [moment for task in tasks if (moment := next_look(task)) is not None]
-        if any(task.state == "Queued" for task in tasks):
-            moments.append(now + LOOK_FOR_AGENTS)
+        if queued_at := max((task.queued_at or "" for task in tasks if task.state == "Queued"), default=""):
+            waited = now - from_wire(queued_at)
+            moments.append(now + min(max(LOOK_FOR_AGENTS, waited / 12), LOOK_NOW_AND_THEN))
         if moments:
             self._agenda.wake(KIND, tenant_id, service_upn, min(moments))
 
@@ -165,6 +173,10 @@ class Visits:
             midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
             self._agenda.wake(TIDY, tenant_id, service_upn, midnight + PAST_KEPT + timedelta(days=1))
         self._store.forget_told(untold)
+
+
+def _log_step(task: Task) -> None:
+    log.info("task moved", service=task.service_upn, entry=task.task_id, event=task.event, state=task.state)
 
 
 def _is_due(task: Task, now: datetime) -> bool:
