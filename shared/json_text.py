@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections import Counter
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ def read_json(data: bytes) -> Any:
     """Raises Malformed with the reason."""
     try:
         text = data.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_doubles)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_doubles)
     except UnicodeDecodeError:
         raise Malformed("the text is not UTF-8") from None
     except RecursionError:
@@ -46,6 +47,13 @@ def read_text(message: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise Malformed("the message is not UTF-8") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise Malformed("the text holds a number that is too large")
+    return number
 
 
 def _no_constant(name: str) -> Any:

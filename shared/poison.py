@@ -16,7 +16,7 @@ from shared.errors import Conflict, Invalid, Malformed, NotFound, Stale
 from shared.json_text import read_json, read_text
 from shared.storage.entities import Row, Value, with_doc
 from shared.storage.journal import Journal
-from shared.storage.queues import Queue
+from shared.storage.queues import MessageTooBig, Queue
 from shared.storage.tables import Table
 from shared.tenants.models import Page
 from shared.tenants.tenants import Tenants
@@ -87,7 +87,10 @@ class Poison:
             return self.requeue(tenant_id, note_id)
         queue = self._queues[note.text("queue")]
         self._claim(note)
-        queue.send_text(str(note.doc))
+        try:
+            queue.send_text(str(note.doc))
+        except MessageTooBig as exc:
+            raise Conflict(exc.detail, code=exc.code) from None
         self._journal.remove(_list(EVERYBODY), note_id)
         if whose != EVERYBODY:
             self._journal.remove(_list(whose), note_id)

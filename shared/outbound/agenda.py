@@ -100,6 +100,8 @@ class Agenda:
                 if row.text(_AGAIN) <= to_wire(now):
                     due[(row.text("kind"), row.text("tenant_id"), row.text("subject"))].append(row)
             for (kind, tenant_id, subject), rows in due.items():
+                if kind not in self._queues:
+                    continue  # of another version of the app, which runs beside this one during a deployment
                 etag = self._mark(rows[-1], now + CALLED_AGAIN)
                 if etag is None:
                     continue

@@ -88,9 +88,9 @@ class Agents:
 
     def free(self, tenant_id: str, user_id: str, task_id: str, offer: int, *, idle_since: str) -> None:
         """End this hold, if it is still the agent's; others stay. Doing it twice is no harm."""
-        hold = self.of(tenant_id, user_id)
-        if hold is not None and hold.is_of(task_id, offer):
-            self._rest(hold, idle_since)
+        while (hold := self.of(tenant_id, user_id)) is not None and hold.is_of(task_id, offer):
+            if self._rest(hold, idle_since):
+                return  # else whoever accepts too late wrote the row: look again
 
     def came_on_duty(self, tenant_id: str, user_id: str, now: datetime) -> None:
         """Whoever comes on duty goes to the end of the line."""
@@ -104,12 +104,13 @@ class Agents:
             except Exists:
                 return  # offered something this very moment
 
-    def _rest(self, hold: Hold, idle_since: str) -> None:
+    def _rest(self, hold: Hold, idle_since: str) -> bool:
         values: Values = {"task_id": "", "offer": 0, "until": "", "idle_since": idle_since}
         try:
             self._table.replace(Row(hold.row.partition, hold.row.row, values), etag=hold.row.etag)
         except (Stale, NotFound):
-            return  # freed or taken over by another process, which has looked at the task too
+            return False
+        return True
 
 
 def _partition(tenant_id: str) -> str:

@@ -13,12 +13,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from shared import log
 from shared.clock import Clock, to_wire
-from shared.errors import NotFound, Stale
-from shared.outbound.agenda import Agenda
+from shared.errors import NotFound, Stale, StorageDown
+from shared.outbound.agenda import Agenda, Sender
 from shared.storage.entities import Insert, Row, with_doc
-from shared.storage.queues import MessageTooBig, Queue
-from shared.storage.tables import Table
+from shared.storage.queues import MessageTooBig
+from shared.storage.tables import Exists, Table
 from shared.wire import Wire, is_guid
 
 KIND: Final = "batch"  # of appointments
@@ -50,7 +51,7 @@ class BatchStatus(Wire):
 class Batches:
     """One per process; keeps nothing between calls. ``queue`` is the one outbound requests come by."""
 
-    def __init__(self, table: Table, queue: Queue, agenda: Agenda, clock: Clock) -> None:
+    def __init__(self, table: Table, queue: Sender, agenda: Agenda, clock: Clock) -> None:
         self._table = table
         self._queue = queue
         self._agenda = agenda
@@ -65,8 +66,14 @@ class Batches:
             Row(_partition(tenant_id, batch_id), f"{index:03}", with_doc(body, state="pending", at=at))
             for index, body in enumerate(entries)
         ]
-        self._table.transact([Insert(row) for row in rows])
-        self._send(tenant_id, batch_id, rows)
+        try:
+            self._table.transact([Insert(row) for row in rows])
+        except Exists:
+            log.info("a batch is in already; the answer got lost", tenant=tenant_id)
+        try:
+            self._send(tenant_id, batch_id, rows)
+        except StorageDown as exc:  # the appointment sends them
+            log.warning("items of a batch wait for the agenda", tenant=tenant_id, why=exc.code)
         return batch_id
 
     def send_pending(self, tenant_id: str, batch_id: str) -> None:
@@ -85,7 +92,8 @@ class Batches:
         """Note what became of an item. The first decision stands; the body goes."""
         partition = _partition(tenant_id, batch_id)
         row = self._table.get(partition, f"{index:03}")
-        if row is None or row.text("state") != "pending":
+        # A task that is in stays in, whatever a second copy of its message was told.
+        if row is None or not (row.text("state") == "pending" or (state, row.text("state")) == ("admitted", "refused")):
             return
         values = {"state": state, "entry_id": entry_id, "code": code, "at": to_wire(self._clock())}
         try:

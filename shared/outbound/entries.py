@@ -66,7 +66,7 @@ class Entries:
             replaces = self._other_reference(head.tenant_id, entry, reference)
             self._agenda.wake(KIND, head.tenant_id, entry.service_upn)
             try:
-                self._store.rewrite(kept, changed, reference, replaces)
+                self._store.rewrite(kept, changed, reference, replaces, now)
             except (Stale, NotFound, ReferenceTaken):
                 continue  # the entry moved, or its new ReferenceId: judge them as they are now
             log.info("outbound task rewritten", tenant=head.tenant_id, service=entry.service_upn, entry=entry_id)

@@ -15,6 +15,7 @@ from shared.outbound.rows import new_id
 from shared.outbound.store import GateShut, OutboundStore
 from shared.outbound.task import ExternalTask
 from shared.outbound.visits import KIND
+from shared.storage.tables import Exists
 from shared.tenants.directory import Directory
 from shared.tenants.tenants import Head
 
@@ -52,6 +53,8 @@ class ExternalTasks:
             except GateShut:
                 open_gate(self._store, self._directory, head.tenant_id, service.upn)
                 continue
+            except Exists:
+                break  # our own: the answer got lost and the SDK sent it again
             break
         self._agenda.call_now(KIND, head.tenant_id, service.upn)
         log.info("external task accepted", tenant=head.tenant_id, service=service.upn, entry=task.task_id)

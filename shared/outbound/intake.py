@@ -76,6 +76,9 @@ class Intake:
 
     def _submit(self, head: Head, write: SchedulerEntryWrite, message_id: str) -> Accepted | str:
         """What came in, or the code of the refusal, which hooks are told too."""
+        if refused := self._refusals.of_message(head.tenant_id, message_id):
+            self._scheduler.tell_rejected(head.tenant_id, write, refused, message_id)  # it may have died before
+            return refused
         try:
             outcome = self._scheduler.submit(head, write, by=None, source="queue", message_id=message_id)
         except (Invalid, NotFound, Conflict) as exc:

@@ -49,6 +49,11 @@ class Refusals:
             log.warning("a refusal could not be noted", tenant=tenant_id, service=service_upn, why=exc.code)
         log.info("outbound task refused", tenant=tenant_id, service=service_upn, code=code, source=source)
 
+    def of_message(self, tenant_id: str, message_id: str) -> str | None:
+        """The code a message was refused with, if it was: it stays refused when it comes again."""
+        note = self._journal.of_message(f"{tenant_id}|refusals", message_id)
+        return note.text("code") if note else None
+
     def today(self, tenant_id: str) -> Counter[str]:
         """How many were refused since midnight UTC, by the casefolded UPN of the service."""
         midnight = self._clock().replace(hour=0, minute=0, second=0, microsecond=0)

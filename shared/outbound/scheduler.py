@@ -172,7 +172,8 @@ class Scheduler:
                 return Accepted(entry)
 
     def _replay(self, wish: _Wish, entry_id: str, fingerprint: str, *, replayed: bool = True) -> Accepted:
-        if fingerprint != wish.fingerprint:
+        # A message that comes again is known by its id, also when its task was rewritten meanwhile.
+        if wish.write.reference_id and fingerprint != wish.fingerprint:
             raise Conflict(
                 "this ReferenceId belongs to a task with other content",
                 code="ReferenceIdConflict",

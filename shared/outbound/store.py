@@ -21,6 +21,7 @@ from shared.outbound.rows import (
     OUTBOX,
     PAST,
     REF,
+    REFERENCE_KEPT,
     SLOT,
     Desk,
     Kept,
@@ -173,7 +174,7 @@ class OutboundStore:
         rows = [replace(row, etag=etags[first]) for (_, row), first in zip(parts, firsts, strict=True)]
         return [Kept(task, row) for (_, task), row in zip(steps, rows, strict=True)]
 
-    def rewrite(self, kept: Kept, entry: Entry, reference: str, replaces: Reference | None) -> None:
+    def rewrite(self, kept: Kept, entry: Entry, reference: str, replaces: Reference | None, now: datetime) -> None:
         """Like ``commit``, where the ReferenceId may be another one. Raises ReferenceTaken too."""
         partition, before = kept.row.partition, kept.row.text("reference")
         fingerprint = entry.fingerprint()
@@ -188,7 +189,13 @@ class OutboundStore:
         elif reference:
             operations.append(Replace(row, replaces.row.etag) if replaces else Insert(row))
         if before and before != reference:
-            operations.append(Delete(Row(partition, REF + before, {}), "*"))
+            old = Row(
+                partition,
+                REF + before,
+                reference_values(entry, fingerprint) | {"free_at": to_wire(now + REFERENCE_KEPT)},
+            )
+            own = isinstance(kept.task, Entry) and kept.task.reference_id is None  # a message's: it may come again
+            operations.append(Overwrite(old) if own else Delete(old, "*"))
         try:
             self._table.transact(operations)
         except Exists as exc:

@@ -166,6 +166,7 @@ def read_task(doc: Any) -> Task:
 def task_event_data(tenant_id: str, task: Task) -> dict[str, Any]:
     """TaskEventData of the connector: what a hook on tasks is told. Empty fields are absent."""
     information: dict[str, Any] = {"customer": task.customer.as_json() if task.customer else None}
+    connected = task.attempt and task.state != "Offered"
     told: dict[str, Any] = {
         "taskId": task.task_id,
         "tenantId": tenant_id,
@@ -174,8 +175,8 @@ def task_event_data(tenant_id: str, task: Task) -> dict[str, Any]:
         "modality": task.modality,
         "created": task.created_at,
         "terminated": task.finished_at,
-        "lastConnectedUserId": task.agent_user_id if task.attempt else None,
-        "LastConnectedUserUPN": task.agent_upn if task.attempt else None,
+        "lastConnectedUserId": task.agent_user_id if connected else None,
+        "LastConnectedUserUPN": task.agent_upn if connected else None,
         "serviceUPN": task.service_upn,
         "serviceDisplayName": task.service_display_name,
         "serviceTelNumber": task.service_tel_number,

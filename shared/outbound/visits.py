@@ -77,7 +77,9 @@ class Visits:
             tasks = self._let_time_pass(tasks, now)
         queued = [kept for kept in tasks if kept.task.state == "Queued"]
         if queued:
-            tasks = self._offer(tenant_id, service_upn, queued, now) + [kept for kept in tasks if kept not in queued]
+            tasks = self._offer(tenant_id, service_upn, queued, now) + [
+                kept for kept in tasks if kept.task.state != "Queued"
+            ]
         self._plan(tenant_id, service_upn, [kept.task for kept in tasks], now)
         self._tell(tenant_id, service_upn, desk.untold)
         return {kept.row.etag for kept in tasks} != {kept.row.etag for kept in desk.tasks}
@@ -114,7 +116,7 @@ class Visits:
             place, candidate = pair
             free.remove(candidate)
             self._agenda.wake(KIND, tenant_id, service_upn)
-            after = self._offer_one(tenant_id, waiting[place], candidate, holds.get(candidate.user_id), now)
+            after = self._offer_one(tenant_id, waiting[place], candidate, holds.get(candidate.user_id), self._clock())
             if after is not None:
                 done.append(after)
                 del waiting[place]

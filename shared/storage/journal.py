@@ -55,6 +55,11 @@ class Journal:
         """All notes from that moment on, with one of their values."""
         return self._table.span(partition, "0", f"{_from_far(moment)}~", select=["PartitionKey", "RowKey", value])
 
+    def of_message(self, partition: str, message_id: str) -> Row | None:
+        """The note of a message, if it was noted."""
+        seen = self._table.get(partition, _SEEN + key(message_id))
+        return self._table.get(partition, seen.text("note")) if seen else None
+
     def find(self, partition: str, note_id: str) -> Row | None:
         return self._table.get(partition, note_id) if re.fullmatch(r"[0-9]{16}-[0-9a-f]{8}", note_id) else None
 

@@ -203,3 +203,28 @@ def test_a_message_of_the_largest_size_is_set_aside_whole(world: World) -> None:
     take(world, text)
     (row,) = world.account.table("journal").span(f"{world.tenant_id}|poison", "0", ":")
     assert row.doc == text
+
+
+def test_a_message_that_was_refused_stays_refused_when_it_is_delivered_again(world: World) -> None:
+    world.set_limit(1)
+    entry = world.submit().entry
+    take(world, message(world))
+    world.entries.cancel(world.tenant_id, entry.task_id, by=world.by)  # now there would be room
+    take(world, message(world))
+    world.beat()
+    assert held(world) == 0
+    assert [event.name for event in world.hooks.told.values()].count("Rejected") == 1
+    assert len(refusals(world)) == 1
+
+
+@pytest.mark.parametrize("changes", [{"ReferenceId": "r-1"}, {"destination": "+41790000009"}])
+def test_a_message_delivered_again_is_known_though_its_task_was_rewritten(world: World, changes: Any) -> None:
+    text = message(world)
+    take(world, text)
+    (entry,) = world.entries.unfinished(world.tenant_id, SERVICE, by=world.by)
+    world.entries.rewrite(world.head, entry.task_id, world.entry(**changes), by=world.by)
+    take(world, text)
+    world.beat()
+    assert held(world) == 1
+    assert refusals(world) == []
+    assert "Rejected" not in [event.name for event in world.hooks.told.values()]

@@ -208,3 +208,13 @@ def test_a_message_too_big_to_carry_an_envelope_goes_back_whole(world: World, co
         found = [base64.b64decode(message.content) for message in raw.receive_messages()]
         raw.clear_messages()
     assert text in found
+
+
+def test_a_message_too_large_to_be_sent_again_is_the_callers_matter(world: World) -> None:
+    """Azure takes 64 KiB of plain text; what we send is base64."""
+    raw = json.dumps({"tenantId": world.tenant_id, "note": "x" * 60_000}).encode()
+    world.intake.take(raw, message_id=f"big {world.tenant_id}", attempts=1)
+    (row,) = world.poison.page(world.tenant_id, top=10, continuation=None).items
+    with pytest.raises(Conflict) as refused:
+        world.poison.requeue(world.tenant_id, row.id)
+    assert refused.value.code == "MessageTooBig"

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from shared.clock import to_wire
 from shared.errors import AppError, Conflict, StorageDown
+from shared.outbound.agenda import Agenda
+from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
+from shared.outbound.lifecycle import passed_by_time, scheduled
 from shared.outbound.models import TaskInformation
+from shared.outbound.rows import Desk, Kept
 from shared.outbound.scheduler import Accepted
 from shared.outbound.store import OutboundStore
+from shared.outbound.task import ExternalTask
 from shared.outbound.task_updates import TaskUpdates
 from shared.outbound.visits import Visits
+from shared.storage.entities import Operation, Replace, Row
+from shared.storage.tables import Table
 from shared.wire import parse
 from tests.core.faults import FragileTable
+from tests.core.hook_world import HookWorld
 from tests.core.race import codes, together
-from tests.core.world import SERVICE, FakeClock, World
+from tests.core.world import SERVICE, FakeClock, FakeHooks, World
 
 OTHER = "sales@contoso.example"
 
@@ -349,3 +359,172 @@ def test_a_flow_that_sends_a_task_again_is_answered_with_it_though_another_flow_
     assert (again().task_id, again().state) == (task, "Completed")
     world.beat()
     assert world.hooks.names(task) == ["Scheduled", "Updated", "Queued", "Offered", "Accepted", "Completed"]
+
+
+class Interrupted(Table):
+    """Runs ``before_replace`` once, between somebody's read and write."""
+
+    def __init__(self, inner: Table) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.before_replace: Callable[[], object] = lambda: None
+
+    def replace(self, row: Row, *, etag: str) -> str:
+        act, self.before_replace = self.before_replace, lambda: None
+        act()
+        return super().replace(row, etag=etag)
+
+
+def test_an_agent_who_accepts_just_as_the_offer_ends_is_free_afterwards(world: World) -> None:
+    """A visit reads the hold to free it, the agent confirms it, the visit's write finds it changed."""
+    task = world.submit(dueDateTimeUtc=to_wire(world.clock()), attemptTimeoutInSeconds=86_400).entry.task_id
+    world.ready(1)
+    world.beat()
+    agent = world.agent(1)
+    world.members.ready = []
+    freeing, accepting = Interrupted(world.account.table("outbound")), Interrupted(world.account.table("outbound"))
+    visits = Visits(world.outbound, Agents(freeing), world.agenda, world.members, world.hooks, world.clock)
+
+    def end_the_offer() -> None:
+        hold = world.agents.of(world.tenant_id, agent.oid)
+        assert hold is not None
+        world.clock.move(seconds=21)
+        freeing.before_replace = lambda: world.agents.confirm(hold, world.clock() + timedelta(days=1))
+        visits.visit(world.tenant_id, SERVICE)
+
+    accepting.before_replace = end_the_offer
+    late = AgentTasks(world.outbound, Agents(accepting), world.directory, world.agenda, world.clock)
+    with pytest.raises(AppError) as refused:
+        late.accept(world.tenant_id, task, agent)
+    assert refused.value.code == "OfferGone"
+    world.beat()
+    hold = world.agents.of(world.tenant_id, agent.oid)
+    assert hold is not None
+    assert hold.is_free, f"held until {hold.until}"
+
+
+def test_an_offer_does_not_say_that_its_user_was_connected(world: World) -> None:
+    task = due(world, maxAttempts=2)
+    world.ready(1)
+    world.beat()
+    answer(world, 1, "accept", task)
+    world.ready(2)
+    answer(world, 1, "fail", task)
+    world.beat()
+    world.beat()
+    told = [event for event in world.hooks.told.values() if event.task_id == task]
+    connected = [event.task.get("lastConnectedUserId") for event in told if event.name in ("Offered", "Accepted")]
+    assert connected == [None, world.agent(1).oid, None]
+
+
+class SlowTable(Table):
+    """Each transaction takes a second."""
+
+    def __init__(self, inner: Table, clock: FakeClock) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.clock = clock
+
+    def transact(self, operations: Sequence[Operation]) -> list[str]:
+        self.clock.move(seconds=1)
+        return super().transact(operations)
+
+
+def test_the_last_member_who_is_asked_has_as_long_to_answer_as_the_first(world: World) -> None:
+    for _ in range(10):
+        due(world, ronaTimeoutInSeconds=5, maxQueueTimeInSeconds=3600)
+    world.beat_without_agents()
+    world.ready(*range(1, 11))
+    store = OutboundStore(SlowTable(world.account.table("outbound"), world.clock))
+    hooks = FakeHooks()
+    visits = Visits(store, world.agents, world.agenda, world.members, hooks, world.clock)
+    visits.visit(world.tenant_id, SERVICE)
+    tasks = world.outbound.unfinished(world.tenant_id, SERVICE)
+    first = [next(step.at for step in task.history if step.event == "Offered") for task in tasks]
+    assert len(set(first)) == 10, "each offer begins when it is made"
+
+
+def test_a_visit_does_not_compare_each_task_with_each_other(world: World) -> None:
+    """1,000 waiting tasks took 10 s of CPU when they were."""
+    compared = 0
+
+    class Watched(ExternalTask):
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return super().__eq__(other)
+
+    now = to_wire(world.clock())
+    waiting = passed_by_time(
+        scheduled(Watched(service_upn=SERVICE, task_id="t", created_at=now, due_date_time_utc=now)), world.clock()
+    )
+    assert waiting is not None
+    tasks = [Kept(waiting.model_copy(update={"task_id": f"{n}"}), Row("p", f"e:{n}", {}, f"{n}")) for n in range(50)]
+
+    class Full(OutboundStore):
+        def desk(self, tenant_id: str, service_upn: str) -> Desk:
+            return Desk(tasks, [])
+
+    store = Full(world.account.table("outbound"))
+    Visits(store, world.agents, world.agenda, world.members, world.hooks, world.clock).visit(world.tenant_id, SERVICE)
+    assert compared == 0
+
+
+def test_of_tasks_that_come_due_together_those_that_changed_meanwhile_are_left_alone(world: World) -> None:
+    tasks = [due(world) for _ in range(5)]
+    cancelled = tasks[2]
+    fragile = FragileTable(world.account.table("outbound"))
+    fragile.meanwhile = lambda: world.entries.cancel(world.tenant_id, cancelled, by=world.by)
+    visits = Visits(OutboundStore(fragile), world.agents, world.agenda, world.members, world.hooks, world.clock)
+    visits.visit(world.tenant_id, SERVICE)
+    states = {task.task_id: task.state for task in world.outbound.unfinished(world.tenant_id, SERVICE)}
+    assert states == dict.fromkeys([task for task in tasks if task != cancelled], "Queued")
+    world.beat()
+    assert world.hooks.names(cancelled) == ["Scheduled", "Cancelled"]
+    assert [world.hooks.names(task) for task in states] == [["Scheduled", "Queued"]] * 4
+
+
+def test_tasks_that_come_due_together_move_in_one_transaction(world: World) -> None:
+    for _ in range(20):
+        due(world, ReferenceId=None)
+    fragile = FragileTable(world.account.table("outbound"))
+    visits = Visits(OutboundStore(fragile), world.agents, world.agenda, world.members, world.hooks, world.clock)
+    visits.visit(world.tenant_id, SERVICE)
+    moves = [some for some in fragile.transactions if any(isinstance(one, Replace) for one in some)]
+    assert [len(some) for some in moves] == [40]
+
+
+class Moments(Agenda):
+    """An agenda that remembers for when the last appointment was made."""
+
+    last: datetime | None = None
+
+    def wake(self, kind: str, tenant_id: str, subject: str, at: datetime | None = None) -> None:
+        self.last = at
+        super().wake(kind, tenant_id, subject, at)
+
+
+@pytest.mark.parametrize(("waited", "pause"), [(0, 5), (60, 5), (120, 10), (600, 15)])
+def test_who_waits_for_long_is_looked_at_less_often(world: World, waited: int, pause: int) -> None:
+    due(world, maxQueueTimeInSeconds=3600)
+    world.beat()
+    world.clock.move(seconds=waited)
+    agenda = Moments(world.account.table("agenda"), {"task": world.calls}, world.clock)
+    Visits(world.outbound, world.agents, agenda, world.members, world.hooks, world.clock).visit(
+        world.tenant_id, SERVICE
+    )
+    assert agenda.last == world.clock() + timedelta(seconds=pause)
+
+
+def test_a_burst_of_updates_does_not_jam_the_hooks_of_a_service(world: World) -> None:
+    """Each update is an event with the whole task: 40 of the largest pass what one transaction takes."""
+    config = {"services": [SERVICE], "taskEvents": ["Updated"], "url": "https://a.logic.azure.com/x?sig=1"}
+    webhooks = HookWorld(world).process.webhooks
+    webhooks.register(world.tenant_id, "tasks", {"config": config}, by=world.by)
+    large = [{"name": f"p{n}", "value": "ü" * 1000} for n in range(15)]
+    task = world.submit(customCallContextParameters=large).entry.task_id
+    updates = TaskUpdates(world.outbound, world.directory, world.agenda, world.clock)
+    customer = {"customFields": [{"name": f"c{n}", "value": "x" * 1000} for n in range(30)]}
+    for _ in range(40):
+        updates.update(world.tenant_id, task, parse(TaskInformation, {"customer": customer}), by=world.by)
+    visits = Visits(world.outbound, world.agents, world.agenda, world.members, webhooks, world.clock)
+    visits.visit(world.tenant_id, SERVICE)
+    assert world.outbound.desk(world.tenant_id, SERVICE).untold == []

@@ -1,0 +1,104 @@
+"""A batch: each item is decided once, whatever is delivered twice, gets lost or cannot be read."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.clock import to_wire
+from shared.errors import Malformed, StorageDown
+from shared.json_text import read_json
+from shared.outbound.batches import Batches
+from shared.outbound.external_tasks import ExternalTasks
+from shared.outbound.models import ExternalTaskWrite
+from shared.outbound.store import OutboundStore
+from shared.storage.account import StorageAccount
+from shared.wire import parse
+from tests.core.faults import wire
+from tests.core.world import SERVICE, World
+
+
+class Sent:
+    """The queue of requests, kept in a list; ``down`` makes it fail."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.down = False
+
+    def send(self, message: Any, **_: Any) -> None:
+        if self.down:
+            raise StorageDown("queue does not answer")
+        self.texts.append(json.dumps(message, ensure_ascii=False))
+
+
+def body(world: World, **changes: Any) -> dict[str, Any]:
+    due = to_wire(world.clock() + timedelta(hours=1))
+    return {"serviceUpn": SERVICE, "destination": "+41791234567", "dueDateTimeUtc": due} | changes
+
+
+def batches_of(world: World) -> tuple[Batches, Sent]:
+    sent = Sent()
+    batches = Batches(world.account.table("journal"), sent, world.agenda, world.clock)
+    return batches, sent
+
+
+def take(world: World, text: str, message_id: str) -> None:
+    world.intake.take(text.encode(), message_id=message_id, attempts=1)
+
+
+def held(world: World) -> int:
+    return len(world.outbound.slots(world.tenant_id, SERVICE))
+
+
+def test_an_item_of_a_batch_that_was_refused_stays_refused_when_its_second_message_comes(world: World) -> None:
+    world.set_limit(1)
+    batches, sent = batches_of(world)
+    batch = batches.submit(world.tenant_id, [body(world), body(world, destination="+41790000002")])
+    batches.send_pending(world.tenant_id, batch)  # the appointment of 2 s later: nothing was worked off yet
+    assert len(sent.texts) == 4
+    first, second, again_first, again_second = sent.texts
+    take(world, first, "m1")
+    take(world, second, "m2")
+    states = [item.state for item in batches.status(world.tenant_id, batch).items]
+    assert states == ["admitted", "refused"]
+    (entry,) = world.entries.unfinished(world.tenant_id, SERVICE, by=world.by)
+    world.entries.cancel(world.tenant_id, entry.task_id, by=world.by)  # a place is free
+    take(world, again_first, "m3")
+    take(world, again_second, "m4")
+    states = [item.state for item in batches.status(world.tenant_id, batch).items]
+    assert states == ["admitted", "refused"]
+    assert held(world) == 0, "refused, told so, and yet it runs"
+
+
+def test_a_batch_whose_rows_are_in_is_accepted_though_the_queue_is_away(world: World) -> None:
+    batches, sent = batches_of(world)
+    sent.down = True
+    batch = batches.submit(world.tenant_id, [body(world)])
+    sent.down = False
+    batches.send_pending(world.tenant_id, batch)  # as the agenda will have it
+    take(world, sent.texts[0], "m1")
+    assert [item.state for item in batches.status(world.tenant_id, batch).items] == ["admitted"]
+
+
+def test_a_batch_and_an_external_task_survive_a_lost_answer(world: World, connection: str) -> None:
+    with wire(connection) as (tap, behind):
+        table, sent = StorageAccount(behind, None, "").table, Sent()
+        batches = Batches(table("journal"), sent, world.agenda, world.clock)
+        tap.lose = 1
+        batch = batches.submit(world.tenant_id, [body(world), body(world)])
+        states = [item.state for item in batches.status(world.tenant_id, batch).items]
+        assert states == ["pending"] * len(sent.texts) == ["pending"] * 2
+        world.open_gate()
+        tasks = ExternalTasks(OutboundStore(table("outbound")), world.directory, world.agenda, world.clock)
+        tap.lose = 1
+        task = tasks.add(world.head, parse(ExternalTaskWrite, {"serviceUpn": SERVICE}), by=world.by)
+        assert [one.task_id for one in world.outbound.unfinished(world.tenant_id, SERVICE)] == [task.task_id]
+
+
+def test_a_number_that_no_json_can_carry_on_is_refused_at_once() -> None:
+    """It would be sent on as ``Infinity``, which nobody reads, and its item would wait for ever."""
+    with pytest.raises(Malformed, match="too large"):
+        read_json(b'{"entries": [{"note": 1e400}]}')
