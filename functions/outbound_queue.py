@@ -20,7 +20,7 @@ def admit_outbound_request(message: func.QueueMessage) -> None:
 
 @bp.queue_trigger(arg_name="message", queue_name="outbound-visits", connection="AzureWebJobsStorage")
 def visit_outbound(message: func.QueueMessage) -> None:
-    """Do what is due in a service, or send a batch's open items again. May come twice."""
+    """Do what is due in a service, clear away what is kept no longer, or send a batch's open items. May come twice."""
     appointment = parse(Appointment, read(message))
     match appointment.kind:
         case "batch":

@@ -11,5 +11,5 @@ bp = func.Blueprint()
 
 @bp.timer_trigger(arg_name="timer", schedule="*/5 * * * * *", use_monitor=False)
 def call_appointments(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host passes it
-    """Call what is due. With the 2 s in which queues are polled, a due task is offered within 10 s."""
+    """Call what is due: appointments fall on whole 2 s, queues are polled every 2 s."""
     core().outbound.agenda.call_due()

@@ -1,6 +1,7 @@
 """Seals every stored secret again under the newest key: `python -m tools.rotate_keys [--settings FILE]`.
 
-Put the new key first in SECRET_KEYS and restart the app, run this with the same settings, then drop the old key.
+Bring the new key into SECRET_KEYS in two restarts (behind the old one, then first; docs/operations.md says why), run
+this with the same settings, then drop the old key.
 Stop it whenever you like; it goes on where it stopped.
 """
 

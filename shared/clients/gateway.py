@@ -14,8 +14,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema
 
-# The worker's thread pool has at most 32 threads; a smaller pool would throw connections away.
-POOL: Final = 32
+# As many as the worker has threads (PYTHON_THREADPOOL_THREAD_COUNT); a smaller pool would throw connections away.
+POOL: Final = 64
 
 _Timeout = float | tuple[float, float] | tuple[float, None] | None
 

@@ -15,6 +15,7 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -32,7 +33,7 @@ SOON: Final = timedelta(seconds=1)  # no appointment is nearer than this
 SECOND_LOOK: Final = timedelta(seconds=60)
 # Time a called appointment has before it is called again.
 CALLED_AGAIN: Final = timedelta(seconds=30)
-SHARDS: Final = 8
+SHARDS: Final = 8  # called side by side
 _REMEMBERED: Final = 10_000
 _AGAIN: Final = "again"  # value of a row: when a called appointment is called again
 
@@ -93,23 +94,26 @@ class Agenda:
         appointments of its subject are the same call.
         """
         now = self._clock()
+        with ThreadPoolExecutor(SHARDS) as pool:
+            return sum(pool.map(lambda number: self._call_due_of(f"shard:{number}", now), range(SHARDS)))
+
+    def _call_due_of(self, partition: str, now: datetime) -> int:
+        due: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+        for row in self._table.span(partition, "0", to_wire(now)):
+            if row.text(_AGAIN) <= to_wire(now):
+                due[(row.text("kind"), row.text("tenant_id"), row.text("subject"))].append(row)
         called = 0
-        for number in range(SHARDS):
-            due: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-            for row in self._table.span(f"shard:{number}", "0", to_wire(now)):
-                if row.text(_AGAIN) <= to_wire(now):
-                    due[(row.text("kind"), row.text("tenant_id"), row.text("subject"))].append(row)
-            for (kind, tenant_id, subject), rows in due.items():
-                if kind not in self._queues:
-                    continue  # of another version of the app, which runs beside this one during a deployment
-                etag = self._mark(rows[-1], now + CALLED_AGAIN)
-                if etag is None:
-                    continue
-                for row in rows[:-1]:
-                    self._remove(row)
-                call = Appointment(kind=kind, tenant_id=tenant_id, subject=subject, row=rows[-1].row, etag=etag)
-                self._queues[kind].send(call.as_json())
-                called += 1
+        for (kind, tenant_id, subject), rows in due.items():
+            if kind not in self._queues:
+                continue  # of another version of the app, which runs beside this one during a deployment
+            etag = self._mark(rows[-1], now + CALLED_AGAIN)
+            if etag is None:
+                continue
+            for row in rows[:-1]:
+                self._remove(row)
+            call = Appointment(kind=kind, tenant_id=tenant_id, subject=subject, row=rows[-1].row, etag=etag)
+            self._queues[kind].send(call.as_json())
+            called += 1
         return called
 
     def done(self, appointment: Appointment) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from shared import log
-from shared.callers import TENANT_ADMIN, Caller
+from shared.callers import Caller
 from shared.clock import Clock
 from shared.errors import Conflict, Finding, Invalid, NotFound, Stale
 from shared.outbound.agenda import Agenda
 from shared.outbound.due import check_due
 from shared.outbound.lifecycle import cancelled, rewritten
 from shared.outbound.models import SchedulerEntryWrite
-from shared.outbound.rights import check_outbound, check_owner
+from shared.outbound.rights import check_outbound, check_owner, check_owner_of_task
 from shared.outbound.rows import Kept, Reference, reference_key
 from shared.outbound.store import OutboundStore, ReferenceTaken
 from shared.outbound.task import Entry
@@ -40,7 +40,8 @@ class Entries:
     def cancel(self, tenant_id: str, entry_id: str, *, by: Caller) -> None:
         """Give the task and its slot up. Raises NotFound, Conflict once it is with an agent or finished."""
         while True:
-            kept, entry = self._find(tenant_id, entry_id, by)
+            kept, entry = self._find(tenant_id, entry_id)
+            check_owner_of_task(self._directory, tenant_id, entry, by)
             now = self._clock()
             finished = cancelled(entry, now)
             self._agenda.wake(KIND, tenant_id, entry.service_upn)
@@ -58,10 +59,12 @@ class Entries:
         another task.
         """
         while True:
-            kept, entry = self._find(head.tenant_id, entry_id, by)
+            kept, entry = self._find(head.tenant_id, entry_id)
+            service = self._directory.service(head.tenant_id, entry.service_upn).value
+            check_owner(service, by)
             now = self._clock()
             changed = rewritten(entry, write, now).model_copy(update={"service_upn": entry.service_upn})
-            self._check(head, entry, write)
+            self._check(head, service, entry, write)
             reference = _reference(kept, entry, write)
             replaces = self._other_reference(head.tenant_id, entry, reference)
             self._agenda.wake(KIND, head.tenant_id, entry.service_upn)
@@ -72,19 +75,16 @@ class Entries:
             log.info("outbound task rewritten", tenant=head.tenant_id, service=entry.service_upn, entry=entry_id)
             return changed
 
-    def _find(self, tenant_id: str, entry_id: str, by: Caller) -> tuple[Kept, Entry]:
+    def _find(self, tenant_id: str, entry_id: str) -> tuple[Kept, Entry]:
         kept = self._store.find(tenant_id, entry_id.lower())
         if kept is None or not isinstance(kept.task, Entry):
             raise NotFound("there is no such scheduler entry", code="OutboundTaskNotFound")
-        if not by.may(TENANT_ADMIN):
-            check_owner(self._directory.service(tenant_id, kept.task.service_upn).value, by)
         return kept, kept.task
 
-    def _check(self, head: Head, entry: Entry, write: SchedulerEntryWrite) -> None:
+    def _check(self, head: Head, service: Service, entry: Entry, write: SchedulerEntryWrite) -> None:
         if key(write.service_upn) != key(entry.service_upn):
             message = f"cannot be changed: the task belongs to {entry.service_upn}"
             raise Invalid([Finding("serviceUpn", message, "ServiceFixed")], code="ServiceFixed")
-        service: Service = self._directory.service(head.tenant_id, entry.service_upn).value
         check_outbound(head, service, write)
         if write.due_date_time_utc != entry.due_date_time_utc:
             check_due(write, self._clock())

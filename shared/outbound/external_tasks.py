@@ -10,7 +10,7 @@ from shared.outbound.agenda import Agenda
 from shared.outbound.gate import open_gate
 from shared.outbound.lifecycle import cancelled, scheduled
 from shared.outbound.models import ExternalTaskWrite
-from shared.outbound.rights import check_licensed, check_owner
+from shared.outbound.rights import check_licensed, check_owner, check_owner_of_task
 from shared.outbound.rows import new_id
 from shared.outbound.store import GateShut, OutboundStore
 from shared.outbound.task import ExternalTask
@@ -66,7 +66,7 @@ class ExternalTasks:
             kept = self._store.find(tenant_id, task_id.lower())
             if kept is None or not isinstance(kept.task, ExternalTask):
                 raise NotFound("there is no such external task", code="ExternalTaskNotFound")
-            check_owner(self._directory.service(tenant_id, kept.task.service_upn).value, by)
+            check_owner_of_task(self._directory, tenant_id, kept.task, by)
             now = self._clock()
             finished = cancelled(kept.task, now)
             self._agenda.wake(KIND, tenant_id, kept.task.service_upn)

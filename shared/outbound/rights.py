@@ -5,6 +5,8 @@ from __future__ import annotations
 from shared.callers import SERVICE_OWNER, TENANT_ADMIN, Caller
 from shared.errors import Finding, Invalid, NotAllowed
 from shared.outbound.models import SchedulerEntryWrite
+from shared.outbound.task import Task
+from shared.tenants.directory import Directory
 from shared.tenants.models import Service
 from shared.tenants.tenants import Head
 from shared.wire import is_e164
@@ -15,6 +17,12 @@ def check_owner(service: Service, by: Caller) -> None:
     if by.may(TENANT_ADMIN) or (by.may(SERVICE_OWNER) and by.oid in service.owners):
         return
     raise NotAllowed(f"you are not an owner of {service.upn}", code="NotServiceOwner")
+
+
+def check_owner_of_task(directory: Directory, tenant_id: str, task: Task, by: Caller) -> None:
+    """An admin may act on a task though its service is gone. Raises NotAllowed (``NotServiceOwner``), NotFound."""
+    if not by.may(TENANT_ADMIN):
+        check_owner(directory.service(tenant_id, task.service_upn).value, by)
 
 
 def check_outbound(head: Head, service: Service, write: SchedulerEntryWrite) -> None:

@@ -23,7 +23,7 @@ from typing import Final
 
 from shared.clock import to_wire
 from shared.outbound.task import WITH_AGENT, Entry, Task
-from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Row, Values, with_doc
+from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row, Values, with_doc
 from shared.storage.keys import key
 
 REFERENCE_KEPT: Final = timedelta(hours=24)  # after the entry is finished
@@ -140,7 +140,20 @@ def slot_values(entry: Entry, reference: str, fingerprint: str) -> dict[str, str
     }
 
 
-def finishing(kept: Kept, task: Task, now: datetime) -> list[Operation]:
+def step_of(kept: Kept, task: Task, now: datetime, event: str | None) -> tuple[list[Operation], Row]:
+    """One step as operations, and the task's row after it. The first one fails if the task changed meanwhile."""
+    partition = kept.row.partition
+    told = event_row(partition, task.model_copy(update={"event": event}) if event else task, kept.task)
+    if task.is_finished:
+        return [*_finishing(kept, task, now), told], Row(partition, PAST + task.task_id, {})
+    known = kept.row.text("reference"), kept.row.text("fingerprint")
+    row = Row(partition, kept.row.row, task_values(task, *known))
+    slot = _slot_changes(kept, task) if isinstance(task, Entry) else []
+    return [Replace(row, kept.row.etag), *slot, told], row
+
+
+def _finishing(kept: Kept, task: Task, now: datetime) -> list[Operation]:
+    """The last step: from entry to past, its slot freed, its ReferenceId kept for ``REFERENCE_KEPT``."""
     partition, reference = kept.row.partition, kept.row.text("reference")
     operations: list[Operation] = [
         Delete(kept.row, kept.row.etag),
@@ -160,7 +173,7 @@ def finishing(kept: Kept, task: Task, now: datetime) -> list[Operation]:
     return operations
 
 
-def slot_changes(kept: Kept, task: Entry) -> list[Operation]:
+def _slot_changes(kept: Kept, task: Entry) -> list[Operation]:
     """The slot says whether its entry is with an agent: only the step that changes this writes it."""
     if (kept.task.state in WITH_AGENT) == (task.state in WITH_AGENT):
         return []

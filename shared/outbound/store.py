@@ -29,15 +29,14 @@ from shared.outbound.rows import (
     Slot,
     Untold,
     event_row,
-    finishing,
     outbox_key,
     partition_of,
     partition_of_task,
     reference_values,
-    slot_changes,
     slot_key,
     slot_of,
     slot_values,
+    step_of,
     task_values,
     touch_gate,
     without_history,
@@ -151,7 +150,7 @@ class OutboundStore:
 
         ``event`` is what hooks are told where the task keeps the event before.
         """
-        operations, row = _step(kept, task, now, event)
+        operations, row = step_of(kept, task, now, event)
         return Kept(task, replace(row, etag=self._table.transact(operations)[0]))
 
     def commit_each(self, steps: Sequence[tuple[Kept, Task]], now: datetime) -> list[Kept | None]:
@@ -160,7 +159,7 @@ class OutboundStore:
         return [after for few in some for after in self._commit_few(few, now)]
 
     def _commit_few(self, steps: Sequence[tuple[Kept, Task]], now: datetime) -> list[Kept | None]:
-        parts = [_step(kept, task, now, None) for kept, task in steps]
+        parts = [step_of(kept, task, now, None) for kept, task in steps]
         try:
             etags = self._table.transact([operation for operations, _ in parts for operation in operations])
         except (Stale, NotFound, TooBig) as exc:
@@ -290,15 +289,3 @@ class OutboundStore:
                 self._table.delete(row, etag=row.etag)
             except Stale:
                 continue  # somebody uses it again
-
-
-def _step(kept: Kept, task: Task, now: datetime, event: str | None) -> tuple[list[Operation], Row]:
-    """One step as operations, and the task's row after it. The first one fails if the task changed meanwhile."""
-    partition = kept.row.partition
-    told = event_row(partition, task.model_copy(update={"event": event}) if event else task, kept.task)
-    if task.is_finished:
-        return [*finishing(kept, task, now), told], Row(partition, PAST + task.task_id, {})
-    known = kept.row.text("reference"), kept.row.text("fingerprint")
-    row = Row(partition, kept.row.row, task_values(task, *known))
-    slot = slot_changes(kept, task) if isinstance(task, Entry) else []
-    return [Replace(row, kept.row.etag), *slot, told], row

@@ -8,7 +8,7 @@ from shared.errors import NotFound, Stale
 from shared.outbound.agenda import Agenda
 from shared.outbound.lifecycle import updated
 from shared.outbound.models import TaskInformation
-from shared.outbound.rights import check_owner
+from shared.outbound.rights import check_owner_of_task
 from shared.outbound.store import OutboundStore
 from shared.outbound.visits import KIND
 from shared.tenants.directory import Directory
@@ -29,7 +29,7 @@ class TaskUpdates:
             kept = self._store.find(tenant_id, task_id.lower())
             if kept is None:
                 raise NotFound("there is no such task", code="OutboundTaskNotFound")
-            check_owner(self._directory.service(tenant_id, kept.task.service_upn).value, by)
+            check_owner_of_task(self._directory, tenant_id, kept.task, by)
             now = self._clock()
             after = updated(kept.task, information, now)
             self._agenda.wake(KIND, tenant_id, kept.task.service_upn)

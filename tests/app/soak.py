@@ -30,7 +30,7 @@ LARGE: Final = Size(
     kills=10,
     submitters=16,
     due=240,
-    pause=0.5,
+    pause=2.0,
     patience=3600,
 )
 SPREAD: Final = 20  # seconds over which tasks come due, so that they meet every phase of timer and polls

@@ -140,7 +140,7 @@ class Storm:
                 self._say(f"{accepted - left} ended, kill {killed}")
             return not left
 
-        eventually(all_ended, "every task has ended", size.patience, every=min(2.0, 20 * size.pause))
+        eventually(all_ended, "every task has ended", size.patience, every=min(10.0, 20 * size.pause))
         shift.end()
         assert killed == size.kills
         assert shift.faults == []

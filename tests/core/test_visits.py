@@ -528,3 +528,15 @@ def test_a_burst_of_updates_does_not_jam_the_hooks_of_a_service(world: World) ->
     visits = Visits(world.outbound, world.agents, world.agenda, world.members, webhooks, world.clock)
     visits.visit(world.tenant_id, SERVICE)
     assert world.outbound.desk(world.tenant_id, SERVICE).untold == []
+
+
+def test_an_admin_hears_of_a_finished_task_though_its_service_is_gone(world: World) -> None:
+    task = world.submit().entry.task_id
+    world.entries.cancel(world.tenant_id, task, by=world.by)
+    world.directory.delete_service(world.tenant_id, SERVICE, versions=None, by=world.by)
+    with pytest.raises(Conflict) as finished:
+        world.entries.cancel(world.tenant_id, task, by=world.by)
+    updates = TaskUpdates(world.outbound, world.directory, world.agenda, world.clock)
+    with pytest.raises(Conflict) as too_late:
+        updates.update(world.tenant_id, task, parse(TaskInformation, {}), by=world.by)
+    assert finished.value.code == too_late.value.code == "OutboundTaskFinished"
