@@ -12,7 +12,7 @@ from shared.errors import NotAllowed, NotFound, Stale
 from shared.outbound.agenda import Agenda
 from shared.outbound.agents import Agents
 from shared.outbound.lifecycle import accepted, completed, declined, failed, gone, waiting_seconds
-from shared.outbound.rows import Kept
+from shared.outbound.rows import KeptTask
 from shared.outbound.store import OutboundStore
 from shared.outbound.task import Entry, State, Task
 from shared.outbound.visits import KIND
@@ -85,7 +85,7 @@ class AgentTasks:
     def accept(self, tenant_id: str, task_id: str, by: Caller) -> TaskView:
         """Raises NotFound, Conflict (``OfferGone``). The agent's own row is confirmed first, see ``agents.py``."""
 
-        def step(kept: Kept, now: datetime) -> Task | None:
+        def step(kept: KeptTask, now: datetime) -> Task | None:
             after = accepted(kept.task, by.oid, now)
             if after is kept.task:
                 return after
@@ -108,7 +108,7 @@ class AgentTasks:
         return self._answer(tenant_id, task_id, by, lambda kept, now: failed(kept.task, by.oid, now))
 
     def _answer(
-        self, tenant_id: str, task_id: str, by: Caller, step: Callable[[Kept, datetime], Task | None]
+        self, tenant_id: str, task_id: str, by: Caller, step: Callable[[KeptTask, datetime], Task | None]
     ) -> TaskView:
         """Carry one step out. ``step`` gives None to be asked again about the task as it is then."""
         while True:

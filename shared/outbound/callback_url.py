@@ -30,7 +30,7 @@ class CallbackUrl:
     shown: str
 
 
-class Refused(Exception):
+class UrlRefused(Exception):
     """``detail`` is one sentence without the URL, ``code`` tells machines what is wrong."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -40,23 +40,23 @@ class Refused(Exception):
 
 
 def read_callback_url(text: str, allowed: Sequence[str]) -> CallbackUrl:
-    """The URL with its host in lower case and without the port. Raises Refused.
+    """The URL with its host in lower case and without the port. Raises UrlRefused.
 
     ``allowed`` holds hosts, which stand for themselves and all below them, and suffixes with a leading dot, which
     stand for what is below only.
     """
     if len(text) > MAX_LENGTH:
-        raise Refused("TooLong", f"has more than {MAX_LENGTH} characters")
+        raise UrlRefused("TooLong", f"has more than {MAX_LENGTH} characters")
     # Some characters beyond ASCII become letters of ASCII when they are put into lower case.
     parts = _URL.fullmatch(text) if text.isascii() else None
     if parts is None:
-        raise Refused("UrlNotAllowed", "is not a plain https:// URL without fragment, spaces and control characters")
+        raise UrlRefused("UrlNotAllowed", "is not a plain https:// URL without fragment, spaces and control characters")
     authority = _AUTHORITY.fullmatch(parts[1].lower())
     if authority is None or len(authority[1]) > 253:
-        raise Refused("UrlNotAllowed", "names no plain host: no user, no address, no port but 443, no final dot")
+        raise UrlRefused("UrlNotAllowed", "names no plain host: no user, no address, no port but 443, no final dot")
     host = authority[1]
     if any(label.startswith("xn--") for label in host.split(".")) or not _is_allowed(host, allowed):
-        raise Refused("HostNotAllowed", "leads to a host that callbacks may not go to")
+        raise UrlRefused("HostNotAllowed", "leads to a host that callbacks may not go to")
     shown = f"https://{host}{parts[2] or '/'}"
     return CallbackUrl(shown if parts[3] is None else f"{shown}?{parts[3]}", shown)
 

@@ -22,7 +22,7 @@ from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import NotFound, Stale, Upstream
 from shared.outbound.agenda import Agenda
-from shared.outbound.callback_url import Refused, read_callback_url
+from shared.outbound.callback_url import UrlRefused, read_callback_url
 from shared.outbound.hook_health import KEPT, after_failure, verdict
 from shared.outbound.hook_outbox import First, HookOutbox, Waiting
 from shared.outbound.hook_store import HookStore, KeptHook
@@ -151,7 +151,7 @@ class Deliveries:
         try:
             url = self._store.url_of(turn.tenant_id, turn.kept)
             return read_callback_url(url, self._allowed_hosts).url  # the list may have become shorter
-        except (Unreadable, Refused) as exc:
+        except (Unreadable, UrlRefused) as exc:
             return Said(problem=exc.code)
 
     def _deliver_task(self, turn: Turn, url: str, first: First) -> None:
@@ -251,6 +251,8 @@ class Deliveries:
     def _keep_for_admins(self, tenant_id: str, hook: Hook, until: datetime) -> None:
         if self._clock() >= until:
             self._store.remove_blindly(tenant_id, hook.id)
+        else:
+            self._agenda.wake(APPOINTMENT, tenant_id, hook.id, until)  # whoever called has a clock ahead of ours
         self._clear(tenant_id, hook.id)
 
     def _clear(self, tenant_id: str, hook_id: str) -> None:

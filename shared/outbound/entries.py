@@ -11,7 +11,7 @@ from shared.outbound.due import check_due
 from shared.outbound.lifecycle import cancelled, rewritten
 from shared.outbound.models import SchedulerEntryWrite
 from shared.outbound.rights import check_outbound, check_owner, check_owner_of_task
-from shared.outbound.rows import Kept, Reference, reference_key
+from shared.outbound.rows import KeptTask, Reference, reference_key
 from shared.outbound.store import OutboundStore, ReferenceTaken
 from shared.outbound.task import Entry
 from shared.outbound.visits import KIND
@@ -75,7 +75,7 @@ class Entries:
             log.info("outbound task rewritten", tenant=head.tenant_id, service=entry.service_upn, entry=entry_id)
             return changed
 
-    def _find(self, tenant_id: str, entry_id: str) -> tuple[Kept, Entry]:
+    def _find(self, tenant_id: str, entry_id: str) -> tuple[KeptTask, Entry]:
         kept = self._store.find(tenant_id, entry_id.lower())
         if kept is None or not isinstance(kept.task, Entry):
             raise NotFound("there is no such scheduler entry", code="OutboundTaskNotFound")
@@ -105,7 +105,7 @@ class Entries:
         return found
 
 
-def _reference(kept: Kept, entry: Entry, write: SchedulerEntryWrite) -> str:
+def _reference(kept: KeptTask, entry: Entry, write: SchedulerEntryWrite) -> str:
     """A queue message's own reference outlives a rewrite, so that its second delivery is still known."""
     if write.reference_id:
         return reference_key(write.reference_id)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from shared.clock import from_wire
 from shared.errors import Finding, Invalid
-from shared.outbound.callback_url import CallbackUrl, Refused, read_callback_url
+from shared.outbound.callback_url import CallbackUrl, UrlRefused, read_callback_url
 from shared.outbound.events import SCHEDULER_ENTRY_EVENTS, Event
 from shared.outbound.hook_health import SLACK, Trouble
 from shared.outbound.value_lists import DIRECTIONS, MODALITIES, TASK_EVENTS
@@ -99,7 +99,7 @@ def read_registration(kind: Kind, data: object, allowed_hosts: Sequence[str]) ->
         findings += exc.findings
     try:
         callback = _callback(data, allowed_hosts)
-    except Refused as exc:
+    except UrlRefused as exc:
         findings.append(Finding("config.url", exc.detail, exc.code))
     if findings or made is None or callback is None:
         raise Invalid(findings)

@@ -62,7 +62,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptTask:
     """A task as it lies in its row."""
 
     task: Task
@@ -83,7 +83,7 @@ class Untold:
 class Desk:
     """All that is open in a service: its unfinished tasks and untold events, events of a task in their order."""
 
-    tasks: Sequence[Kept]
+    tasks: Sequence[KeptTask]
     untold: Sequence[Untold]
 
 
@@ -140,7 +140,7 @@ def slot_values(entry: Entry, reference: str, fingerprint: str) -> dict[str, str
     }
 
 
-def step_of(kept: Kept, task: Task, now: datetime, event: str | None) -> tuple[list[Operation], Row]:
+def step_of(kept: KeptTask, task: Task, now: datetime, event: str | None) -> tuple[list[Operation], Row]:
     """One step as operations, and the task's row after it. The first one fails if the task changed meanwhile."""
     partition = kept.row.partition
     told = event_row(partition, task.model_copy(update={"event": event}) if event else task, kept.task)
@@ -152,7 +152,7 @@ def step_of(kept: Kept, task: Task, now: datetime, event: str | None) -> tuple[l
     return [Replace(row, kept.row.etag), *slot, told], row
 
 
-def _finishing(kept: Kept, task: Task, now: datetime) -> list[Operation]:
+def _finishing(kept: KeptTask, task: Task, now: datetime) -> list[Operation]:
     """The last step: from entry to past, its slot freed, its ReferenceId kept for ``REFERENCE_KEPT``."""
     partition, reference = kept.row.partition, kept.row.text("reference")
     operations: list[Operation] = [
@@ -173,7 +173,7 @@ def _finishing(kept: Kept, task: Task, now: datetime) -> list[Operation]:
     return operations
 
 
-def _slot_changes(kept: Kept, task: Entry) -> list[Operation]:
+def _slot_changes(kept: KeptTask, task: Entry) -> list[Operation]:
     """The slot says whether its entry is with an agent: only the step that changes this writes it."""
     if (kept.task.state in WITH_AGENT) == (task.state in WITH_AGENT):
         return []

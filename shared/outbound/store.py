@@ -24,7 +24,7 @@ from shared.outbound.rows import (
     REFERENCE_KEPT,
     SLOT,
     Desk,
-    Kept,
+    KeptTask,
     Reference,
     Slot,
     Untold,
@@ -123,13 +123,13 @@ class OutboundStore:
         partition = partition_of(tenant_id, entry.service_upn)
         self._table.overwrite(Row(partition, outbox_key(entry), with_doc(without_history(entry))))
 
-    def find(self, tenant_id: str, task_id: str) -> Kept | None:
+    def find(self, tenant_id: str, task_id: str) -> KeptTask | None:
         """The task, finished or not."""
         partition = partition_of_task(tenant_id, task_id)
         if partition is None:
             return None
         row = self._table.get(partition, ENTRY + task_id) or self._table.get(partition, PAST + task_id)
-        return Kept(read_task(row.doc), row) if row else None
+        return KeptTask(read_task(row.doc), row) if row else None
 
     def unfinished(self, tenant_id: str, service_upn: str) -> list[Task]:
         rows = self._table.span(partition_of(tenant_id, service_upn), ENTRY, prefix_end(ENTRY))
@@ -140,25 +140,25 @@ class OutboundStore:
         tasks, untold = [], []
         for row in self._table.span(partition_of(tenant_id, service_upn), ENTRY, prefix_end(OUTBOX)):
             if row.row.startswith(ENTRY):
-                tasks.append(Kept(read_task(row.doc), row))
+                tasks.append(KeptTask(read_task(row.doc), row))
             elif row.row.startswith(OUTBOX):
                 untold.append(Untold(read_task(row.doc), row.text("freed"), row.number("offer"), row))
         return Desk(tasks, untold)
 
-    def commit(self, kept: Kept, task: Task, now: datetime, *, event: str | None = None) -> Kept:
+    def commit(self, kept: KeptTask, task: Task, now: datetime, *, event: str | None = None) -> KeptTask:
         """Write one step of a task with its event. Raises Stale or NotFound if it changed meanwhile.
 
         ``event`` is what hooks are told where the task keeps the event before.
         """
         operations, row = step_of(kept, task, now, event)
-        return Kept(task, replace(row, etag=self._table.transact(operations)[0]))
+        return KeptTask(task, replace(row, etag=self._table.transact(operations)[0]))
 
-    def commit_each(self, steps: Sequence[tuple[Kept, Task]], now: datetime) -> list[Kept | None]:
+    def commit_each(self, steps: Sequence[tuple[KeptTask, Task]], now: datetime) -> list[KeptTask | None]:
         """``commit`` for tasks of one service, many in one transaction; None for one that changed meanwhile."""
         some = [steps[at : at + STEPS_AT_ONCE] for at in range(0, len(steps), STEPS_AT_ONCE)]
         return [after for few in some for after in self._commit_few(few, now)]
 
-    def _commit_few(self, steps: Sequence[tuple[Kept, Task]], now: datetime) -> list[Kept | None]:
+    def _commit_few(self, steps: Sequence[tuple[KeptTask, Task]], now: datetime) -> list[KeptTask | None]:
         parts = [step_of(kept, task, now, None) for kept, task in steps]
         try:
             etags = self._table.transact([operation for operations, _ in parts for operation in operations])
@@ -171,9 +171,9 @@ class OutboundStore:
             return [None]
         firsts = accumulate((len(operations) for operations, _ in parts[:-1]), initial=0)
         rows = [replace(row, etag=etags[first]) for (_, row), first in zip(parts, firsts, strict=True)]
-        return [Kept(task, row) for (_, task), row in zip(steps, rows, strict=True)]
+        return [KeptTask(task, row) for (_, task), row in zip(steps, rows, strict=True)]
 
-    def rewrite(self, kept: Kept, entry: Entry, reference: str, replaces: Reference | None, now: datetime) -> None:
+    def rewrite(self, kept: KeptTask, entry: Entry, reference: str, replaces: Reference | None, now: datetime) -> None:
         """Like ``commit``, where the ReferenceId may be another one. Raises ReferenceTaken too."""
         partition, before = kept.row.partition, kept.row.text("reference")
         fingerprint = entry.fingerprint()

@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.outbound.lifecycle import may_be_offered
 from shared.outbound.models import Priority
-from shared.outbound.rows import Kept
+from shared.outbound.rows import KeptTask
 from shared.outbound.task import ExternalTask, Task
 
 _RANK: Final[dict[Priority, int]] = {"High": 0, "Normal": 1, "Low": 2}
@@ -24,7 +24,7 @@ class Candidate:
     upn: str
 
 
-def order_of_tasks(queued: Sequence[Kept]) -> list[Kept]:
+def order_of_tasks(queued: Sequence[KeptTask]) -> list[KeptTask]:
     """By priority, then by due time."""
     return sorted(
         queued,

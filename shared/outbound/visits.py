@@ -18,7 +18,7 @@ from shared.outbound.agenda import Agenda
 from shared.outbound.agents import Agents, Hold
 from shared.outbound.events import Event
 from shared.outbound.lifecycle import next_look, offered, passed_by_time
-from shared.outbound.rows import Kept, Untold
+from shared.outbound.rows import KeptTask, Untold
 from shared.outbound.store import OutboundStore
 from shared.outbound.task import Entry, Task, is_final, task_event_data
 from shared.outbound.turns import Candidate, next_pair, order_of_tasks
@@ -84,9 +84,9 @@ class Visits:
         self._tell(tenant_id, service_upn, desk.untold)
         return {kept.row.etag for kept in tasks} != {kept.row.etag for kept in desk.tasks}
 
-    def _let_time_pass(self, tasks: Iterable[Kept], now: datetime) -> list[Kept]:
+    def _let_time_pass(self, tasks: Iterable[KeptTask], now: datetime) -> list[KeptTask]:
         """The unfinished tasks afterwards. Those another process moves are left to its own visit."""
-        left: list[Kept] = []
+        left: list[KeptTask] = []
         moving = list(tasks)
         while moving:
             steps = []
@@ -100,7 +100,7 @@ class Visits:
                 _log_step(kept.task)
         return left
 
-    def _offer(self, tenant_id: str, service_upn: str, queued: list[Kept], now: datetime) -> list[Kept]:
+    def _offer(self, tenant_id: str, service_upn: str, queued: list[KeptTask], now: datetime) -> list[KeptTask]:
         """Offer tasks to members as long as there are both; gives the queued tasks as they are then."""
         holds = self._agents.all(tenant_id)
         now = self._clock()  # later than whatever made an agent free, so that holds of one agent never overlap
@@ -123,8 +123,8 @@ class Visits:
         return done + waiting
 
     def _offer_one(
-        self, tenant_id: str, kept: Kept, candidate: Candidate, hold: Hold | None, now: datetime
-    ) -> Kept | None:
+        self, tenant_id: str, kept: KeptTask, candidate: Candidate, hold: Hold | None, now: datetime
+    ) -> KeptTask | None:
         """The agent first, the task second: an agent claimed for nothing is free again when the offer would be over."""
         task = offered(kept.task, candidate.user_id, candidate.upn, now)
         until = from_wire(str(task.offered_until))
@@ -147,7 +147,7 @@ class Visits:
         kept = self._store.find(tenant_id, hold.task_id)
         return kept is None or not (kept.task.is_with(hold.user_id) and kept.task.offers == hold.offer)
 
-    def _commit(self, kept: Kept, task: Task, now: datetime) -> Kept | None:
+    def _commit(self, kept: KeptTask, task: Task, now: datetime) -> KeptTask | None:
         try:
             after = self._store.commit(kept, task, now)
         except (Stale, NotFound):

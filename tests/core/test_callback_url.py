@@ -9,7 +9,7 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.outbound.callback_url import MAX_LENGTH, CallbackUrl, Refused, read_callback_url
+from shared.outbound.callback_url import MAX_LENGTH, CallbackUrl, UrlRefused, read_callback_url
 
 ALLOWED = (".logic.azure.com", ".api.powerplatform.com", "hooks.contoso.example")
 PATH = "/workflows/0a1b/triggers/manual/paths/invoke?api-version=2016-10-01&sp=%2Ftriggers%2Fmanual%2Frun&sig=A-b_c"
@@ -18,7 +18,7 @@ PATH = "/workflows/0a1b/triggers/manual/paths/invoke?api-version=2016-10-01&sp=%
 def code(url: str, allowed: tuple[str, ...] = ALLOWED) -> str:
     try:
         read_callback_url(url, allowed)
-    except Refused as exc:
+    except UrlRefused as exc:
         return exc.code
     return "ok"
 
@@ -150,7 +150,7 @@ SNIPPETS = st.sampled_from((*HOSTS, *MARKS))
 def test_whatever_is_taken_leads_where_every_reader_sees_it_lead(text: str) -> None:
     try:
         read = read_callback_url(f"https://{text}", ALLOWED)
-    except Refused:
+    except UrlRefused:
         return
     assert isinstance(read, CallbackUrl)
     parts = urlsplit(read.url)

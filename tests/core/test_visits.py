@@ -15,7 +15,7 @@ from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.lifecycle import passed_by_time, scheduled
 from shared.outbound.models import TaskInformation
-from shared.outbound.rows import Desk, Kept
+from shared.outbound.rows import Desk, KeptTask
 from shared.outbound.scheduler import Accepted
 from shared.outbound.store import OutboundStore
 from shared.outbound.task import ExternalTask
@@ -457,7 +457,9 @@ def test_a_visit_does_not_compare_each_task_with_each_other(world: World) -> Non
         scheduled(Watched(service_upn=SERVICE, task_id="t", created_at=now, due_date_time_utc=now)), world.clock()
     )
     assert waiting is not None
-    tasks = [Kept(waiting.model_copy(update={"task_id": f"{n}"}), Row("p", f"e:{n}", {}, f"{n}")) for n in range(50)]
+    tasks = [
+        KeptTask(waiting.model_copy(update={"task_id": f"{n}"}), Row("p", f"e:{n}", {}, f"{n}")) for n in range(50)
+    ]
 
     class Full(OutboundStore):
         def desk(self, tenant_id: str, service_upn: str) -> Desk:

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.structure.source import Module, is_in, modules
 
-OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "bench", "tests")
+OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "bench", "tools", "tests")
 FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions")
 # Plain values and pure helpers; every room of shared may lean on them.
 GROUND: Final = tuple(
@@ -83,6 +83,11 @@ WALLS: Final = (
     ),
     Wall("bench", ("shared.config", "simulator", "function_app", "devhost"), ("azure", "requests", "socket")),
     Wall("simulator", (), ("socket",)),
+    Wall(
+        "tools",
+        ("shared.bootstrap.commands", "shared.config", "shared.permissions", "shared.tenants", *GROUND),
+        ("msal", "requests"),  # of the example for websites
+    ),
 )
 # Single modules that may do more, each with the reason.
 DOORS: Final = {
