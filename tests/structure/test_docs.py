@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shared.storage.account import TABLES
+from tests.structure.indexed import AS_DEVHOST, environment, run
 from tools import permissions_page
 from tools.settings_page import page
 
@@ -44,3 +47,42 @@ def test_the_page_of_settings_is_the_one_the_catalogue_makes() -> None:
 
 def test_the_tables_of_permissions_are_those_the_catalogue_makes() -> None:
     assert permissions_page.PAGE.read_text() == permissions_page.page(), "run: python -m tools.permissions_page"
+
+
+@pytest.fixture(scope="module")
+def functions() -> Any:
+    """Each function with its bindings, as the host is told of them."""
+    return run(AS_DEVHOST, ROOT, environment(storage_port=10000))
+
+
+def rows(table: str) -> list[list[str]]:
+    """The rows of a table of the architecture, by the first cell of its head."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    found = re.search(rf"^\| {table} \|.*\n\| --- .*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert found is not None
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in found[1].splitlines()]
+
+
+def test_the_architecture_lists_each_timer_and_who_works_on_each_queue(
+    functions: list[dict[str, Any]],
+) -> None:
+    timers = {one["name"] for one in functions if one["trigger"] == "timerTrigger"}
+    assert timers == {row[0] for row in rows("timer")}
+    works = {
+        binding["queueName"]: one["name"]
+        for one in functions
+        if one["trigger"] == "queueTrigger"
+        for binding in one["bindings"]
+        if binding["type"] == "queueTrigger" and not binding["queueName"].endswith("-poison")
+    }
+    assert works == {row[0]: row[2].partition("`")[0].split()[0] for row in rows("queue")}
+
+
+def test_the_architecture_lists_every_table() -> None:
+    assert {row[0] for row in rows("table")} == {*TABLES}
+
+
+def test_every_decision_is_listed() -> None:
+    pages = {path.name for path in (ROOT / "docs/decisions").glob("0*.md")}
+    listed = re.findall(r"\]\((0[^)]+)\)", (ROOT / "docs/decisions/README.md").read_text())
+    assert sorted(listed) == sorted(pages)
