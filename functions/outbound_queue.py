@@ -22,6 +22,10 @@ def admit_outbound_request(message: func.QueueMessage) -> None:
 def visit_outbound(message: func.QueueMessage) -> None:
     """Do what is due in a service, clear away what is kept no longer, or send a batch's open items. May come twice."""
     appointment = parse(Appointment, read(message))
+    core().outbound.agenda.answer(appointment, lambda: _look(appointment))
+
+
+def _look(appointment: Appointment) -> None:
     match appointment.kind:
         case "batch":
             core().outbound.batches.send_pending(appointment.tenant_id, appointment.subject)
@@ -29,4 +33,3 @@ def visit_outbound(message: func.QueueMessage) -> None:
             core().outbound.visits.tidy(appointment.tenant_id, appointment.subject)
         case _:
             core().outbound.visits.visit(appointment.tenant_id, appointment.subject)
-    core().outbound.agenda.done(appointment)

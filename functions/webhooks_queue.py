@@ -16,5 +16,5 @@ bp = func.Blueprint()
 def deliver_webhooks(message: func.QueueMessage) -> None:
     """Send one URL what is due. May come twice, late, and for a URL that is gone."""
     appointment = parse(Appointment, read(message))
-    core().outbound.deliveries.deliver(appointment.tenant_id, appointment.subject)
-    core().outbound.agenda.done(appointment)
+    outbound = core().outbound
+    outbound.agenda.answer(appointment, lambda: outbound.deliveries.deliver(appointment.tenant_id, appointment.subject))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -33,9 +33,13 @@ SOON: Final = timedelta(seconds=1)  # no appointment is nearer than this
 SECOND_LOOK: Final = timedelta(seconds=60)
 # Time a called appointment has before it is called again.
 CALLED_AGAIN: Final = timedelta(seconds=30)
-SHARDS: Final = 8  # called side by side
+SHARDS: Final = 8
+CALLS_AT_ONCE: Final = 8
 _REMEMBERED: Final = 10_000
 _AGAIN: Final = "again"  # value of a row: when a called appointment is called again
+
+
+_Subject = tuple[str, str, str]  # kind, tenant id, subject
 
 
 class Appointment(Wire, extra="ignore"):
@@ -91,39 +95,47 @@ class Agenda:
         """Tell the queues of everything due, and give how many subjects that are.
 
         An appointment is first marked and then called: if the call gets lost, it is made again. The other due
-        appointments of its subject are the same call.
+        appointments of its subject are the same call, and those that come due before it is done wait for that.
         """
         now = self._clock()
-        with ThreadPoolExecutor(SHARDS) as pool:
-            return sum(pool.map(lambda number: self._call_due_of(f"shard:{number}", now), range(SHARDS)))
+        due = [(key, rows) for number in range(SHARDS) for key, rows in self._due_of(f"shard:{number}", now).items()]
+        with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+            return sum(pool.map(lambda one: self._call(*one, now), due))
 
-    def _call_due_of(self, partition: str, now: datetime) -> int:
-        due: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    def _due_of(self, partition: str, now: datetime) -> dict[_Subject, list[Row]]:
+        due = defaultdict(list)
         for row in self._table.span(partition, "0", to_wire(now)):
-            if row.text(_AGAIN) <= to_wire(now):
-                due[(row.text("kind"), row.text("tenant_id"), row.text("subject"))].append(row)
-        called = 0
-        for (kind, tenant_id, subject), rows in due.items():
-            if kind not in self._queues:
-                continue  # of another version of the app, which runs beside this one during a deployment
-            etag = self._mark(rows[-1], now + CALLED_AGAIN)
-            if etag is None:
-                continue
-            for row in rows[:-1]:
-                self._remove(row)
-            call = Appointment(kind=kind, tenant_id=tenant_id, subject=subject, row=rows[-1].row, etag=etag)
-            self._queues[kind].send(call.as_json())
-            called += 1
-        return called
+            due[(row.text("kind"), row.text("tenant_id"), row.text("subject"))].append(row)
+        return due
 
-    def done(self, appointment: Appointment) -> None:
-        """The subject was looked at, and whatever is next is on the agenda by now."""
-        if not appointment.row:
-            return
-        if not self._remove(
-            Row(_shard(appointment.tenant_id, appointment.subject), appointment.row, {}, appointment.etag)
-        ):
-            log.info("an appointment was called again meanwhile", kind=appointment.kind, tenant=appointment.tenant_id)
+    def _call(self, about: _Subject, rows: list[Row], now: datetime) -> bool:
+        kind, tenant_id, subject = about
+        if kind not in self._queues:
+            return False  # of another version of the app, which runs beside this one during a deployment
+        if any(row.text(_AGAIN) > to_wire(now) for row in rows):
+            return False  # called and not done yet: on a busy day calls would pile up faster than they are answered
+        etag = self._mark(rows[-1], now + CALLED_AGAIN)
+        if etag is None:
+            return False
+        for row in rows[:-1]:
+            self._remove(row)
+        call = Appointment(kind=kind, tenant_id=tenant_id, subject=subject, row=rows[-1].row, etag=etag)
+        self._queues[kind].send(call.as_json())
+        return True
+
+    def answer(self, call: Appointment, look: Callable[[], object]) -> None:
+        """Have the subject looked at, unless the call is out of date: made again, or answered by another process.
+
+        If ``look`` fails the appointment stays and is called again. What is next must be on the agenda when it ends.
+        """
+        row = Row(_shard(call.tenant_id, call.subject), call.row, {}, call.etag)
+        if call.row:
+            known = self._table.get(row.partition, row.row)
+            if known is None or known.etag != call.etag:
+                return
+        look()
+        if call.row and not self._remove(row):
+            log.info("an appointment was called again meanwhile", kind=call.kind, tenant=call.tenant_id)
 
     def _mark(self, row: Row, again: datetime) -> str | None:
         """None when another process calls or makes this appointment."""

@@ -13,7 +13,7 @@ from typing import Any
 from shared.callers import Caller
 from shared.clock import from_wire
 from shared.errors import AppError, StorageDown
-from shared.outbound.agenda import Agenda, Appointment
+from shared.outbound.agenda import SHARDS, Agenda, Appointment
 from shared.outbound.deliveries import Deliveries
 from shared.outbound.events import Event, Modality
 from shared.outbound.hook_outbox import HookOutbox
@@ -180,8 +180,7 @@ class Process:
 
     def answer_call(self, appointment: Appointment) -> None:
         """What the trigger does."""
-        self.deliveries.deliver(appointment.tenant_id, appointment.subject)
-        self.agenda.done(appointment)
+        self.agenda.answer(appointment, lambda: self.deliveries.deliver(appointment.tenant_id, appointment.subject))
 
 
 class HookWorld:
@@ -246,24 +245,31 @@ class HookWorld:
     # time
 
     def next_moment(self) -> datetime | None:
-        rows = self.agenda_table.partitions("shard:", "shard;")
-        return min((from_wire(row.row.split("|")[0]) for row in rows), default=None)
+        return min(self._moments(), default=None)
 
-    def beat(self, process: Process | None = None) -> None:
-        """Call what is due and answer each call; a call whose process dies is lost."""
+    def _moments(self) -> list[datetime]:
+        """When the agenda has calls to make, or to make again."""
+        rows = [row for number in range(SHARDS) for row in self.agenda_table.span(f"shard:{number}", "0", "~")]
+        return [from_wire(row.text("again") or row.row.split("|")[0]) for row in rows]
+
+    def beat(self, process: Process | None = None) -> int:
+        """Call what is due and answer each call; a call whose process dies is lost. Gives how many were called."""
         process = process or self.process
-        process.agenda.call_due()
+        called = process.agenda.call_due()
         calls, self.calls.waiting = self.calls.waiting, []
         for call in calls:
             process.answer_call(call)
+        return called
 
     def run(self, until: Callable[[], bool] = lambda: False, **within: float) -> None:
         """Jump from appointment to appointment, at most so far; ends early when there is none or ``until`` holds."""
         end = self.clock() + timedelta(**within)
         while not until():
-            moment = self.next_moment()
+            if self.beat():
+                continue
+            # What is still due waits for a call that got lost.
+            moment = min((one for one in self._moments() if one > self.clock.moment), default=None)
             if moment is None or moment >= end:
                 self.clock.moment = end
                 return
-            self.clock.moment = max(self.clock.moment, moment) + timedelta(milliseconds=1)
-            self.beat()
+            self.clock.moment = moment + timedelta(milliseconds=1)

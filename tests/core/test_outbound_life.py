@@ -93,17 +93,18 @@ class Life(RuleBasedStateMachine):
         self.agenda.call_due()
         calls, self.world.calls.sent = self.world.calls.sent, []
         for call in calls:
+            if fate == "twice":  # both begin before either is done
+                self._visit(call.model_copy(update={"row": ""}), fate)
             if fate != "lost":
-                self._visit(call, fate)
-            if fate == "twice":
                 self._visit(call, fate)
 
     def _visit(self, call: Appointment, fate: str) -> None:
         self.fragile.fails = fate.removeprefix("dies ") if fate.startswith("dies") else ""
         try:
             if call.kind == "task":
-                self.visits.visit(call.tenant_id, call.subject)
-            self.agenda.done(call)
+                self.agenda.answer(call, lambda: self.visits.visit(call.tenant_id, call.subject))
+            else:
+                self.agenda.answer(call, lambda: None)
         except StorageDown:
             pass
         finally:
