@@ -18,7 +18,7 @@ from shared.attendant.filter_nodes import Condition
 from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
 from shared.attendant.filter_tokens import FilterError
-from shared.attendant.hits import Hit, merged, of_address_book, of_graph
+from shared.attendant.hits import Candidate, Hit, in_address_book, in_graph, merged, shown
 from shared.attendant.search_copy import SearchCopies
 from shared.attendant.search_fields import Source
 from shared.attendant.search_query import WINDOW, Query, condition, question
@@ -100,7 +100,7 @@ class _Unusable(Exception):
         self.problem = problem
 
 
-_Search = Callable[[], tuple[list[Hit], list[Note]]]
+_Search = Callable[[], tuple[list[Candidate], list[Note]]]
 
 
 class ContactSearch:
@@ -135,7 +135,9 @@ class ContactSearch:
         people = merged(hits)
         end = query.offset + query.top
         following = str(end) if len(people) > end and end < WINDOW else None
-        return Found(items=people[query.offset : end], continuation=following, notes=notes)
+        return Found(
+            items=[shown(person) for person in people[query.offset : end]], continuation=following, notes=notes
+        )
 
     def _searches(self, head: Head, query: Query, user_token: str | None) -> dict[Source, _Search]:
         """What each source is to do. Raises _Unusable before anybody is asked."""
@@ -150,10 +152,10 @@ class ContactSearch:
             every["o365"] = lambda: self._in_directory(tenant_id, query, bounds)
         return {source: search for source, search in every.items() if query.is_for(source)}
 
-    def _gathered(self, searches: Mapping[Source, _Search]) -> tuple[list[Hit], list[Note]]:
+    def _gathered(self, searches: Mapping[Source, _Search]) -> tuple[list[Candidate], list[Note]]:
         began = time.monotonic()
         running = {source: self._pool.submit(search) for source, search in searches.items()}
-        hits: list[Hit] = []
+        hits: list[Candidate] = []
         notes: list[Note] = []
         for source, future in running.items():
             found, told = _result(source, future, self._limits[source] - (time.monotonic() - began))
@@ -161,30 +163,32 @@ class ContactSearch:
             notes += told
         return hits, notes
 
-    def _in_books(self, tenant_id: str, query: Query) -> tuple[list[Hit], list[Note]]:
-        found, is_whole = self._books.search(tenant_id, question(query), most=query.window)
+    def _in_books(self, tenant_id: str, query: Query) -> tuple[list[Candidate], list[Note]]:
+        found, is_whole = self._books.search(tenant_id, question(query), most=WINDOW)
         message = "your address books hold more than can be searched; what lies behind the limit is not shown"
         notes = [] if is_whole else [Note(source="addressBook", code="TooLarge", message=message)]
-        return [of_address_book(hit.contact, hit.match) for hit in found], notes
+        return [in_address_book(hit.entry, hit.match, hit.key, hit.contact) for hit in found], notes
 
-    def _in_directory(self, tenant_id: str, query: Query, bounds: Condition | None) -> tuple[list[Hit], list[Note]]:
-        listed = self._directory.users(tenant_id, join(bounds, condition(query, "o365")), top=query.window)
+    def _in_directory(
+        self, tenant_id: str, query: Query, bounds: Condition | None
+    ) -> tuple[list[Candidate], list[Note]]:
+        listed = self._directory.users(tenant_id, join(bounds, condition(query, "o365")), top=WINDOW)
         if listed.refused is not None:
             raise _Unusable(FilterProblem(code="RefusedByGraph", message=listed.refused))
-        return [of_graph(row, "o365", query.text) for row in listed.rows], []
+        return [in_graph(row, "o365", query.text) for row in listed.rows], []
 
-    def _in_mailbox(self, tenant_id: str, query: Query, user_token: str | None) -> tuple[list[Hit], list[Note]]:
+    def _in_mailbox(self, tenant_id: str, query: Query, user_token: str | None) -> tuple[list[Candidate], list[Note]]:
         if user_token is None:
             message = "your Exchange contacts are searched only with an access token, not with the portal's cookie"
             return [], [Note(source="exchange", code="SignInWithToken", message=message)]
         try:
             wanted = canonical(condition(query, "exchange"))
-            listed = self._mailbox.contacts(tenant_id, user_token, wanted, top=query.window)
+            listed = self._mailbox.contacts(tenant_id, user_token, wanted, top=WINDOW)
         except Denied as exc:
             return [], [self._refused(exc, tenant_id)]
         if listed.refused is not None:
             return [], [Note(source="exchange", code="RefusedByGraph", message=listed.refused)]
-        return [of_graph(row, "exchange", query.text) for row in listed.rows], []
+        return [in_graph(row, "exchange", query.text) for row in listed.rows], []
 
     def _refused(self, exc: Denied, tenant_id: str) -> Note:
         if exc.reason in ("ConsentMissing", "ErrorAccessDenied"):
@@ -215,9 +219,9 @@ def _unable(source: Source) -> Note:
     return Note(source=source, code="FieldNotSupported", message=message)
 
 
-def _result(source: Source, future: Future[Any], patience: float) -> tuple[list[Hit], list[Note]]:
+def _result(source: Source, future: Future[Any], patience: float) -> tuple[list[Candidate], list[Note]]:
     try:
-        found: tuple[list[Hit], list[Note]] = future.result(max(patience, 0))
+        found: tuple[list[Candidate], list[Note]] = future.result(max(patience, 0))
     except TooLate:
         future.cancel()
         return [], [Note(source=source, code="TimedOut", message="this source did not answer in time; try again")]

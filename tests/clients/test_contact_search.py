@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import uuid
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.attendant.contacts import Doc, read_contact
 from shared.attendant.filter_check import FilterCheck
+from shared.attendant.packs import compressed, packed
 from shared.attendant.search import Consent, ContactSearch, Found
-from shared.attendant.search_copy import SearchCopies
+from shared.attendant.search_copy import Hit, Pack, SearchCopies
 from shared.attendant.search_query import read_query
-from shared.attendant.search_text import Question
+from shared.attendant.search_text import Question, entry_of, search
 from shared.clients.directory_search import DirectorySearch
 from shared.clients.exchange_contacts import ExchangeContacts
 from shared.clients.gateway import open_session
@@ -40,16 +43,22 @@ INSIDE = [("Anna Moser", "Sales"), ("Ben O'Hara", "Sales"), ("%27 Quote", "Sales
 OUTSIDE = [("Anna Outsider", "Board"), ("') Outsider", "Board"), ("1 Outsider", "sales board"), ("Zoe Outsider", None)]
 
 
-class NoBooks(SearchCopies):
-    """Address books without contacts; ``waits`` lets them hang until it is set."""
+class Books(SearchCopies):
+    """Address books with these contacts; ``waits`` lets them hang until it is set, ``whole`` is false where some found
+    no room."""
 
     def __init__(self) -> None:
+        self.docs: list[Doc] = []
         self.waits: threading.Event | None = None
+        self.whole = True
 
-    def search(self, tenant_id: str, question: Question, *, most: int) -> tuple[list[Any], bool]:
+    def search(self, tenant_id: str, question: Question, *, most: int) -> tuple[list[Hit], bool]:
         if self.waits is not None:
             self.waits.wait(10)
-        return [], True
+        values = packed({doc["externalId"]: doc for doc in self.docs})
+        pack = Pack(1, "".join(map(entry_of, self.docs)), compressed(Row("", "", values), "docs"))
+        found = search([pack.text], question, most=most)
+        return [Hit(one.entry, one.match, str(one.place), pack, one.place) for one in found], self.whole
 
 
 class Console:
@@ -61,7 +70,7 @@ class Console:
         lists = GraphLists(session, CLOUD)
         self.directory = DirectorySearch(SignIns(session, CLOUD, NIMBUS_APP, NIMBUS_SECRET, now, MemoryShelf()), lists)
         mailbox = ExchangeContacts(OnBehalfOf(session, CLOUD, API_APP, "local-api-client-secret", now), lists)
-        self.books = NoBooks()
+        self.books = Books()
         consent = Consent(CLOUD.login, CLOUD.graph, API_APP, "http://127.0.0.1:7071/api/consent/callback")
         patience: Any = {"addressBook": 5.0, "o365": 5.0, "exchange": 5.0} | limits
         self.search = ContactSearch(self.books, self.directory, mailbox, consent, patience)
@@ -81,6 +90,15 @@ class Console:
 
     def names(self, text: str, **more: Any) -> list[str | None]:
         return [hit.display_name for hit in self.find(text, **more).items]
+
+    def pages(self, text: str, **more: Any) -> list[str | None]:
+        """Names on all pages, in order."""
+        page = self.find(text, **more)
+        names = [hit.display_name for hit in page.items]
+        while page.continuation is not None:
+            page = self.find(text, **more, continuation=page.continuation)
+            names += [hit.display_name for hit in page.items]
+        return names
 
     def fault(self, **fault: Any) -> None:
         self.cloud.control("POST", "faults", {"host": "graph.microsoft.com", "times": 5} | fault)
@@ -189,16 +207,41 @@ def test_a_broken_filter_shows_nobody_and_its_problem_only_to_admins(console: Co
     assert (told.items, told.filter_problem, told.notes) == ([], None, [])
 
 
-def test_pages_lead_through_all_without_one_twice(console: Console) -> None:
-    fill(console.cloud, users=[user(f"Anna {number:03}", "Sales") for number in range(120)])
-    names: list[str | None] = []
-    continuation: str | None = None
-    for _ in range(3):
-        page = console.find("anna", top=50, continuation=continuation)
-        names += [hit.display_name for hit in page.items]
-        continuation = page.continuation
-    assert names == [f"Anna {number:03}" for number in range(120)]
-    assert continuation is None
+def test_pages_of_the_directory_hold_each_user_once_whatever_its_order(console: Console) -> None:
+    shuffled = random.Random(1).sample(range(120), 120)
+    fill(console.cloud, users=[user(f"Anna {number:03}", "Sales") for number in shuffled])
+    assert console.pages("anna", top=50) == [f"Anna {number:03}" for number in range(120)]
+
+
+def test_an_exact_match_comes_first_however_late_the_directory_gives_it(console: Console) -> None:
+    fill(
+        console.cloud, users=[*(user(f"Annabelle {number:03}", "Sales") for number in range(60)), user("Anna", "Sales")]
+    )
+    assert console.pages("anna", top=25) == ["Anna", *(f"Annabelle {number:03}" for number in range(60))]
+
+
+def test_pages_of_address_books_hold_each_contact_once(console: Console) -> None:
+    shuffled = random.Random(1).sample(range(60), 60)
+    console.books.docs = [read_contact({"externalId": str(n), "displayName": f"Anna {n:03}"}) for n in shuffled]
+    assert console.pages("anna", top=10, sources="addressBook") == [f"Anna {number:03}" for number in range(60)]
+
+
+def test_somebody_two_sources_know_is_on_one_page_only(console: Console) -> None:
+    fill(console.cloud, users=[user(f"Anna {n:03}", "Sales") | {"mail": f"{n}@contoso.example"} for n in range(30)])
+    console.books.docs = [
+        read_contact(
+            {
+                "externalId": str(n),
+                "displayName": f"Zoe {n}",
+                "company": "Anna",
+                "emailAddresses": [f"{n}@contoso.example"],
+            }
+        )
+        for n in range(0, 30, 3)
+    ]
+    names = console.pages("anna", top=7, sources="addressBook,o365")
+    assert names[:10] == [f"Zoe {n}" for n in sorted(range(0, 30, 3), key=str)]
+    assert names[10:] == [f"Anna {n:03}" for n in range(30) if n % 3]
 
 
 # sources

@@ -61,7 +61,7 @@ class Instance:
         question = Question(fold(text), LETTERS, {})
         hits, whole = self.copies.search(tenant_id or self.tenant_id, question, most=most)
         assert whole
-        return {hit.contact["externalId"] for hit in hits}
+        return {hit.contact()["externalId"] for hit in hits}
 
 
 @pytest.fixture
@@ -136,6 +136,18 @@ def test_a_pack_of_an_edition_that_is_over_is_not_searched(one: Instance) -> Non
     one.add("2", firstName="Bea")
     assert one.find("anna") == set()
     assert [doc["externalId"] for doc in one.books.contacts(one.tenant_id, "b")] == ["2"]
+
+
+def test_where_equal_matches_are_cut_off_does_not_depend_on_which_instance_is_asked(
+    one: Instance, other: Instance
+) -> None:
+    for number in range(8):
+        one.add(str(number), firstName="Anna")
+        if number == 4:
+            other.find("anna")
+    fresh, grown = one.find("anna", most=3), other.find("anna", most=3)
+    assert fresh == grown
+    assert len(fresh) == 3
 
 
 def test_a_tenant_finds_nothing_of_another(one: Instance) -> None:
