@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import urlencode
 
 from shared.attendant.filter_nodes import Condition
@@ -19,6 +19,7 @@ from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
 from shared.attendant.filter_tokens import FilterError
 from shared.attendant.hits import Candidate, Hit, in_address_book, in_graph, merged, shown
+from shared.attendant.lanes import Lanes
 from shared.attendant.search_copy import SearchCopies
 from shared.attendant.search_fields import Source
 from shared.attendant.search_query import WINDOW, Query, condition, question
@@ -28,7 +29,9 @@ from shared.wire import Wire
 
 # Seconds. A first look at 100,000 contacts takes about two; Graph is read with limits of its own below this.
 LIMITS: Final[Mapping[Source, float]] = {"addressBook": 5.0, "o365": 6.0, "exchange": 6.0}
-_THREADS: Final = 24  # three for each of eight searches at once; more wait, within their limits
+# Threads of each source, and how many of them one tenant may take: Graph hangs for one tenant at a time or for all, and
+# neither may reach the address books or another tenant's directory. More searches wait, within their limits.
+_THREADS: Final[Mapping[Source, tuple[int, int]]] = {"addressBook": (8, 4), "o365": (24, 8), "exchange": (24, 8)}
 
 
 class Listed(Protocol):
@@ -100,7 +103,8 @@ class _Unusable(Exception):
         self.problem = problem
 
 
-_Search = Callable[[], tuple[list[Candidate], list[Note]]]
+_Outcome = tuple[list[Candidate], list[Note]]
+_Search = Callable[[], _Outcome]
 
 
 class ContactSearch:
@@ -117,7 +121,10 @@ class ContactSearch:
         self._mailbox = mailbox
         self._consent = consent
         self._limits = limits
-        self._pool = ThreadPoolExecutor(_THREADS, "contact-search")
+        self._lanes: dict[Source, Lanes[_Outcome]] = {
+            source: Lanes(f"search-{source}", threads=threads, share=share)
+            for source, (threads, share) in _THREADS.items()
+        }
 
     def find(self, head: Head, wanted: Callable[[], Query], *, user_token: str | None, is_admin: bool) -> Found:
         """What is wanted comes as a function and is judged after the licence. ``user_token`` is the caller's own;
@@ -128,7 +135,7 @@ class ContactSearch:
         require_product(head)
         query = wanted()
         try:
-            hits, notes = self._gathered(self._searches(head, query, user_token))
+            hits, notes = self._gathered(head.tenant_id, self._searches(head, query, user_token))
         except _Unusable as unusable:
             return Found(items=[], continuation=None, notes=[], filter_problem=unusable.problem if is_admin else None)
         notes = [*[_unable(source) for source in query.sources if not query.is_for(source)], *notes]
@@ -152,32 +159,34 @@ class ContactSearch:
             every["o365"] = lambda: self._in_directory(tenant_id, query, bounds)
         return {source: search for source, search in every.items() if query.is_for(source)}
 
-    def _gathered(self, searches: Mapping[Source, _Search]) -> tuple[list[Candidate], list[Note]]:
+    def _gathered(self, tenant_id: str, searches: Mapping[Source, _Search]) -> _Outcome:
         began = time.monotonic()
-        running = {source: self._pool.submit(search) for source, search in searches.items()}
+        running = {source: self._lanes[source].submit(tenant_id, search) for source, search in searches.items()}
         hits: list[Candidate] = []
         notes: list[Note] = []
-        for source, future in running.items():
-            found, told = _result(source, future, self._limits[source] - (time.monotonic() - began))
-            hits += found
-            notes += told
+        try:
+            for source, future in running.items():
+                found, told = _result(source, future, self._limits[source] - (time.monotonic() - began))
+                hits += found
+                notes += told
+        finally:
+            for future in running.values():
+                future.cancel()
         return hits, notes
 
-    def _in_books(self, tenant_id: str, query: Query) -> tuple[list[Candidate], list[Note]]:
+    def _in_books(self, tenant_id: str, query: Query) -> _Outcome:
         found, is_whole = self._books.search(tenant_id, question(query), most=WINDOW)
         message = "your address books hold more than can be searched; what lies behind the limit is not shown"
         notes = [] if is_whole else [Note(source="addressBook", code="TooLarge", message=message)]
         return [in_address_book(hit.entry, hit.match, hit.key, hit.contact) for hit in found], notes
 
-    def _in_directory(
-        self, tenant_id: str, query: Query, bounds: Condition | None
-    ) -> tuple[list[Candidate], list[Note]]:
+    def _in_directory(self, tenant_id: str, query: Query, bounds: Condition | None) -> _Outcome:
         listed = self._directory.users(tenant_id, join(bounds, condition(query, "o365")), top=WINDOW)
         if listed.refused is not None:
             raise _Unusable(FilterProblem(code="RefusedByGraph", message=listed.refused))
         return [in_graph(row, "o365", query.text) for row in listed.rows], []
 
-    def _in_mailbox(self, tenant_id: str, query: Query, user_token: str | None) -> tuple[list[Candidate], list[Note]]:
+    def _in_mailbox(self, tenant_id: str, query: Query, user_token: str | None) -> _Outcome:
         if user_token is None:
             message = "your Exchange contacts are searched only with an access token, not with the portal's cookie"
             return [], [Note(source="exchange", code="SignInWithToken", message=message)]
@@ -219,11 +228,10 @@ def _unable(source: Source) -> Note:
     return Note(source=source, code="FieldNotSupported", message=message)
 
 
-def _result(source: Source, future: Future[Any], patience: float) -> tuple[list[Candidate], list[Note]]:
+def _result(source: Source, future: Future[_Outcome], patience: float) -> _Outcome:
     try:
-        found: tuple[list[Candidate], list[Note]] = future.result(max(patience, 0))
+        return future.result(max(patience, 0))
     except TooLate:
-        future.cancel()
         return [], [Note(source=source, code="TimedOut", message="this source did not answer in time; try again")]
     except Throttled as exc:
         return [], [Note(source=source, code="Throttled", message=exc.detail)]
@@ -232,4 +240,3 @@ def _result(source: Source, future: Future[Any], patience: float) -> tuple[list[
     except AppError as exc:
         code = exc.reason if isinstance(exc, Denied) and exc.reason else exc.code
         return [], [Note(source=source, code=code, message=exc.detail)]
-    return found

@@ -23,7 +23,7 @@ from shared.attendant.search_text import Question, entry_of, search
 from shared.clients.directory_search import DirectorySearch
 from shared.clients.exchange_contacts import ExchangeContacts
 from shared.clients.gateway import open_session
-from shared.clients.graph_lists import GraphLists
+from shared.clients.graph_lists import GraphLists, Listed
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.sign_in import SignIns
 from shared.clock import now
@@ -69,23 +69,24 @@ class Console:
         session = open_session(cloud.gateway)
         lists = GraphLists(session, CLOUD)
         self.directory = DirectorySearch(SignIns(session, CLOUD, NIMBUS_APP, NIMBUS_SECRET, now, MemoryShelf()), lists)
-        mailbox = ExchangeContacts(OnBehalfOf(session, CLOUD, API_APP, "local-api-client-secret", now), lists)
+        self.mailbox = ExchangeContacts(OnBehalfOf(session, CLOUD, API_APP, "local-api-client-secret", now), lists)
         self.books = Books()
-        consent = Consent(CLOUD.login, CLOUD.graph, API_APP, "http://127.0.0.1:7071/api/consent/callback")
+        self.consent = Consent(CLOUD.login, CLOUD.graph, API_APP, "http://127.0.0.1:7071/api/consent/callback")
         patience: Any = {"addressBook": 5.0, "o365": 5.0, "exchange": 5.0} | limits
-        self.search = ContactSearch(self.books, self.directory, mailbox, consent, patience)
+        self.search = ContactSearch(self.books, self.directory, self.mailbox, self.consent, patience)
         self.filter = ""
 
-    @property
-    def head(self) -> Head:
-        tenant = Tenant(tenant_id=CONTOSO, display_name="Contoso", products=["AttendantConsole"])
+    def head(self, of: Tenant | None = None) -> Head:
+        tenant = of or Tenant(tenant_id=CONTOSO, display_name="Contoso", products=["AttendantConsole"])
         console = Settings(attendant_console=AttendantConsole(contact_search_filter=self.filter))
         return Head(Held(tenant, Row("", "", {})), Held(console, Row("", "", {})), {})
 
-    def find(self, text: str, *, admin: bool = False, token: str | None = None, **more: Any) -> Found:
+    def find(
+        self, text: str, *, admin: bool = False, token: str | None = None, of: Tenant | None = None, **more: Any
+    ) -> Found:
         wanted: dict[str, Any] = {"sources": "o365", "fields": None, "narrowed": {}, "top": 100, "continuation": None}
         return self.search.find(
-            self.head, lambda: read_query(text, **(wanted | more)), user_token=token, is_admin=admin
+            self.head(of), lambda: read_query(text, **(wanted | more)), user_token=token, is_admin=admin
         )
 
     def names(self, text: str, **more: Any) -> list[str | None]:
@@ -301,6 +302,37 @@ def test_a_source_that_hangs_is_left_behind_and_the_others_are_shown(simulated: 
     assert [(note.source, note.code) for note in found.notes] == [("addressBook", "TimedOut")]
 
 
+class HangingDirectory:
+    """Graph for Contoso's users until ``gate`` is set; for other tenants it answers."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+
+    def users(self, tenant_id: str, filter_text: str, *, top: int) -> Listed:
+        if tenant_id == CONTOSO:
+            self.gate.wait(10)
+        return Listed([{"id": "1", "displayName": "Anna Elsewhere"}])
+
+
+def test_a_directory_that_hangs_for_one_tenant_takes_nothing_from_others_nor_from_address_books(
+    console: Console,
+) -> None:
+    hanging = HangingDirectory()
+    limits: Any = {"addressBook": 5.0, "o365": 5.0, "exchange": 5.0}
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    console.search = ContactSearch(console.books, hanging, console.mailbox, console.consent, limits)
+    other = Tenant(tenant_id=str(uuid.uuid4()), display_name="Fabrikam", products=["AttendantConsole"])
+    try:
+        limits["o365"] = 0.005
+        for _ in range(40):
+            assert [note.code for note in console.find("anna").notes] == ["TimedOut"]
+        limits["o365"] = 5.0
+        assert console.names("anna", sources="addressBook") == ["Anna Booked"]
+        assert console.names("anna", of=other) == ["Anna Elsewhere"]
+    finally:
+        hanging.gate.set()
+
+
 def test_a_source_that_cannot_narrow_is_left_out_with_a_note(console: Console) -> None:
     found = console.find("anna", sources=None, narrowed={"city": "Bern"}, token=console.token())
     assert [(note.source, note.code) for note in found.notes] == [
@@ -317,7 +349,7 @@ def test_a_consent_given_meanwhile_counts_at_the_next_search(console: Console) -
 
 
 def test_a_tenant_without_the_product_is_told_so(console: Console) -> None:
-    head = console.head
+    head = console.head()
     tenant = head.tenant.value.model_copy(update={"products": []})
     bare = replace(head, tenant=replace(head.tenant, value=tenant))
     with pytest.raises(NotAllowed):
