@@ -5,6 +5,7 @@ A list is ranked and merged as a whole, since a page is a part of it; but only t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -156,19 +157,68 @@ def match_of(row: Row, source: Source, text: str) -> Match:
 
 
 def merged(candidates: Iterable[Candidate]) -> list[Person]:
-    """Each person once, best matches first, then by name. Two entries are one person if they share a mail address;
-    within one source two entries with one address stay two."""
-    people: list[list[Candidate]] = []
-    known: dict[str, list[int]] = {}
+    """Each person once, best matches first, then by name. Two entries are one person if they share a mail address, or
+    if a third has one of each; but never two of one source. So no two people of different sources share an address."""
+    people = _People()
+    known: dict[str, _Holders] = {}
     for one in candidates:
-        place = next((at for mail in one.mails for at in known.get(mail, ()) if _is_new_to(people[at], one)), None)
-        if place is None:
-            place = len(people)
-            people.append([])
-        people[place].append(one)
+        place = people.add(one)
         for mail in one.mails:
-            known.setdefault(mail, []).append(place)
-    return sorted(people, key=_order)
+            holders = known.setdefault(mail, {})
+            while (other := people.without_sources_of(place, holders)) is not None:
+                people.unite(place, other)
+            holders.setdefault(people.sources(place), deque()).append(place)
+    return sorted(people.all(), key=_order)
+
+
+_Holders = dict[frozenset[Source], deque[int]]
+"""Who has an address, by the sources they are from: with one address in a thousand entries only a few are looked at."""
+
+
+class _People:
+    """Candidates by place, united into people: each belongs to another one or to itself."""
+
+    def __init__(self) -> None:
+        self._candidates: list[Candidate] = []
+        self._belongs: list[int] = []
+        self._people: dict[int, tuple[frozenset[Source], list[int]]] = {}
+
+    def add(self, candidate: Candidate) -> int:
+        place = len(self._candidates)
+        self._candidates.append(candidate)
+        self._belongs.append(place)
+        self._people[place] = frozenset({candidate.source}), [place]
+        return place
+
+    def sources(self, place: int) -> frozenset[Source]:
+        return self._people[self._root(place)][0]
+
+    def without_sources_of(self, place: int, holders: _Holders) -> int | None:
+        """The first holder who may be the same person, taken out; those whose sources grew are moved to where they
+        belong now."""
+        mine = self.sources(place)
+        for sources in [one for one in holders if one.isdisjoint(mine)]:
+            while holders[sources]:
+                other = holders[sources].popleft()
+                if (grown := self.sources(other)).isdisjoint(mine):
+                    return other
+                holders.setdefault(grown, deque()).append(other)
+        return None
+
+    def unite(self, one: int, other: int) -> None:
+        """Make one person of two that have no source in common."""
+        first, second = self._root(one), self._root(other)
+        sources, places = self._people.pop(second)
+        self._belongs[second] = first
+        self._people[first] = self._people[first][0] | sources, sorted([*self._people[first][1], *places])
+
+    def all(self) -> list[Person]:
+        return [[self._candidates[place] for place in places] for _, places in self._people.values()]
+
+    def _root(self, place: int) -> int:
+        while self._belongs[place] != place:
+            place = self._belongs[place]
+        return place
 
 
 def shown(person: Person) -> Hit:
@@ -179,10 +229,6 @@ def shown(person: Person) -> Hit:
 def _order(person: Person) -> tuple[int, str, str]:
     match = min(MATCHES.index(one.match) for one in person)
     return match, next((one.name for one in person if one.name), ""), person[0].key
-
-
-def _is_new_to(person: Person, candidate: Candidate) -> bool:
-    return all(one.source != candidate.source for one in person)
 
 
 @cache

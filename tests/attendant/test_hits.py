@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from itertools import combinations
 from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.attendant.hits import (
     Candidate,
@@ -14,7 +19,7 @@ from shared.attendant.hits import (
     of_address_book,
     shown,
 )
-from shared.attendant.search_fields import Source
+from shared.attendant.search_fields import SOURCES, Source
 from shared.attendant.search_text import END, Match, entry_of
 
 
@@ -76,6 +81,41 @@ def test_two_entries_of_one_directory_that_share_an_address_stay_two() -> None:
         known("o365", mail="info@acme.example"),
     )
     assert [one.sources for one in found] == [["addressBook", "o365"], ["addressBook"]]
+
+
+def test_an_entry_with_two_addresses_makes_one_person_of_two_that_have_one_each() -> None:
+    (one,) = people(
+        known("addressBook", "A", emailAddresses=["a@x.example"]),
+        known("o365", "B", mail="b@x.example"),
+        known("exchange", "C", **mailed("A@x.example", "b@X.example")),
+    )
+    assert (one.sources, one.display_name) == (["addressBook", "o365", "exchange"], "A")
+    assert one.email_addresses == ["a@x.example", "b@x.example", "A@x.example", "b@X.example"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(SOURCES), st.lists(st.sampled_from("abcd"), max_size=3)), max_size=9))
+def test_no_two_people_of_different_sources_share_an_address_and_no_source_is_in_one_twice(
+    entries: list[tuple[Source, list[str]]],
+) -> None:
+    candidates = [
+        Candidate(source, "prefix", "", mails, f"{n}", lambda: Hit(sources=[], match="prefix"))
+        for n, (source, mails) in enumerate(sorted(entries))
+    ]
+    found = [
+        ({one.source for one in person}, {m for one in person for m in one.mails}) for person in merged(candidates)
+    ]
+    assert sum(len(sources) for sources, _ in found) == len(candidates)
+    for (sources, mails), (others, theirs) in combinations(found, 2):
+        assert sources & others or not mails & theirs
+
+
+def test_a_thousand_entries_with_one_address_are_merged_in_no_time() -> None:
+    shared: dict[str, Any] = {"emailAddresses": ["info@acme.example"]}
+    entries = [known("addressBook", f"{n}", **shared) for n in range(999)]
+    entries += [known("exchange", f"{n}", **mailed("info@acme.example")) for n in range(999)]
+    began = time.process_time()
+    assert len(merged(entries)) == 999
+    assert time.process_time() - began < 2
 
 
 def test_people_without_anything_in_common_stay_apart() -> None:
