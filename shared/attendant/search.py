@@ -182,9 +182,13 @@ class ContactSearch:
 
     def _in_directory(self, tenant_id: str, query: Query, bounds: Condition | None) -> _Outcome:
         listed = self._directory.users(tenant_id, join(bounds, condition(query, "o365")), top=WINDOW)
-        if listed.refused is not None:
-            raise _Unusable(FilterProblem(code="RefusedByGraph", message=listed.refused))
-        return [in_graph(row, "o365", query.text) for row in listed.rows], []
+        if listed.refused is None:
+            return [in_graph(row, "o365", query.text) for row in listed.rows], []
+        # Of both together Graph does not say which one it means.
+        alone = self._directory.users(tenant_id, canonical(bounds), top=1) if bounds is not None else None
+        if alone is not None and alone.refused is not None:
+            raise _Unusable(FilterProblem(code="RefusedByGraph", message=alone.refused))
+        return [], [_refused_by_graph("o365", listed.refused)]
 
     def _in_mailbox(self, tenant_id: str, query: Query, user_token: str | None) -> _Outcome:
         if user_token is None:
@@ -196,7 +200,7 @@ class ContactSearch:
         except Denied as exc:
             return [], [self._refused(exc, tenant_id)]
         if listed.refused is not None:
-            return [], [Note(source="exchange", code="RefusedByGraph", message=listed.refused)]
+            return [], [_refused_by_graph("exchange", listed.refused)]
         return [in_graph(row, "exchange", query.text) for row in listed.rows], []
 
     def _refused(self, exc: Denied, tenant_id: str) -> Note:
@@ -226,6 +230,10 @@ def _bounds(text: str) -> Condition | None:
 def _unable(source: Source) -> Note:
     message = "this source has none of the fields asked for, or cannot be narrowed by them"
     return Note(source=source, code="FieldNotSupported", message=message)
+
+
+def _refused_by_graph(source: Source, reason: str) -> Note:
+    return Note(source=source, code="RefusedByGraph", message=reason)
 
 
 def _result(source: Source, future: Future[_Outcome], patience: float) -> _Outcome:

@@ -38,7 +38,6 @@ from tests.clients.memory_shelf import MemoryShelf
 from tests.simulator.cloud_client import ALICE, API_APP, CONTOSO, NIMBUS_APP, NIMBUS_SECRET, CloudClient, running
 
 CLOUD = CLOUDS["public"]
-USERS = f"/{CLOUD.graph.removeprefix('https://')}/v1.0/users"
 INSIDE = [("Anna Moser", "Sales"), ("Ben O'Hara", "Sales"), ("%27 Quote", "Sales"), ("') or (1 eq 1", "Sales")]
 OUTSIDE = [("Anna Outsider", "Board"), ("') Outsider", "Board"), ("1 Outsider", "sales board"), ("Zoe Outsider", None)]
 
@@ -100,6 +99,11 @@ class Console:
             page = self.find(text, **more, continuation=page.continuation)
             names += [hit.display_name for hit in page.items]
         return names
+
+    def users_asked(self) -> list[Any]:
+        """What Graph was asked of its users since the journal was emptied."""
+        rows: list[Any] = self.cloud.control("GET", "requests?host=graph.microsoft.com&pathPrefix=/v1.0/users")
+        return rows
 
     def fault(self, **fault: Any) -> None:
         self.cloud.control("POST", "faults", {"host": "graph.microsoft.com", "times": 5} | fault)
@@ -206,6 +210,24 @@ def test_a_broken_filter_shows_nobody_and_its_problem_only_to_admins(console: Co
     assert found.filter_problem is not None
     told = console.find("anna", sources=None)
     assert (told.items, told.filter_problem, told.notes) == ([], None, [])
+
+
+@pytest.mark.parametrize(("bounds", "asked"), [("", 1), ("department eq 'Sales'", 2)])
+def test_a_text_that_graph_refuses_leaves_the_other_sources_and_is_not_the_filters_fault(
+    console: Console, bounds: str, asked: int
+) -> None:
+    console.filter = bounds
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    console.cloud.control("DELETE", "requests")
+    refusal = {"error": {"code": "Request_BadRequest", "message": "Invalid filter clause"}}
+    console.fault(pathPrefix="/v1.0/users", status=400, body=refusal, times=1)
+    found = console.find("anna", sources="addressBook,o365", admin=True)
+    assert [hit.display_name for hit in found.items] == ["Anna Booked"]
+    assert [(note.source, note.code, note.message) for note in found.notes] == [
+        ("o365", "RefusedByGraph", "Invalid filter clause")
+    ]
+    assert found.filter_problem is None
+    assert len(console.users_asked()) == asked
 
 
 def test_pages_of_the_directory_hold_each_user_once_whatever_its_order(console: Console) -> None:
@@ -384,7 +406,7 @@ def test_a_check_of_what_cannot_be_read_points_at_the_place_and_asks_nobody(cons
     checked = FilterCheck(console.directory).check(CONTOSO, "city eq 'Bern")
     assert checked.canonical is None
     assert checked.findings[0].position is not None
-    assert console.cloud.control("GET", f"requests?pathPrefix={USERS}") == []
+    assert console.users_asked() == []
 
 
 def test_a_check_while_graph_is_away_still_tells_what_is_known(console: Console) -> None:
