@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
 from shared.attendant.search import require_product
 from shared.attendant.search_query import LONGEST
@@ -17,7 +16,6 @@ from shared.tenants.tenants import Head
 from shared.wire import Wire
 
 Visibility = Literal["None", "OwnMembers", "AllMembers"]
-_THREADS: Final = 8
 
 
 class Member(Protocol):
@@ -36,7 +34,7 @@ class Member(Protocol):
 
 
 class Availability(Protocol):
-    def of_service(self, tenant_id: str, service: Service) -> Sequence[Member]: ...
+    def of_services(self, tenant_id: str, services: Sequence[Service]) -> Mapping[str, Sequence[Member]]: ...
 
 
 class Colleague(Wire):
@@ -65,10 +63,11 @@ class TeamPage(Wire):
 
 
 class Teams:
+    """Services by name or UPN, each with its availability and, by the tenant's team visibility, its members."""
+
     def __init__(self, directory: Directory, availability: Availability) -> None:
         self._directory = directory
         self._availability = availability
-        self._pool = ThreadPoolExecutor(_THREADS, "teams")
 
     def find(self, head: Head, text: str, *, caller: Caller, top: int, continuation: str | None) -> TeamPage:
         """Services whose name or UPN contains the text, in the order of their UPNs; ``continuation`` is the UPN to go
@@ -81,10 +80,9 @@ class Teams:
         fitting = [one for one in services if _fits(one, sought)]
         rest = [one for one in fitting if continuation is None or fold(one.upn) >= fold(continuation)]
         visibility = head.settings.value.attendant_console.team_visibility
-        members = self._pool.map(lambda one: self._availability.of_service(head.tenant_id, one), rest[:top])
+        members = self._availability.of_services(head.tenant_id, rest[:top])
         teams = [
-            _team(service, found, shown=shows(visibility, service, caller.oid))
-            for service, found in zip(rest[:top], members, strict=True)
+            _team(service, members[service.upn], shown=shows(visibility, service, caller.oid)) for service in rest[:top]
         ]
         return TeamPage(items=teams, continuation=rest[top].upn if len(rest) > top else None)
 

@@ -30,8 +30,13 @@ class Somebody:
 class FakeAvailability:
     """Ben is in a call, everybody else is available."""
 
-    def of_service(self, tenant_id: str, service: Service) -> Sequence[Somebody]:
-        return [Somebody(one, one != BEN, "InACall" if one == BEN else "Available") for one in service.members]
+    def of_services(self, tenant_id: str, services: Sequence[Service]) -> dict[str, list[Somebody]]:
+        return {
+            service.upn: [
+                Somebody(one, one != BEN, "InACall" if one == BEN else "Available") for one in service.members
+            ]
+            for service in services
+        }
 
 
 class Console:
