@@ -46,8 +46,8 @@ class Colleague(Wire):
 
 
 class Team(Wire):
-    """A service. ``available_members`` counts those who can take a call now; ``members`` is empty where they are not
-    shown."""
+    """A service. ``available_members`` counts those who can take a call now, shown or not; ``members`` is empty where
+    none may be shown, and holds only those available where only own members are."""
 
     upn: str
     display_name: str
@@ -81,9 +81,7 @@ class Teams:
         rest = [one for one in fitting if continuation is None or fold(one.upn) >= fold(continuation)]
         visibility = head.settings.value.attendant_console.team_visibility
         members = self._availability.of_services(head.tenant_id, rest[:top])
-        teams = [
-            _team(service, members[service.upn], shown=shows(visibility, service, caller.oid)) for service in rest[:top]
-        ]
+        teams = [_team(service, members[service.upn], visibility, caller.oid) for service in rest[:top]]
         return TeamPage(items=teams, continuation=rest[top].upn if len(rest) > top else None)
 
 
@@ -92,19 +90,27 @@ def shows(visibility: Visibility, service: Service, oid: str) -> bool:
     return visibility == "AllMembers" or (visibility == "OwnMembers" and oid.lower() in service.members)
 
 
+def shown(visibility: Visibility, service: Service, oid: str, members: Sequence[Member]) -> list[Member]:
+    """The rule: whom of a service an attendant sees. Of an own service those who can take a call now, of all services
+    everybody: so the product's page has it."""
+    if not shows(visibility, service, oid):
+        return []
+    return [member for member in members if member.available or visibility == "AllMembers"]
+
+
 def _fits(service: Service, sought: str) -> bool:
     return sought in fold(service.display_name) or sought in fold(service.upn)
 
 
-def _team(service: Service, members: Sequence[Member], *, shown: bool) -> Team:
+def _team(service: Service, members: Sequence[Member], visibility: Visibility, oid: str) -> Team:
     available = sum(member.available for member in members)
     return Team(
         upn=service.upn,
         display_name=service.display_name,
         available=available > 0,
         available_members=available,
-        members_shown=shown,
-        members=[_colleague(member) for member in members] if shown else [],
+        members_shown=shows(visibility, service, oid),
+        members=[_colleague(member) for member in shown(visibility, service, oid, members)],
     )
 
 
