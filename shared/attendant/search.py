@@ -78,7 +78,7 @@ class Found(Wire):
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class MailboxConsentLink:
     """Where an admin gives the consent that a search in mailboxes needs."""
 
     login: str
@@ -108,12 +108,14 @@ _Search = Callable[[], _Outcome]
 
 
 class ContactSearch:
+    """One list of people from the sources that are asked for. ``limits`` are seconds by source."""
+
     def __init__(
         self,
         books: SearchCopies,
         directory: DirectoryUsers,
         mailbox: MailboxContacts,
-        consent: Consent,
+        consent: MailboxConsentLink,
         limits: Mapping[Source, float] = LIMITS,
     ) -> None:
         self._books = books

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from shared.attendant.contacts import Doc, read_contact
 from shared.attendant.filter_check import FilterCheck
 from shared.attendant.packs import compressed, packed
-from shared.attendant.search import Consent, ContactSearch, Found
+from shared.attendant.search import ContactSearch, Found, MailboxConsentLink
 from shared.attendant.search_copy import Hit, Pack, SearchCopies
 from shared.attendant.search_query import read_query
 from shared.attendant.search_text import Question, entry_of, search
@@ -70,7 +70,9 @@ class Console:
         self.directory = DirectorySearch(SignIns(session, CLOUD, NIMBUS_APP, NIMBUS_SECRET, now, MemoryShelf()), lists)
         self.mailbox = ExchangeContacts(OnBehalfOf(session, CLOUD, API_APP, "local-api-client-secret", now), lists)
         self.books = Books()
-        self.consent = Consent(CLOUD.login, CLOUD.graph, API_APP, "http://127.0.0.1:7071/api/consent/callback")
+        self.consent = MailboxConsentLink(
+            CLOUD.login, CLOUD.graph, API_APP, "http://127.0.0.1:7071/api/consent/callback"
+        )
         patience: Any = {"addressBook": 5.0, "o365": 5.0, "exchange": 5.0} | limits
         self.search = ContactSearch(self.books, self.directory, self.mailbox, self.consent, patience)
         self.filter = ""
