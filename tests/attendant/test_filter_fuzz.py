@@ -82,13 +82,20 @@ def test_a_text_is_read_or_refused_and_examined_in_any_case(text: str) -> None:
         assert 0 <= (finding.position or 0) <= max(len(text), LONGEST)
 
 
-def test_ten_thousand_heaps_of_pieces_do_no_harm() -> None:
-    chance = random.Random(7)  # the same heaps every time
-    read = 0
-    for _ in range(10_000):
-        text = "".join(chance.choices(PIECES, k=chance.randint(1, 12)))
+def test_a_hundred_thousand_random_texts_neither_crash_nor_hang() -> None:
+    chance = random.Random(7)  # the same texts every time
+    read, longest = 0, 0.0
+    for number in range(scaled(10_000, 100_000)):
+        if number % 2:
+            text = "".join(chance.choices(PIECES, k=chance.randint(1, 25)))
+        else:
+            signs = chance.choices([0x7F, 0x2FFF, 0x10FFFF], k=chance.randint(0, 60))
+            text = "".join(chr(chance.randint(0, most)) for most in signs)
+        began = time.process_time()
         read += examine(text).canonical is not None
+        longest = max(longest, time.process_time() - began)
     assert read
+    assert longest < 0.5  # a millisecond here
 
 
 @pytest.mark.parametrize("piece", [*PIECES, "a.", "a/", "city eq 1 or ", "city eq 'x' and not ", "x/any(y:y eq 1) or ", "1.", "-", "a_"])  # fmt: skip # noqa: E501
@@ -108,6 +115,14 @@ def test_a_users_text_is_one_string_whatever_it_holds(text: str) -> None:
     written = quoted(text)
     assume(len(written) <= LONGEST)
     assert [(token.kind, token.text) for token in tokens(written)] == [("string", sendable(text)), ("end", "")]
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x1f", "\x7f", "\x80", "\x9f", "\ud800"])
+def test_what_cannot_be_sent_becomes_a_blank_in_a_users_text_and_is_refused_in_a_filter(sign: str) -> None:
+    assert quoted(f"a{sign}b") == "'a b'"
+    refused = _read(f"city eq 'a{sign}b'")
+    assert isinstance(refused, FilterError)
+    assert refused.position == 10
 
 
 @pytest.mark.parametrize("text", TRICKS)
