@@ -106,6 +106,17 @@ def test_graph_is_asked_to_look_anywhere_only_where_the_magnifier_is(name: str, 
         assert canonical(asked) == f"{word}({place.property},'an''na')"
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "cell"), [one for one in CELLS if one[1] != "addressBook" and "f" in one[2]]
+)
+def test_graph_is_asked_for_the_whole_value_of_what_narrows(name: str, source: Source, cell: str) -> None:
+    property_ = places(source)[name].property
+    alone = read(None, sources=source, narrowed={name: "O'B"})
+    assert canonical(condition(alone, source)) == f"{property_} eq 'O''B'"
+    both = read("anna", sources=source, fields="displayName", narrowed={name: "O'B"})
+    assert canonical(condition(both, source)).endswith(f"(displayName,'anna') and {property_} eq 'O''B'")
+
+
 def test_what_we_ask_of_the_directory_graph_supports() -> None:
     for name in [None, *places("o365")]:
         asked = canonical(condition(read(fields=name, sources="o365"), "o365"))

@@ -18,6 +18,7 @@ from shared.attendant.filter_check import FilterCheck
 from shared.attendant.packs import compressed, packed
 from shared.attendant.search import ContactSearch, Found, MailboxConsentLink
 from shared.attendant.search_copy import Hit, Pack, SearchCopies
+from shared.attendant.search_fields import places
 from shared.attendant.search_query import read_query
 from shared.attendant.search_text import Question, entry_of, search
 from shared.clients.directory_search import DirectorySearch
@@ -291,6 +292,46 @@ def test_missing_consent_is_told_with_the_link_that_mends_it(console: Console) -
 def test_in_mailboxes_a_name_is_found_by_its_middle(console: Console) -> None:
     fill(console.cloud, "Contacts.Read")
     assert console.names("belle", sources="exchange", token=console.token()) == ["Annabelle Mailbox"]
+
+
+def test_mailboxes_are_narrowed_by_whole_values(console: Console) -> None:
+    values = {"companyName": "Acme", "department": "IT", "jobTitle": "Clerk"}
+    contacts = [{"displayName": "Anna Zero"} | values]
+    contacts += [{"displayName": f"Anna {name}"} | values | {name: f"{value} X"} for name, value in values.items()]
+    fill(console.cloud, "Contacts.Read", contacts={ALICE: contacts})
+
+    def found(**narrowed: str) -> set[str | None]:
+        return set(console.names("anna", sources="exchange", token=console.token(), narrowed=narrowed))
+
+    assert found(company="Acme") == {"Anna Zero", "Anna department", "Anna jobTitle"}
+    assert found(department="IT", jobTitle="Clerk") == {"Anna Zero", "Anna companyName"}
+    assert console.names("", sources="exchange", token=console.token(), narrowed={"jobTitle": "Clerk X"}) == [
+        "Anna jobTitle"
+    ]
+
+
+def test_each_tick_of_the_directory_finds_a_user_by_that_field_and_by_no_other(console: Console) -> None:
+    ticked = {name: place.property for name, place in places("o365").items()}
+    users = [
+        user(f"By {name}", None) | {"mail": f"{n}@x.example", name: "Needlework@contoso.example"}
+        for n, name in enumerate(ticked.values())
+    ]
+    users.append(user("By none", None) | {"officeLocation": "Needlework", "mobilePhone": "Needlework"})
+    by_display_name = next(one for one in users if one["displayName"].startswith("Needle"))
+    fill(console.cloud, users=users)
+    for name, property_ in ticked.items():
+        text = "needlework@contoso.example" if places("o365")[name].whole else "needle"
+        expected = by_display_name["displayName"] if name == "displayName" else f"By {property_}"
+        assert console.names(text, fields=name) == [expected]
+    assert "By none" not in console.names("needle")
+
+
+def test_address_books_that_found_no_room_are_told(console: Console) -> None:
+    assert console.find("anna", sources="addressBook").notes == []
+    console.books.whole = False
+    assert [(note.source, note.code) for note in console.find("anna", sources="addressBook").notes] == [
+        ("addressBook", "TooLarge")
+    ]
 
 
 @pytest.mark.parametrize(
