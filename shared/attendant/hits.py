@@ -165,7 +165,8 @@ def merged(candidates: Iterable[Candidate]) -> list[Person]:
         place = people.add(one)
         for mail in one.mails:
             holders = known.setdefault(mail, {})
-            while (other := people.without_sources_of(place, holders)) is not None:
+            # At most one: of two holders without a common source the later would have been united with the earlier.
+            if (other := people.without_sources_of(place, holders)) is not None:
                 people.unite(place, other)
             holders.setdefault(people.sources(place), deque()).append(place)
     return sorted(people.all(), key=_order)
