@@ -7,9 +7,10 @@ import azure.functions as func
 from functions import consent_page, web
 from functions.wiring import core
 from shared.callers import INTEGRATION, OPERATOR, TENANT_ADMIN
+from shared.components import CONSENT_CALLBACK
 from shared.presence.account_page import AccountRows, TrialOf, Trials
 from shared.presence.availability import Member
-from shared.presence.consent import CALLBACK, GrantLink
+from shared.presence.consent import GrantLink
 from shared.presence.health import PresenceHealth
 from shared.presence.views import Presence
 from shared.presence.watch_group import WatchGroup, WatchGroupWrite
@@ -81,7 +82,9 @@ def get_grant_permission(call: web.Call) -> func.HttpResponse:
     return call.ok(core().presence.consents.link(call.tenant_id, call.caller))
 
 
-@web.route(bp, "GET", CALLBACK, open_because="Microsoft sends an admin's browser here; the sealed state says who it is")
+@web.route(
+    bp, "GET", CONSENT_CALLBACK, open_because="Microsoft sends an admin's browser here; the sealed state says who it is"
+)
 def get_consent_callback(call: web.Call) -> func.HttpResponse:
     """Show an admin who comes back what the tenant has granted."""
     # As it came: an empty state is as wrong as a forged one.

@@ -16,3 +16,6 @@ RESOURCE_CLIENT_IDS: Final[dict[Resource, str]] = {
     "Microsoft Graph": "00000003-0000-0000-c000-000000000000",
     "Azure Communication Services": "1fd5118e-2576-4263-8130-9503064c837a",
 }
+
+CONSENT_CALLBACK: Final = "api/consent/callback"
+"""Where Entra sends an administrator who has consented, as a path of this app."""

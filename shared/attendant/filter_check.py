@@ -61,6 +61,8 @@ class Checked(Wire):
 
 
 class FilterCheck:
+    """What a filter says and whom it finds; nothing of it is saved."""
+
     def __init__(self, directory: DirectoryUsers) -> None:
         self._directory = directory
 

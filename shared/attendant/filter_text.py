@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from shared.attendant.filter_nodes import (
     Among,
     AnyOf,
@@ -15,7 +13,6 @@ from shared.attendant.filter_nodes import (
     Operand,
     Property,
     Value,
-    junction,
 )
 from shared.attendant.filter_tokens import sendable
 
@@ -60,9 +57,3 @@ def join(tenant: Condition | None, user: Condition) -> str:
 
     Only what has been read can be joined: a text that closes a parenthesis too many never gets here."""
     return f"({canonical(tenant)}) and ({canonical(user)})" if tenant is not None else canonical(user)
-
-
-def starts_with(text: str, properties: Iterable[str]) -> Condition:
-    """One of these properties, at least one, begins with the text. Directory objects know no ``contains``."""
-    value = Value("string", sendable(text))
-    return junction("or", (Call("startswith", (Property((name,)), value)) for name in properties))

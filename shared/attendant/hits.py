@@ -1,12 +1,18 @@
-"""What was found, ranked and merged over the sources. Pure."""
+"""What was found, ranked and merged over the sources. Pure.
+
+A list is ranked and merged as a whole, since a page is a part of it; but only the people of the page are read in full.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, reduce
 from typing import Any, Final
 
 from shared.attendant.search_fields import Source, places
-from shared.attendant.search_text import MATCHES, Match, fold
+from shared.attendant.search_text import MATCHES, Match, fold, values_in
 from shared.wire import Wire
 
 _LISTS: Final = ("email_addresses", "business_phones", "mobile_phones", "home_phones", "im_addresses")
@@ -47,14 +53,46 @@ class Hit(Wire):
     country: str | None = None
     postal_code: str | None = None
 
-    @property
-    def order(self) -> tuple[int, str, str]:
-        """Better matches first, then by name."""
-        name = self.display_name or " ".join(filter(None, (self.first_name, self.last_name)))
-        return MATCHES.index(self.match), fold(name), self.object_id or self.external_id or ""
-
 
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An entry of one source, known by what ranks and merges it. ``name`` and ``mails`` are folded; a user principal
+    name counts as a mail. ``key`` tells it from the others of its source, the same way each time."""
+
+    source: Source
+    match: Match
+    name: str
+    mails: Sequence[str]
+    key: str
+    read: Callable[[], Hit]
+
+
+Person = Sequence[Candidate]
+"""What the sources know of one person; the first has the word."""
+
+
+def in_address_book(entry: str, match: Match, key: str, read: Callable[[], Row]) -> Candidate:
+    """``entry`` is the text in which the contact was found, ``read`` gives the contact itself."""
+    values: dict[str, list[str]] = {}
+    for letter, value in values_in(entry):
+        values.setdefault(letter, []).append(value)
+    display, first, last, mail, upn = _letters()
+    names = values.get(display) or [*values.get(first, ()), *values.get(last, ())]
+    mails = (*values.get(mail, ()), *values.get(upn, ()))
+    return Candidate("addressBook", match, " ".join(names), mails, key, lambda: of_address_book(read(), match))
+
+
+def in_graph(row: Row, source: Source, text: str) -> Candidate:
+    """A user or a contact as Graph gives it."""
+    match = match_of(row, source, text)
+    display = _text(row, "displayName")
+    name = display or " ".join(filter(None, (_text(row, "givenName"), _text(row, "surname"))))
+    mails = [_text(row, "mail"), _text(row, "userPrincipalName")] if source == "o365" else _mails(row)
+    folded = [fold(mail) for mail in mails if mail]
+    return Candidate(source, match, fold(name), folded, _text(row, "id") or "", lambda: of_graph(row, source, match))
 
 
 def of_address_book(doc: Row, match: Match) -> Hit:
@@ -81,13 +119,13 @@ def of_address_book(doc: Row, match: Match) -> Hit:
     )
 
 
-def of_graph(row: Row, source: Source, text: str) -> Hit:
+def of_graph(row: Row, source: Source, match: Match) -> Hit:
     """A user or a contact as Graph gives it; what is missing or of another kind counts as empty."""
     mails = [_text(row, "mail")] if source == "o365" else _mails(row)
     phones = _texts(row, "businessPhones")
     return Hit.model_construct(
         sources=[source],
-        match=match_of(row, source, text),
+        match=match,
         object_id=_text(row, "id") if source == "o365" else None,
         display_name=_text(row, "displayName"),
         first_name=_text(row, "givenName"),
@@ -118,30 +156,86 @@ def match_of(row: Row, source: Source, text: str) -> Match:
     return "prefix" if any(value.startswith(sought) for value in values) else "contains"
 
 
-def merged(hits: Iterable[Hit]) -> list[Hit]:
-    """Each person once, best matches first. Two hits are one person if their object id is the same or they share a
-    mail address, as which a user principal name counts; within one source two entries with one address stay two."""
-    people: list[Hit] = []
-    known: dict[str, list[int]] = {}
-    for hit in hits:
-        place = next((at for key in _keys(hit) for at in known.get(key, ()) if _is_new_to(people[at], hit)), None)
-        if place is None:
-            place = len(people)
-            people.append(hit)
-        else:
-            people[place] = _together(people[place], hit)
-        for key in _keys(hit):
-            known.setdefault(key, []).append(place)
-    return sorted(people, key=lambda person: person.order)
+def merged(candidates: Iterable[Candidate]) -> list[Person]:
+    """Each person once, best matches first, then by name. Two entries are one person if they share a mail address, or
+    if a third has one of each; but never two of one source. So no two people of different sources share an address."""
+    people = _People()
+    known: dict[str, _Holders] = {}
+    for one in candidates:
+        place = people.add(one)
+        for mail in one.mails:
+            holders = known.setdefault(mail, {})
+            # At most one: of two holders without a common source the later would have been united with the earlier.
+            if (other := people.without_sources_of(place, holders)) is not None:
+                people.unite(place, other)
+            holders.setdefault(people.sources(place), deque()).append(place)
+    return sorted(people.all(), key=_order)
 
 
-def _is_new_to(person: Hit, hit: Hit) -> bool:
-    return not set(person.sources) & set(hit.sources)
+_Holders = dict[frozenset[Source], deque[int]]
+"""Who has an address, by the sources they are from: with one address in a thousand entries only a few are looked at."""
 
 
-def _keys(hit: Hit) -> Sequence[str]:
-    mails = {fold(mail) for mail in [*hit.email_addresses, hit.user_principal_name or ""]} - {""}
-    return [*([f"id {hit.object_id}"] if hit.object_id else []), *sorted(mails)]
+class _People:
+    """Candidates by place, united into people: each belongs to another one or to itself."""
+
+    def __init__(self) -> None:
+        self._candidates: list[Candidate] = []
+        self._belongs: list[int] = []
+        self._people: dict[int, tuple[frozenset[Source], list[int]]] = {}
+
+    def add(self, candidate: Candidate) -> int:
+        place = len(self._candidates)
+        self._candidates.append(candidate)
+        self._belongs.append(place)
+        self._people[place] = frozenset({candidate.source}), [place]
+        return place
+
+    def sources(self, place: int) -> frozenset[Source]:
+        return self._people[self._root(place)][0]
+
+    def without_sources_of(self, place: int, holders: _Holders) -> int | None:
+        """The first holder who may be the same person, taken out; those whose sources grew are moved to where they
+        belong now."""
+        mine = self.sources(place)
+        for sources in [one for one in holders if one.isdisjoint(mine)]:
+            while holders[sources]:
+                other = holders[sources].popleft()
+                if (grown := self.sources(other)).isdisjoint(mine):
+                    return other
+                holders.setdefault(grown, deque()).append(other)
+        return None
+
+    def unite(self, one: int, other: int) -> None:
+        """Make one person of two that have no source in common."""
+        first, second = self._root(one), self._root(other)
+        sources, places = self._people.pop(second)
+        self._belongs[second] = first
+        self._people[first] = self._people[first][0] | sources, sorted([*self._people[first][1], *places])
+
+    def all(self) -> list[Person]:
+        return [[self._candidates[place] for place in places] for _, places in self._people.values()]
+
+    def _root(self, place: int) -> int:
+        while self._belongs[place] != place:
+            place = self._belongs[place]
+        return place
+
+
+def shown(person: Person) -> Hit:
+    """The person in full."""
+    return reduce(_together, (one.read() for one in person))
+
+
+def _order(person: Person) -> tuple[int, str, str]:
+    match = min(MATCHES.index(one.match) for one in person)
+    return match, next((one.name for one in person if one.name), ""), person[0].key
+
+
+@cache
+def _letters() -> list[str]:
+    known = places("addressBook")
+    return [known[name].letter for name in ("displayName", "firstName", "lastName", "mail", "userPrincipalName")]
 
 
 def _together(one: Hit, other: Hit) -> Hit:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import urlencode
 
 from shared.attendant.filter_nodes import Condition
 from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
 from shared.attendant.filter_tokens import FilterError
-from shared.attendant.hits import Hit, merged, of_address_book, of_graph
+from shared.attendant.hits import Candidate, Hit, in_address_book, in_graph, merged, shown
+from shared.attendant.lanes import Lanes
 from shared.attendant.search_copy import SearchCopies
 from shared.attendant.search_fields import Source
 from shared.attendant.search_query import WINDOW, Query, condition, question
@@ -28,7 +29,9 @@ from shared.wire import Wire
 
 # Seconds. A first look at 100,000 contacts takes about two; Graph is read with limits of its own below this.
 LIMITS: Final[Mapping[Source, float]] = {"addressBook": 5.0, "o365": 6.0, "exchange": 6.0}
-_THREADS: Final = 24  # three for each of eight searches at once; more wait, within their limits
+# Threads of each source, and how many of them one tenant may take: Graph hangs for one tenant at a time or for all, and
+# neither may reach the address books or another tenant's directory. More searches wait, within their limits.
+_THREADS: Final[Mapping[Source, tuple[int, int]]] = {"addressBook": (8, 4), "o365": (24, 8), "exchange": (24, 8)}
 
 
 class Listed(Protocol):
@@ -75,7 +78,7 @@ class Found(Wire):
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class MailboxConsentLink:
     """Where an admin gives the consent that a search in mailboxes needs."""
 
     login: str
@@ -100,16 +103,19 @@ class _Unusable(Exception):
         self.problem = problem
 
 
-_Search = Callable[[], tuple[list[Hit], list[Note]]]
+_Outcome = tuple[list[Candidate], list[Note]]
+_Search = Callable[[], _Outcome]
 
 
 class ContactSearch:
+    """One list of people from the sources that are asked for. ``limits`` are seconds by source."""
+
     def __init__(
         self,
         books: SearchCopies,
         directory: DirectoryUsers,
         mailbox: MailboxContacts,
-        consent: Consent,
+        consent: MailboxConsentLink,
         limits: Mapping[Source, float] = LIMITS,
     ) -> None:
         self._books = books
@@ -117,7 +123,10 @@ class ContactSearch:
         self._mailbox = mailbox
         self._consent = consent
         self._limits = limits
-        self._pool = ThreadPoolExecutor(_THREADS, "contact-search")
+        self._lanes: dict[Source, Lanes[_Outcome]] = {
+            source: Lanes(f"search-{source}", threads=threads, share=share)
+            for source, (threads, share) in _THREADS.items()
+        }
 
     def find(self, head: Head, wanted: Callable[[], Query], *, user_token: str | None, is_admin: bool) -> Found:
         """What is wanted comes as a function and is judged after the licence. ``user_token`` is the caller's own;
@@ -128,14 +137,16 @@ class ContactSearch:
         require_product(head)
         query = wanted()
         try:
-            hits, notes = self._gathered(self._searches(head, query, user_token))
+            hits, notes = self._gathered(head.tenant_id, self._searches(head, query, user_token))
         except _Unusable as unusable:
             return Found(items=[], continuation=None, notes=[], filter_problem=unusable.problem if is_admin else None)
         notes = [*[_unable(source) for source in query.sources if not query.is_for(source)], *notes]
         people = merged(hits)
         end = query.offset + query.top
         following = str(end) if len(people) > end and end < WINDOW else None
-        return Found(items=people[query.offset : end], continuation=following, notes=notes)
+        return Found(
+            items=[shown(person) for person in people[query.offset : end]], continuation=following, notes=notes
+        )
 
     def _searches(self, head: Head, query: Query, user_token: str | None) -> dict[Source, _Search]:
         """What each source is to do. Raises _Unusable before anybody is asked."""
@@ -150,41 +161,49 @@ class ContactSearch:
             every["o365"] = lambda: self._in_directory(tenant_id, query, bounds)
         return {source: search for source, search in every.items() if query.is_for(source)}
 
-    def _gathered(self, searches: Mapping[Source, _Search]) -> tuple[list[Hit], list[Note]]:
+    def _gathered(self, tenant_id: str, searches: Mapping[Source, _Search]) -> _Outcome:
         began = time.monotonic()
-        running = {source: self._pool.submit(search) for source, search in searches.items()}
-        hits: list[Hit] = []
+        running = {source: self._lanes[source].submit(tenant_id, search) for source, search in searches.items()}
+        hits: list[Candidate] = []
         notes: list[Note] = []
-        for source, future in running.items():
-            found, told = _result(source, future, self._limits[source] - (time.monotonic() - began))
-            hits += found
-            notes += told
+        try:
+            for source, future in running.items():
+                found, told = _result(source, future, self._limits[source] - (time.monotonic() - began))
+                hits += found
+                notes += told
+        finally:
+            for future in running.values():
+                future.cancel()
         return hits, notes
 
-    def _in_books(self, tenant_id: str, query: Query) -> tuple[list[Hit], list[Note]]:
-        found, is_whole = self._books.search(tenant_id, question(query), most=query.window)
+    def _in_books(self, tenant_id: str, query: Query) -> _Outcome:
+        found, is_whole = self._books.search(tenant_id, question(query), most=WINDOW)
         message = "your address books hold more than can be searched; what lies behind the limit is not shown"
         notes = [] if is_whole else [Note(source="addressBook", code="TooLarge", message=message)]
-        return [of_address_book(hit.contact, hit.match) for hit in found], notes
+        return [in_address_book(hit.entry, hit.match, hit.key, hit.contact) for hit in found], notes
 
-    def _in_directory(self, tenant_id: str, query: Query, bounds: Condition | None) -> tuple[list[Hit], list[Note]]:
-        listed = self._directory.users(tenant_id, join(bounds, condition(query, "o365")), top=query.window)
-        if listed.refused is not None:
-            raise _Unusable(FilterProblem(code="RefusedByGraph", message=listed.refused))
-        return [of_graph(row, "o365", query.text) for row in listed.rows], []
+    def _in_directory(self, tenant_id: str, query: Query, bounds: Condition | None) -> _Outcome:
+        listed = self._directory.users(tenant_id, join(bounds, condition(query, "o365")), top=WINDOW)
+        if listed.refused is None:
+            return [in_graph(row, "o365", query.text) for row in listed.rows], []
+        # Of both together Graph does not say which one it means.
+        alone = self._directory.users(tenant_id, canonical(bounds), top=1) if bounds is not None else None
+        if alone is not None and alone.refused is not None:
+            raise _Unusable(FilterProblem(code="RefusedByGraph", message=alone.refused))
+        return [], [_refused_by_graph("o365", listed.refused)]
 
-    def _in_mailbox(self, tenant_id: str, query: Query, user_token: str | None) -> tuple[list[Hit], list[Note]]:
+    def _in_mailbox(self, tenant_id: str, query: Query, user_token: str | None) -> _Outcome:
         if user_token is None:
             message = "your Exchange contacts are searched only with an access token, not with the portal's cookie"
             return [], [Note(source="exchange", code="SignInWithToken", message=message)]
         try:
             wanted = canonical(condition(query, "exchange"))
-            listed = self._mailbox.contacts(tenant_id, user_token, wanted, top=query.window)
+            listed = self._mailbox.contacts(tenant_id, user_token, wanted, top=WINDOW)
         except Denied as exc:
             return [], [self._refused(exc, tenant_id)]
         if listed.refused is not None:
-            return [], [Note(source="exchange", code="RefusedByGraph", message=listed.refused)]
-        return [of_graph(row, "exchange", query.text) for row in listed.rows], []
+            return [], [_refused_by_graph("exchange", listed.refused)]
+        return [in_graph(row, "exchange", query.text) for row in listed.rows], []
 
     def _refused(self, exc: Denied, tenant_id: str) -> Note:
         if exc.reason in ("ConsentMissing", "ErrorAccessDenied"):
@@ -215,11 +234,14 @@ def _unable(source: Source) -> Note:
     return Note(source=source, code="FieldNotSupported", message=message)
 
 
-def _result(source: Source, future: Future[Any], patience: float) -> tuple[list[Hit], list[Note]]:
+def _refused_by_graph(source: Source, reason: str) -> Note:
+    return Note(source=source, code="RefusedByGraph", message=reason)
+
+
+def _result(source: Source, future: Future[_Outcome], patience: float) -> _Outcome:
     try:
-        found: tuple[list[Hit], list[Note]] = future.result(max(patience, 0))
+        return future.result(max(patience, 0))
     except TooLate:
-        future.cancel()
         return [], [Note(source=source, code="TimedOut", message="this source did not answer in time; try again")]
     except Throttled as exc:
         return [], [Note(source=source, code="Throttled", message=exc.detail)]
@@ -228,4 +250,3 @@ def _result(source: Source, future: Future[Any], patience: float) -> tuple[list[
     except AppError as exc:
         code = exc.reason if isinstance(exc, Denied) and exc.reason else exc.code
         return [], [Note(source=source, code=code, message=exc.detail)]
-    return found

@@ -14,7 +14,7 @@ from shared.attendant.search_text import Question, fold
 from shared.errors import Finding, Invalid
 
 LONGEST: Final = 200  # characters of a search text; eleven times that, encoded, still fit into a request line
-# All that is merged for one question; Graph gives no larger page.
+# What is asked of each source for every page: a page is a part of one ranked list. Graph gives no larger page.
 WINDOW: Final = 999
 
 
@@ -28,11 +28,6 @@ class Query:
     narrowed: Mapping[str, str]
     top: int
     offset: int
-
-    @property
-    def window(self) -> int:
-        """How many hits of a source can matter for this page and for knowing whether there is another."""
-        return min(self.offset + self.top + 1, WINDOW)
 
     def looked_at(self, source: Source) -> list[Place]:
         return [place for place in places(source).values() if not self.fields or place.name in self.fields]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 from shared.attendant.contacts import Doc, values_of
@@ -36,11 +37,24 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The contact at ``place`` (0, 1, ...) of text ``number``."""
+    """The contact at ``place`` (0, 1, ...) of text ``number``, and its entry."""
 
     number: int
     place: int
     match: Match
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    """What the better or worse matches have in their entry: ``literal``, and ``within`` where fields are chosen."""
+
+    match: Match
+    literal: str
+    within: re.Pattern[str] | None
+
+    def is_in(self, text: str) -> bool:
+        return self.literal in text and (self.within is None or self.within.search(text) is not None)
 
 
 def fold(text: str) -> str:
@@ -55,46 +69,53 @@ def entry_of(doc: Doc) -> str:
 
 
 def search(texts: Iterable[str], question: Question, *, most: int) -> list[Found]:
-    """At most ``most`` contacts, the better matches first, each once."""
-    if question.text:
-        needle = question.text
-        patterns: dict[Match, str] = {"exact": f"{SEP}{needle}{SEP}", "prefix": f"{SEP}{needle}", "contains": needle}
-    else:
-        letter, value = next(iter(question.narrowed.items()))
-        needle = f"{SEP}{value}{SEP}{letter}"
-        patterns = {"exact": needle}
-    # For a rare text this is the only pass over everything; for a common one it ends early in each.
-    candidates = [(number, text) for number, text in enumerate(texts) if needle in text]
-    found: dict[tuple[int, int], Match] = {}
-    for match, pattern in patterns.items():
+    """At most ``most`` contacts, the better matches first, each once. Of equal ones those that come first are taken."""
+    needs = [f"{SEP}{value}{SEP}{letter}" for letter, value in question.narrowed.items()]
+    ranks = _ranks(question) if question.text else [_Rank("exact", needs[0], None)]
+    # For a rare text this is the only pass over everything; for a common one each rank ends early.
+    candidates = [
+        (number, text)
+        for number, text in enumerate(texts)
+        if all(map(text.__contains__, needs)) and ranks[-1].is_in(text)
+    ]
+    found: dict[tuple[int, int], Found] = {}
+    for rank in ranks:
         for number, text in candidates:
-            for start in _entries(text, pattern, question):
-                found.setdefault((number, start), match)
+            if rank.is_in(text):
+                for place, entry in _fitting(text, rank, needs):
+                    found.setdefault((number, place), Found(number, place, rank.match, entry))
                 if len(found) >= most:
-                    return _places(found, dict(candidates))
-    return _places(found, dict(candidates))
+                    return list(found.values())[:most]
+    return list(found.values())
 
 
-def _entries(text: str, pattern: str, question: Question) -> Iterator[int]:
-    """Where the entries begin that hold the pattern in a field looked at, and fit."""
-    at = text.find(pattern)
-    while at >= 0:
-        start, end = text.rfind(END, 0, at) + 1, text.find(END, at)
-        if _is_in(text, at, question.letters) and _fits(text, start, end, question.narrowed):
-            yield start
-            at = text.find(pattern, end)
-        else:
-            at = text.find(pattern, at + 1)
+def values_in(entry: str) -> Iterator[tuple[str, str]]:
+    """Letters of fields with the folded values that an entry has in them."""
+    parts = entry.split(SEP)
+    return zip(parts[2::2], parts[1::2], strict=False)
 
 
-def _is_in(text: str, at: int, letters: Collection[str]) -> bool:
-    """Whether the value at this place belongs to one of the fields."""
-    return text[text.index(SEP, at + 1) + 1] in letters
+def _ranks(question: Question) -> list[_Rank]:
+    text, escaped = question.text, re.escape(question.text)
+    literals = {"exact": f"{SEP}{text}{SEP}", "prefix": f"{SEP}{text}", "contains": text}
+    if question.letters >= _every_letter():
+        return [_Rank(match, literals[match], None) for match in MATCHES]
+    rest, letters = f"[^{SEP}]*+{SEP}", f"[{''.join(sorted(question.letters))}]"
+    patterns = {"exact": f"{SEP}{escaped}{SEP}", "prefix": f"{SEP}{escaped}{rest}", "contains": f"{escaped}{rest}"}
+    return [_Rank(match, literals[match], re.compile(patterns[match] + letters)) for match in MATCHES]
 
 
-def _fits(text: str, start: int, end: int, narrowed: Mapping[str, str]) -> bool:
-    return all(text.find(f"{SEP}{value}{SEP}{letter}", start, end) >= 0 for letter, value in narrowed.items())
+def _fitting(text: str, rank: _Rank, needs: list[str]) -> list[tuple[int, str]]:
+    """Entries with their places. One list after the other: a list is filtered ten times as fast as by a function."""
+    entries = [(place, entry) for place, entry in enumerate(text.split(END)) if rank.literal in entry]
+    for need in needs:
+        entries = [one for one in entries if need in one[1]]
+    if rank.within is not None:
+        search_in = rank.within.search
+        entries = [one for one in entries if search_in(one[1])]
+    return entries
 
 
-def _places(found: Mapping[tuple[int, int], Match], texts: Mapping[int, str]) -> list[Found]:
-    return [Found(number, texts[number].count(END, 0, start), match) for (number, start), match in found.items()]
+@cache
+def _every_letter() -> frozenset[str]:
+    return frozenset(place.letter for place in places("addressBook").values())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
 from shared.attendant.search import require_product
 from shared.attendant.search_query import LONGEST
@@ -17,7 +16,6 @@ from shared.tenants.tenants import Head
 from shared.wire import Wire
 
 Visibility = Literal["None", "OwnMembers", "AllMembers"]
-_THREADS: Final = 8
 
 
 class Member(Protocol):
@@ -36,7 +34,7 @@ class Member(Protocol):
 
 
 class Availability(Protocol):
-    def of_service(self, tenant_id: str, service: Service) -> Sequence[Member]: ...
+    def of_services(self, tenant_id: str, services: Sequence[Service]) -> Mapping[str, Sequence[Member]]: ...
 
 
 class Colleague(Wire):
@@ -48,8 +46,8 @@ class Colleague(Wire):
 
 
 class Team(Wire):
-    """A service. ``available_members`` counts those who can take a call now; ``members`` is empty where they are not
-    shown."""
+    """A service. ``available_members`` counts those who can take a call now, shown or not; ``members`` is empty where
+    none may be shown, and holds only those available where only own members are."""
 
     upn: str
     display_name: str
@@ -65,10 +63,11 @@ class TeamPage(Wire):
 
 
 class Teams:
+    """Services by name or UPN, each with its availability and, by the tenant's team visibility, its members."""
+
     def __init__(self, directory: Directory, availability: Availability) -> None:
         self._directory = directory
         self._availability = availability
-        self._pool = ThreadPoolExecutor(_THREADS, "teams")
 
     def find(self, head: Head, text: str, *, caller: Caller, top: int, continuation: str | None) -> TeamPage:
         """Services whose name or UPN contains the text, in the order of their UPNs; ``continuation`` is the UPN to go
@@ -81,11 +80,8 @@ class Teams:
         fitting = [one for one in services if _fits(one, sought)]
         rest = [one for one in fitting if continuation is None or fold(one.upn) >= fold(continuation)]
         visibility = head.settings.value.attendant_console.team_visibility
-        members = self._pool.map(lambda one: self._availability.of_service(head.tenant_id, one), rest[:top])
-        teams = [
-            _team(service, found, shown=shows(visibility, service, caller.oid))
-            for service, found in zip(rest[:top], members, strict=True)
-        ]
+        members = self._availability.of_services(head.tenant_id, rest[:top])
+        teams = [_team(service, members[service.upn], visibility, caller.oid) for service in rest[:top]]
         return TeamPage(items=teams, continuation=rest[top].upn if len(rest) > top else None)
 
 
@@ -94,19 +90,27 @@ def shows(visibility: Visibility, service: Service, oid: str) -> bool:
     return visibility == "AllMembers" or (visibility == "OwnMembers" and oid.lower() in service.members)
 
 
+def shown(visibility: Visibility, service: Service, oid: str, members: Sequence[Member]) -> list[Member]:
+    """The rule: whom of a service an attendant sees. Of an own service those who can take a call now, of all services
+    everybody: so the product's page has it."""
+    if not shows(visibility, service, oid):
+        return []
+    return [member for member in members if member.available or visibility == "AllMembers"]
+
+
 def _fits(service: Service, sought: str) -> bool:
     return sought in fold(service.display_name) or sought in fold(service.upn)
 
 
-def _team(service: Service, members: Sequence[Member], *, shown: bool) -> Team:
+def _team(service: Service, members: Sequence[Member], visibility: Visibility, oid: str) -> Team:
     available = sum(member.available for member in members)
     return Team(
         upn=service.upn,
         display_name=service.display_name,
         available=available > 0,
         available_members=available,
-        members_shown=shown,
-        members=[_colleague(member) for member in members] if shown else [],
+        members_shown=shows(visibility, service, oid),
+        members=[_colleague(member) for member in shown(visibility, service, oid, members)],
     )
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from shared.attendant.address_books import AddressBooks
 from shared.attendant.filter_check import FilterCheck
-from shared.attendant.search import Consent, ContactSearch
+from shared.attendant.search import ContactSearch, MailboxConsentLink
 from shared.attendant.search_copy import SearchCopies
 from shared.attendant.teams import Teams
 from shared.bootstrap.trunk import Ground
 from shared.clients.directory_search import DirectorySearch
 from shared.clients.exchange_contacts import ExchangeContacts
 from shared.clients.graph_lists import GraphLists
+from shared.components import CONSENT_CALLBACK
 from shared.presence.availability import Availability
 
 
@@ -31,14 +32,14 @@ def build_attendant(ground: Ground, availability: Availability) -> Attendant:
     address_books = AddressBooks(contacts)
     lists = GraphLists(ground.session, config.cloud, ground.now)
     directory_search = DirectorySearch(ground.sign_ins, lists)
-    callback = f"{config.public_base_url}/api/consent/callback"
+    callback = f"{config.public_base_url}/{CONSENT_CALLBACK}"
     return Attendant(
         address_books=address_books,
         contact_search=ContactSearch(
             SearchCopies(contacts, address_books),
             directory_search,
             ExchangeContacts(ground.exchanges, lists),
-            Consent(config.cloud.login, config.cloud.graph, config.api_client_id, callback),
+            MailboxConsentLink(config.cloud.login, config.cloud.graph, config.api_client_id, callback),
         ),
         filter_check=FilterCheck(directory_search),
         teams=Teams(ground.trunk.directory, availability),

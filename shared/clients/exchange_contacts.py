@@ -9,7 +9,7 @@ from shared.clients.on_behalf_of import OnBehalfOf
 
 SCOPE: Final = "Contacts.Read"
 SHOWN: Final = (
-    "displayName,givenName,surname,companyName,department,jobTitle,emailAddresses,businessPhones,homePhones,"
+    "id,displayName,givenName,surname,companyName,department,jobTitle,emailAddresses,businessPhones,homePhones,"
     "mobilePhone,imAddresses"
 )
 

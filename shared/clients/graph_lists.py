@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -13,10 +14,15 @@ from shared.clients.answers import object_in, reaching
 from shared.clients.graph import answer_of
 from shared.clock import Clock, now
 from shared.clouds import Cloud
+from shared.errors import Unreachable
 
 MOST_ROWS: Final = 999  # Graph's largest page
 # A page may be empty although others follow; so many in a row mean that something is wrong.
 _MOST_PAGES: Final = 5
+# Seconds for all pages of a list together, so that whoever waits for one is told rather than left. A page is waited for
+# from byte to byte: one that trickles may take longer.
+PATIENCE: Final = 5.0
+_CONNECTING: Final = 3.05  # seconds at most
 _LONGEST_REASON: Final = 300
 
 Rows = Sequence[Mapping[str, object]]
@@ -33,13 +39,25 @@ class Listed:
 
 
 class GraphLists:
-    def __init__(self, session: requests.Session, cloud: Cloud, clock: Clock = now) -> None:
+    """Lists with Graph's advanced query parameters; ``elapsed`` counts seconds."""
+
+    def __init__(
+        self,
+        session: requests.Session,
+        cloud: Cloud,
+        clock: Clock = now,
+        *,
+        patience: float = PATIENCE,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._session = session
         self._root = cloud.graph
         self._clock = clock
+        self._patience = patience
+        self._elapsed = elapsed
 
     def read(self, token: str, path: str, parameters: Mapping[str, str], *, top: int) -> Listed:
-        """At most ``top`` rows, with Graph's advanced query parameters.
+        """At most ``top`` rows.
 
         Raises TokenRefused, Denied, Throttled, Unreachable or Broken.
         """
@@ -47,10 +65,11 @@ class GraphLists:
         url: str | None = f"{self._root}{path}?{urlencode(asked, quote_via=quote, safe='$,')}"
         rows: list[Mapping[str, object]] = []
         count: int | None = None
+        give_up_at = self._elapsed() + self._patience
         for _ in range(_MOST_PAGES):
             if url is None or len(rows) >= top:
                 break
-            response = self._get(token, url)
+            response = self._get(token, url, give_up_at - self._elapsed())
             if response.status_code == 400:
                 return Listed((), refused=_message(response))
             body = answer_of(response, f"Graph ({path.rpartition('/')[2]})", self._clock)
@@ -60,10 +79,12 @@ class GraphLists:
             url = self._following(body.get("@odata.nextLink"))
         return Listed(rows[:top], count)
 
-    def _get(self, token: str, url: str) -> requests.Response:
+    def _get(self, token: str, url: str, patience: float) -> requests.Response:
+        if patience <= 0:
+            raise Unreachable("Graph does not answer in time")
         headers = {"Authorization": f"Bearer {token}", "ConsistencyLevel": "eventual"}
         with reaching("Graph"):
-            return self._session.get(url, headers=headers)
+            return self._session.get(url, headers=headers, timeout=(min(patience, _CONNECTING), patience))
 
     def _following(self, link: object) -> str | None:
         """The next page, on Graph's own host and no other: the token goes there."""

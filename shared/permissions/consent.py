@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-CALLBACK = "/api/consent/callback"
+from shared.components import CONSENT_CALLBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,6 @@ class ConsentLinks:
         query = {
             "client_id": client_id,
             "scope": f"{self.graph}/.default",
-            "redirect_uri": self.base_url + CALLBACK,
+            "redirect_uri": f"{self.base_url}/{CONSENT_CALLBACK}",
         }
         return f"{self.login}/{tenant_id}/v2.0/adminconsent?{urlencode(query, quote_via=quote)}"

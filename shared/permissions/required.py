@@ -32,6 +32,18 @@ NIMBUS_MAKES_MEETINGS: Final = Permission(
     optional=True,
 )
 
+# The contact search reads the directory as the Nimbus App, while the page asks the Attendant Console for delegated
+# permissions only. Without it the search lacks one of three sources and says so, so it is no gap.
+NIMBUS_SEARCHES_USERS: Final = Permission(
+    component="Nimbus App",
+    permission="User.Read.All",
+    type="Application",
+    granted_by="Tenant Admin",
+    products={product: product == "AttendantConsole" for product in PRODUCTS},
+    purpose="Lets attendants find users of the directory.",
+    optional=True,
+)
+
 # With these the Nimbus App reads what was granted to other apps. The product's page does not list them, so nobody has
 # to grant them, and nobody has to take them away.
 READS_GRANTS: Final = frozenset({"Application.Read.All", "DelegatedPermissionGrant.Read.All"})
@@ -49,4 +61,12 @@ def required(products: Iterable[str], settings: Settings) -> list[Permission]:
         rows.append(GUESTS_READ_PRESENCE)
     if interact:
         rows.append(NIMBUS_MAKES_MEETINGS)
-    return [row for row in rows if any(row.products[name] for name in row.products if name in licensed)]
+    needed = [row for row in rows if any(row.products[name] for name in row.products if name in licensed)]
+    if "AttendantConsole" in licensed and not any(map(_lets_nimbus_read_users, needed)):
+        needed.append(NIMBUS_SEARCHES_USERS)
+    return needed
+
+
+def _lets_nimbus_read_users(row: Permission) -> bool:
+    same = NIMBUS_SEARCHES_USERS
+    return (row.component, row.permission, row.type) == (same.component, same.permission, same.type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from shared.presence.states import State, deliverable
 from shared.presence.views import Presence, Presences
@@ -35,19 +35,26 @@ class Availability:
         self._held = held
 
     def of_service(self, tenant_id: str, service: Service) -> list[Member]:
-        """All members in the order the service lists them.
+        """All members in the order the service lists them. Costs what ``of_services`` costs for this one."""
+        return self.of_services(tenant_id, [service])[service.upn]
 
-        Costs one read per member, one per block of presence that a member is in, and what ``held`` costs.
+    def of_services(self, tenant_id: str, services: Sequence[Service]) -> dict[str, list[Member]]:
+        """All members of each service by its UPN, in the order the service lists them.
+
+        Costs one read per user who is a member of any, one per block of presence that one of them is in, and what
+        ``held`` costs, once each however many services there are.
         """
-        if not service.members:
-            return []
-        users = self._directory.users_of(tenant_id, service.members)
-        presences = self._presences.of_users(tenant_id, users)
+        everybody = list(dict.fromkeys(user_id for service in services for user_id in service.members))
+        users = self._directory.users_of(tenant_id, everybody) if everybody else {}
+        presences = self._presences.of_users(tenant_id, users) if users else {}
         held = self._held(tenant_id) if users else ()
-        return [
-            member(service, user_id, users.get(user_id), presences.get(user_id), holds_task=user_id in held)
-            for user_id in service.members
-        ]
+        return {
+            service.upn: [
+                member(service, user_id, users.get(user_id), presences.get(user_id), holds_task=user_id in held)
+                for user_id in service.members
+            ]
+            for service in services
+        }
 
 
 def member(service: Service, user_id: str, user: User | None, presence: Presence | None, *, holds_task: bool) -> Member:

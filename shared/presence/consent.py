@@ -12,6 +12,7 @@ from shared import log
 from shared.callers import Caller
 from shared.clock import Clock, from_wire, to_wire
 from shared.clouds import Cloud
+from shared.components import CONSENT_CALLBACK
 from shared.errors import Malformed, NotFound, Upstream
 from shared.presence.account_notes import AccountNotes
 from shared.storage.secrets import SecretBox, Unreadable
@@ -19,7 +20,6 @@ from shared.tenants.tenants import Tenants
 from shared.wire import Wire
 
 SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
-CALLBACK: Final = "api/consent/callback"
 VALID_FOR: Final = timedelta(hours=1)
 MAY_BE_FAST: Final = timedelta(minutes=1)  # the clock of the instance that made the link
 LONGEST_STATE: Final = 2048
@@ -68,7 +68,7 @@ class Consents:
     ) -> None:
         self._cloud = cloud
         self._client_id = client_id
-        self._redirect_uri = f"{public_base_url}/{CALLBACK}"
+        self._redirect_uri = f"{public_base_url}/{CONSENT_CALLBACK}"
         self._secrets = secrets
         self._tenants = tenants
         self._grants = grants

@@ -145,7 +145,7 @@ class AttendantConsole(Wire):
         Literal["None", "OwnMembers", "AllMembers"],
         Field(
             title="Team visibility",
-            description="Which members of services attendants see: none, those of services they belong to, or all.",
+            description="Which members of services attendants see: none, those available of own services, or all.",
         ),
     ] = "OwnMembers"
 

@@ -9,6 +9,7 @@ import pytest
 
 from shared.attendant import filter_support
 from shared.attendant.filter_findings import Code, FilterReport, examine
+from tests.attendant.test_filter_syntax import READ
 
 DATA = json.loads(Path(filter_support.__file__).with_name("filter_support.json").read_text())
 
@@ -28,6 +29,79 @@ def test_the_products_own_example_needs_advanced_parameters() -> None:
     assert report.needs_advanced_query
     assert codes(report, of="userPrincipalName") == {"HidesServiceAccounts"}
     assert codes(report, of="preferredLanguage") == {"HidesServiceAccounts", "NeedsPermission"}
+
+
+# What each of the samples is about, and whether Graph's pages ask for the advanced parameters.
+FLAGS = {
+    "endsWith(userPrincipalName,'onmicrosoft.com') and preferredLanguage eq 'en-GB'": (
+        "userPrincipalName preferredLanguage",
+        True,
+    ),
+    "startswith(displayName,'mary') or startswith(givenName,'mary') or startswith(surname,'mary')": (
+        "displayName givenName surname",
+        False,
+    ),
+    "endswith(mail,'@hotmail.com')": ("mail", True),
+    "assignedLicenses/$count eq 0": ("assignedLicenses", True),
+    "assignedLicenses/$count ne 0": ("assignedLicenses", True),
+    "not(assignedLicenses/$count eq 0)": ("assignedLicenses", True),
+    "ownedObjects/$count eq 1": ("ownedObjects", True),
+    "department in ('Retail', 'Sales')": ("department", False),
+    "mail in ('mail1@domain.com', 'mail2@domain.com')": ("mail", False),
+    "companyName in (null, 'Microsoft')": ("companyName", True),
+    "not(userType in ('Member'))": ("userType", True),
+    "assignedPlans/any(a:a/servicePlanId eq 2e2ddb96-6af9-4b1d-a3f0-d6ecfd22edb2 and a/capabilityStatus eq 'Suspended')": (  # noqa: E501
+        "assignedPlans/servicePlanId assignedPlans/capabilityStatus",
+        True,
+    ),
+    "assignedLicenses/any(s:s/skuId eq 184efa21-98c3-4e5d-95ab-d07053a96e67)": ("assignedLicenses/skuId", False),
+    "companyName ne null and NOT(companyName eq 'M')": ("companyName", True),
+    "companyName ne null": ("companyName", True),
+    "userType eq 'Member'": ("userType", False),
+    "not(userType eq 'Member')": ("userType", True),
+    "startswith(userPrincipalName, 'admin')": ("userPrincipalName", False),
+    "not(endswith(mail, 'contoso.com'))": ("mail", True),
+    "not(startswith(mail, 'A'))": ("mail", True),
+    "not(companyName eq 'Contoso E.A.')": ("companyName", True),
+    "imAddresses/any(i:i eq 'admin@contoso.com')": ("imAddresses", False),
+    "NOT(imAddresses/any(i:i eq 'admin@contoso.com'))": ("imAddresses", True),
+    "NOT imAddresses/any(i:i eq 'a')": ("imAddresses", True),
+    "businessPhones/any(p:startswith(p, '44'))": ("businessPhones", True),
+    "proxyAddresses/any(p:endswith(p,'contoso.com'))": ("proxyAddresses", True),
+    "certificateUserIds/any(x:x eq '9876543210@mil')": ("certificateUserIds", True),
+    "accountEnabled eq false": ("accountEnabled", False),
+    "accountEnabled ne true": ("accountEnabled", True),
+    "createdDateTime ge 2021-01-02T12:00:00Z": ("createdDateTime", False),
+    "createdDateTime le 2021-01-02t12:00:00.5+01:00": ("createdDateTime", False),
+    "createdDateTime ge 2021-01-02 AND createdDateTime LT 2021-02-02": ("createdDateTime", False),
+    "id eq 2E2DDB96-6AF9-4B1D-A3F0-D6ECFD22EDB2": ("id", False),
+    "surname eq 'O''Brien'": ("surname", False),
+    "surname eq ''": ("surname", False),
+    "surname eq ''''": ("surname", False),
+    "contains(scope/microsoft.graph.accessReviewQueryScope/query, './members')": (
+        "scope/microsoft.graph.accessReviewQueryScope/query",
+        False,
+    ),
+    "scenarios has 'secureFoundation'": ("scenarios", False),
+    "extension_4750531c75d84e8698ecd21bbd5da9f5_test eq 'x'": (
+        "extension_4750531c75d84e8698ecd21bbd5da9f5_test",
+        False,
+    ),
+    "onPremisesExtensionAttributes/extensionAttribute1 eq 'x'": (
+        "onPremisesExtensionAttributes/extensionAttribute1",
+        True,
+    ),
+    "tolower(city) eq 'zurich'": ("city", False),
+    "createdDateTime le now()": ("createdDateTime", False),
+    "'en-GB' eq preferredLanguage": ("preferredLanguage", True),
+    "employeeId gt -5": ("employeeId", False),
+}
+
+
+def test_every_sample_names_its_properties_and_says_whether_it_needs_advanced_parameters() -> None:
+    assert FLAGS.keys() == READ.keys()
+    found = {text: examine(text) for text in FLAGS}
+    assert {text: (" ".join(one.properties), one.needs_advanced_query) for text, one in found.items()} == FLAGS
 
 
 @pytest.mark.parametrize("text", ["", " ", "\r\n\t"])

@@ -104,6 +104,16 @@ def test_not_without_parentheses_takes_the_whole_comparison() -> None:
     assert parse("not city eq 'x'") == Negation(Compare(Property(("city",)), "eq", Value("string", "x")))
 
 
+def test_a_variable_means_an_item_within_its_any_and_nothing_behind_it() -> None:
+    tree = parse("otherMails/any(CITY:CITY eq 'a') and CITY eq 'b'")
+    assert canonical(tree) == "otherMails/any(CITY:CITY eq 'a') and city eq 'b'"
+
+
+@pytest.mark.parametrize("test", ["a/any(b:b eq 1)", "not(a eq 1)", "(a eq 1)", "length(a) eq 1"])
+def test_side_by_side_is_not_deep(test: str) -> None:
+    assert parse(" or ".join([test] * (DEEPEST + 1)))
+
+
 BROKEN = {
     "": (0, None),
     "   ": (0, None),

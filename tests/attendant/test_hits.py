@@ -2,65 +2,137 @@
 
 from __future__ import annotations
 
+import time
+from itertools import combinations
 from typing import Any
 
-from shared.attendant.hits import Hit, merged, of_address_book, of_graph
-from shared.attendant.search_fields import Source
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.attendant.hits import (
+    Candidate,
+    Hit,
+    Row,
+    in_address_book,
+    in_graph,
+    merged,
+    of_address_book,
+    shown,
+)
+from shared.attendant.search_fields import SOURCES, Source
+from shared.attendant.search_text import END, Match, entry_of
+from tests.scale import scaled
 
 
-def hit(*sources: Source, name: Any = "Anna", **fields: Any) -> Hit:
-    return Hit(**{"sources": list(sources), "match": "prefix", "display_name": name} | fields)
+def known(source: Source, name: str = "Anna", match: Match = "prefix", **fields: Any) -> Candidate:
+    """A contact or a row of Graph, found by one of its fields."""
+    if source == "addressBook":
+        doc = {"externalId": fields.pop("externalId", name), "displayName": name} | fields
+        return in_address_book(entry_of(doc).rstrip(END), match, doc["externalId"], lambda: doc)
+    text = {"exact": name, "prefix": name[:-1], "contains": name[1:]}[match]
+    return in_graph({"id": name, "displayName": name} | fields, source, text)
+
+
+def people(*candidates: Candidate) -> list[Hit]:
+    return [shown(person) for person in merged(candidates)]
+
+
+def mailed(*addresses: str) -> dict[str, Any]:
+    """Of an Exchange contact."""
+    return {"emailAddresses": [{"address": address} for address in addresses]}
 
 
 def test_better_matches_come_first_and_equal_ones_by_name() -> None:
-    found = merged([
-        hit("o365", name="B", match="contains"),
-        hit("addressBook", name="ä", match="exact"),
-        hit("o365", name="C"),
-        hit("exchange", name="b"),
-    ])  # fmt: skip
-    assert [one.display_name for one in found] == ["ä", "b", "C", "B"]
+    found = people(
+        known("o365", "Bea", "contains"),
+        known("addressBook", "ärzte", "exact"),
+        known("o365", "Cleo"),
+        known("exchange", "bea"),
+    )
+    assert [one.display_name for one in found] == ["ärzte", "bea", "Cleo", "Bea"]
+
+
+def test_who_has_no_display_name_stands_where_first_and_last_name_say() -> None:
+    found = people(
+        known("addressBook", "Anna Zeller"),
+        in_address_book(
+            entry_of(doc := {"externalId": "7", "firstName": "Anna", "lastName": "Moser"}), "prefix", "7", lambda: doc
+        ),
+        in_graph({"id": "8", "givenName": "Anna", "surname": "Naef"}, "o365", "an"),
+    )
+    assert [one.last_name for one in found] == ["Moser", "Naef", None]
 
 
 def test_a_person_known_to_all_three_is_one_hit_that_names_them_all() -> None:
-    mail = {"email_addresses": ["Anna@Contoso.example"]}
-    (one,) = merged([
-        hit("addressBook", external_id="7", user_principal_name="ANNA@contoso.example", city="Bern"),
-        hit("o365", object_id="id", match="exact", department="IT", city="Basel", **mail),
-        hit("exchange", business_phones=["+4131"], **mail),
-    ])  # fmt: skip
+    (one,) = people(
+        known("addressBook", externalId="7", userPrincipalName="ANNA@contoso.example", addresses=[{"city": "Bern"}]),
+        known("o365", match="exact", id="id", department="IT", city="Basel", mail="Anna@Contoso.example"),
+        known("exchange", businessPhones=["+4131"], **mailed("anna@contoso.example")),
+    )
     assert one.sources == ["addressBook", "o365", "exchange"]
     assert (one.match, one.external_id, one.object_id) == ("exact", "7", "id")
     assert (one.city, one.department, one.business_phones) == ("Bern", "IT", ["+4131"])
 
 
 def test_two_entries_of_one_directory_that_share_an_address_stay_two() -> None:
-    shared = {"email_addresses": ["info@acme.example"]}
-    found = merged(
-        [hit("addressBook", name="A", **shared), hit("addressBook", name="B", **shared), hit("o365", **shared)]
+    shared: dict[str, Any] = {"emailAddresses": ["info@acme.example"]}
+    found = people(
+        known("addressBook", "A", **shared),
+        known("addressBook", "B", **shared),
+        known("o365", mail="info@acme.example"),
     )
     assert [one.sources for one in found] == [["addressBook", "o365"], ["addressBook"]]
 
 
+def test_an_entry_with_two_addresses_makes_one_person_of_two_that_have_one_each() -> None:
+    (one,) = people(
+        known("addressBook", "A", emailAddresses=["a@x.example"]),
+        known("o365", "B", mail="b@x.example"),
+        known("exchange", "C", **mailed("A@x.example", "b@X.example")),
+    )
+    assert (one.sources, one.display_name) == (["addressBook", "o365", "exchange"], "A")
+    assert one.email_addresses == ["a@x.example", "b@x.example", "A@x.example", "b@X.example"]
+
+
+@settings(max_examples=scaled(100, 2_000), deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(SOURCES), st.lists(st.sampled_from("abcd"), max_size=3)), max_size=9))
+def test_no_two_people_of_different_sources_share_an_address_and_no_source_is_in_one_twice(
+    entries: list[tuple[Source, list[str]]],
+) -> None:
+    candidates = [
+        Candidate(source, "prefix", "", mails, f"{n}", lambda: Hit(sources=[], match="prefix"))
+        for n, (source, mails) in enumerate(sorted(entries))
+    ]
+    found = [
+        ({one.source for one in person}, {m for one in person for m in one.mails}) for person in merged(candidates)
+    ]
+    assert sum(len(sources) for sources, _ in found) == len(candidates)
+    for (sources, mails), (others, theirs) in combinations(found, 2):
+        assert sources & others or not mails & theirs
+
+
+def test_a_thousand_entries_with_one_address_are_merged_in_no_time() -> None:
+    shared: dict[str, Any] = {"emailAddresses": ["info@acme.example"]}
+    entries = [known("addressBook", f"{n}", **shared) for n in range(999)]
+    entries += [known("exchange", f"{n}", **mailed("info@acme.example")) for n in range(999)]
+    began = time.process_time()
+    assert len(merged(entries)) == 999
+    assert time.process_time() - began < 2
+
+
 def test_people_without_anything_in_common_stay_apart() -> None:
-    assert len(merged([hit("addressBook"), hit("o365"), hit("exchange")])) == 3
+    assert len(people(known("addressBook"), known("o365"), known("exchange"))) == 3
 
 
 def test_an_answer_of_graph_that_is_not_as_promised_makes_a_hit_with_blanks() -> None:
-    odd: dict[str, object] = {
+    odd: Row = {
         "id": 1,
         "displayName": None,
         "businessPhones": "x",
         "emailAddresses": [1, {"address": 2}],
     }
     for source in ("o365", "exchange"):
-        found = of_graph(odd, source, "x")
-        assert (found.object_id, found.display_name, found.business_phones, found.email_addresses) == (
-            None,
-            None,
-            [],
-            [],
-        )
+        assert people(in_graph(odd, source, "x")) == [Hit(sources=[source], match="contains")]
 
 
 def test_a_contact_shows_its_first_address() -> None:
@@ -71,4 +143,4 @@ def test_a_contact_shows_its_first_address() -> None:
 
 def test_how_well_graphs_rows_fit_is_judged_by_the_fields_that_are_searched() -> None:
     row = {"displayName": "Anna Moser", "department": "ANNA", "officeLocation": "mos"}
-    assert [of_graph(row, "o365", text).match for text in ("anna", "ann", "mos")] == ["exact", "prefix", "contains"]
+    assert [in_graph(row, "o365", text).match for text in ("anna", "ann", "mos")] == ["exact", "prefix", "contains"]

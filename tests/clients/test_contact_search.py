@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import uuid
 from collections.abc import Iterator
@@ -12,15 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.attendant.contacts import Doc, read_contact
 from shared.attendant.filter_check import FilterCheck
-from shared.attendant.search import Consent, ContactSearch, Found
-from shared.attendant.search_copy import SearchCopies
+from shared.attendant.packs import compressed, packed
+from shared.attendant.search import ContactSearch, Found, MailboxConsentLink
+from shared.attendant.search_copy import Hit, Pack, SearchCopies
+from shared.attendant.search_fields import places
 from shared.attendant.search_query import read_query
-from shared.attendant.search_text import Question
+from shared.attendant.search_text import Question, entry_of, search
 from shared.clients.directory_search import DirectorySearch
 from shared.clients.exchange_contacts import ExchangeContacts
 from shared.clients.gateway import open_session
-from shared.clients.graph_lists import GraphLists
+from shared.clients.graph_lists import GraphLists, Listed
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.sign_in import SignIns
 from shared.clock import now
@@ -35,21 +39,26 @@ from tests.clients.memory_shelf import MemoryShelf
 from tests.simulator.cloud_client import ALICE, API_APP, CONTOSO, NIMBUS_APP, NIMBUS_SECRET, CloudClient, running
 
 CLOUD = CLOUDS["public"]
-USERS = f"/{CLOUD.graph.removeprefix('https://')}/v1.0/users"
 INSIDE = [("Anna Moser", "Sales"), ("Ben O'Hara", "Sales"), ("%27 Quote", "Sales"), ("') or (1 eq 1", "Sales")]
 OUTSIDE = [("Anna Outsider", "Board"), ("') Outsider", "Board"), ("1 Outsider", "sales board"), ("Zoe Outsider", None)]
 
 
-class NoBooks(SearchCopies):
-    """Address books without contacts; ``waits`` lets them hang until it is set."""
+class Books(SearchCopies):
+    """Address books with these contacts; ``waits`` lets them hang until it is set, ``whole`` is false where some found
+    no room."""
 
     def __init__(self) -> None:
+        self.docs: list[Doc] = []
         self.waits: threading.Event | None = None
+        self.whole = True
 
-    def search(self, tenant_id: str, question: Question, *, most: int) -> tuple[list[Any], bool]:
+    def search(self, tenant_id: str, question: Question, *, most: int) -> tuple[list[Hit], bool]:
         if self.waits is not None:
             self.waits.wait(10)
-        return [], True
+        values = packed({doc["externalId"]: doc for doc in self.docs})
+        pack = Pack(1, "".join(map(entry_of, self.docs)), compressed(Row("", "", values), "docs"))
+        found = search([pack.text], question, most=most)
+        return [Hit(one.entry, one.match, str(one.place), pack, one.place) for one in found], self.whole
 
 
 class Console:
@@ -60,27 +69,44 @@ class Console:
         session = open_session(cloud.gateway)
         lists = GraphLists(session, CLOUD)
         self.directory = DirectorySearch(SignIns(session, CLOUD, NIMBUS_APP, NIMBUS_SECRET, now, MemoryShelf()), lists)
-        mailbox = ExchangeContacts(OnBehalfOf(session, CLOUD, API_APP, "local-api-client-secret", now), lists)
-        self.books = NoBooks()
-        consent = Consent(CLOUD.login, CLOUD.graph, API_APP, "http://127.0.0.1:7071/api/consent/callback")
+        self.mailbox = ExchangeContacts(OnBehalfOf(session, CLOUD, API_APP, "local-api-client-secret", now), lists)
+        self.books = Books()
+        self.consent = MailboxConsentLink(
+            CLOUD.login, CLOUD.graph, API_APP, "http://127.0.0.1:7071/api/consent/callback"
+        )
         patience: Any = {"addressBook": 5.0, "o365": 5.0, "exchange": 5.0} | limits
-        self.search = ContactSearch(self.books, self.directory, mailbox, consent, patience)
+        self.search = ContactSearch(self.books, self.directory, self.mailbox, self.consent, patience)
         self.filter = ""
 
-    @property
-    def head(self) -> Head:
-        tenant = Tenant(tenant_id=CONTOSO, display_name="Contoso", products=["AttendantConsole"])
+    def head(self, of: Tenant | None = None) -> Head:
+        tenant = of or Tenant(tenant_id=CONTOSO, display_name="Contoso", products=["AttendantConsole"])
         console = Settings(attendant_console=AttendantConsole(contact_search_filter=self.filter))
         return Head(Held(tenant, Row("", "", {})), Held(console, Row("", "", {})), {})
 
-    def find(self, text: str, *, admin: bool = False, token: str | None = None, **more: Any) -> Found:
+    def find(
+        self, text: str, *, admin: bool = False, token: str | None = None, of: Tenant | None = None, **more: Any
+    ) -> Found:
         wanted: dict[str, Any] = {"sources": "o365", "fields": None, "narrowed": {}, "top": 100, "continuation": None}
         return self.search.find(
-            self.head, lambda: read_query(text, **(wanted | more)), user_token=token, is_admin=admin
+            self.head(of), lambda: read_query(text, **(wanted | more)), user_token=token, is_admin=admin
         )
 
     def names(self, text: str, **more: Any) -> list[str | None]:
         return [hit.display_name for hit in self.find(text, **more).items]
+
+    def pages(self, text: str, **more: Any) -> list[str | None]:
+        """Names on all pages, in order."""
+        page = self.find(text, **more)
+        names = [hit.display_name for hit in page.items]
+        while page.continuation is not None:
+            page = self.find(text, **more, continuation=page.continuation)
+            names += [hit.display_name for hit in page.items]
+        return names
+
+    def users_asked(self) -> list[Any]:
+        """What Graph was asked of its users since the journal was emptied."""
+        rows: list[Any] = self.cloud.control("GET", "requests?host=graph.microsoft.com&pathPrefix=/v1.0/users")
+        return rows
 
     def fault(self, **fault: Any) -> None:
         self.cloud.control("POST", "faults", {"host": "graph.microsoft.com", "times": 5} | fault)
@@ -189,16 +215,59 @@ def test_a_broken_filter_shows_nobody_and_its_problem_only_to_admins(console: Co
     assert (told.items, told.filter_problem, told.notes) == ([], None, [])
 
 
-def test_pages_lead_through_all_without_one_twice(console: Console) -> None:
-    fill(console.cloud, users=[user(f"Anna {number:03}", "Sales") for number in range(120)])
-    names: list[str | None] = []
-    continuation: str | None = None
-    for _ in range(3):
-        page = console.find("anna", top=50, continuation=continuation)
-        names += [hit.display_name for hit in page.items]
-        continuation = page.continuation
-    assert names == [f"Anna {number:03}" for number in range(120)]
-    assert continuation is None
+@pytest.mark.parametrize(("bounds", "asked"), [("", 1), ("department eq 'Sales'", 2)])
+def test_a_text_that_graph_refuses_leaves_the_other_sources_and_is_not_the_filters_fault(
+    console: Console, bounds: str, asked: int
+) -> None:
+    console.filter = bounds
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    console.cloud.control("DELETE", "requests")
+    refusal = {"error": {"code": "Request_BadRequest", "message": "Invalid filter clause"}}
+    console.fault(pathPrefix="/v1.0/users", status=400, body=refusal, times=1)
+    found = console.find("anna", sources="addressBook,o365", admin=True)
+    assert [hit.display_name for hit in found.items] == ["Anna Booked"]
+    assert [(note.source, note.code, note.message) for note in found.notes] == [
+        ("o365", "RefusedByGraph", "Invalid filter clause")
+    ]
+    assert found.filter_problem is None
+    assert len(console.users_asked()) == asked
+
+
+def test_pages_of_the_directory_hold_each_user_once_whatever_its_order(console: Console) -> None:
+    shuffled = random.Random(1).sample(range(120), 120)
+    fill(console.cloud, users=[user(f"Anna {number:03}", "Sales") for number in shuffled])
+    assert console.pages("anna", top=50) == [f"Anna {number:03}" for number in range(120)]
+
+
+def test_an_exact_match_comes_first_however_late_the_directory_gives_it(console: Console) -> None:
+    fill(
+        console.cloud, users=[*(user(f"Annabelle {number:03}", "Sales") for number in range(60)), user("Anna", "Sales")]
+    )
+    assert console.pages("anna", top=25) == ["Anna", *(f"Annabelle {number:03}" for number in range(60))]
+
+
+def test_pages_of_address_books_hold_each_contact_once(console: Console) -> None:
+    shuffled = random.Random(1).sample(range(60), 60)
+    console.books.docs = [read_contact({"externalId": str(n), "displayName": f"Anna {n:03}"}) for n in shuffled]
+    assert console.pages("anna", top=10, sources="addressBook") == [f"Anna {number:03}" for number in range(60)]
+
+
+def test_somebody_two_sources_know_is_on_one_page_only(console: Console) -> None:
+    fill(console.cloud, users=[user(f"Anna {n:03}", "Sales") | {"mail": f"{n}@contoso.example"} for n in range(30)])
+    console.books.docs = [
+        read_contact(
+            {
+                "externalId": str(n),
+                "displayName": f"Zoe {n}",
+                "company": "Anna",
+                "emailAddresses": [f"{n}@contoso.example"],
+            }
+        )
+        for n in range(0, 30, 3)
+    ]
+    names = console.pages("anna", top=7, sources="addressBook,o365")
+    assert names[:10] == [f"Zoe {n}" for n in sorted(range(0, 30, 3), key=str)]
+    assert names[10:] == [f"Anna {n:03}" for n in range(30) if n % 3]
 
 
 # sources
@@ -223,6 +292,46 @@ def test_missing_consent_is_told_with_the_link_that_mends_it(console: Console) -
 def test_in_mailboxes_a_name_is_found_by_its_middle(console: Console) -> None:
     fill(console.cloud, "Contacts.Read")
     assert console.names("belle", sources="exchange", token=console.token()) == ["Annabelle Mailbox"]
+
+
+def test_mailboxes_are_narrowed_by_whole_values(console: Console) -> None:
+    values = {"companyName": "Acme", "department": "IT", "jobTitle": "Clerk"}
+    contacts = [{"displayName": "Anna Zero"} | values]
+    contacts += [{"displayName": f"Anna {name}"} | values | {name: f"{value} X"} for name, value in values.items()]
+    fill(console.cloud, "Contacts.Read", contacts={ALICE: contacts})
+
+    def found(**narrowed: str) -> set[str | None]:
+        return set(console.names("anna", sources="exchange", token=console.token(), narrowed=narrowed))
+
+    assert found(company="Acme") == {"Anna Zero", "Anna department", "Anna jobTitle"}
+    assert found(department="IT", jobTitle="Clerk") == {"Anna Zero", "Anna companyName"}
+    assert console.names("", sources="exchange", token=console.token(), narrowed={"jobTitle": "Clerk X"}) == [
+        "Anna jobTitle"
+    ]
+
+
+def test_each_tick_of_the_directory_finds_a_user_by_that_field_and_by_no_other(console: Console) -> None:
+    ticked = {name: place.property for name, place in places("o365").items()}
+    users = [
+        user(f"By {name}", None) | {"mail": f"{n}@x.example", name: "Needlework@contoso.example"}
+        for n, name in enumerate(ticked.values())
+    ]
+    users.append(user("By none", None) | {"officeLocation": "Needlework", "mobilePhone": "Needlework"})
+    by_display_name = next(one for one in users if one["displayName"].startswith("Needle"))
+    fill(console.cloud, users=users)
+    for name, property_ in ticked.items():
+        text = "needlework@contoso.example" if places("o365")[name].whole else "needle"
+        expected = by_display_name["displayName"] if name == "displayName" else f"By {property_}"
+        assert console.names(text, fields=name) == [expected]
+    assert "By none" not in console.names("needle")
+
+
+def test_address_books_that_found_no_room_are_told(console: Console) -> None:
+    assert console.find("anna", sources="addressBook").notes == []
+    console.books.whole = False
+    assert [(note.source, note.code) for note in console.find("anna", sources="addressBook").notes] == [
+        ("addressBook", "TooLarge")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -258,6 +367,37 @@ def test_a_source_that_hangs_is_left_behind_and_the_others_are_shown(simulated: 
     assert [(note.source, note.code) for note in found.notes] == [("addressBook", "TimedOut")]
 
 
+class HangingDirectory:
+    """Graph for Contoso's users until ``gate`` is set; for other tenants it answers."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+
+    def users(self, tenant_id: str, filter_text: str, *, top: int) -> Listed:
+        if tenant_id == CONTOSO:
+            self.gate.wait(10)
+        return Listed([{"id": "1", "displayName": "Anna Elsewhere"}])
+
+
+def test_a_directory_that_hangs_for_one_tenant_takes_nothing_from_others_nor_from_address_books(
+    console: Console,
+) -> None:
+    hanging = HangingDirectory()
+    limits: Any = {"addressBook": 5.0, "o365": 5.0, "exchange": 5.0}
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    console.search = ContactSearch(console.books, hanging, console.mailbox, console.consent, limits)
+    other = Tenant(tenant_id=str(uuid.uuid4()), display_name="Fabrikam", products=["AttendantConsole"])
+    try:
+        limits["o365"] = 0.005
+        for _ in range(40):
+            assert [note.code for note in console.find("anna").notes] == ["TimedOut"]
+        limits["o365"] = 5.0
+        assert console.names("anna", sources="addressBook") == ["Anna Booked"]
+        assert console.names("anna", of=other) == ["Anna Elsewhere"]
+    finally:
+        hanging.gate.set()
+
+
 def test_a_source_that_cannot_narrow_is_left_out_with_a_note(console: Console) -> None:
     found = console.find("anna", sources=None, narrowed={"city": "Bern"}, token=console.token())
     assert [(note.source, note.code) for note in found.notes] == [
@@ -274,7 +414,7 @@ def test_a_consent_given_meanwhile_counts_at_the_next_search(console: Console) -
 
 
 def test_a_tenant_without_the_product_is_told_so(console: Console) -> None:
-    head = console.head
+    head = console.head()
     tenant = head.tenant.value.model_copy(update={"products": []})
     bare = replace(head, tenant=replace(head.tenant, value=tenant))
     with pytest.raises(NotAllowed):
@@ -309,7 +449,7 @@ def test_a_check_of_what_cannot_be_read_points_at_the_place_and_asks_nobody(cons
     checked = FilterCheck(console.directory).check(CONTOSO, "city eq 'Bern")
     assert checked.canonical is None
     assert checked.findings[0].position is not None
-    assert console.cloud.control("GET", f"requests?pathPrefix={USERS}") == []
+    assert console.users_asked() == []
 
 
 def test_a_check_while_graph_is_away_still_tells_what_is_known(console: Console) -> None:

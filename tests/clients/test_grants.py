@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 import requests
 
+from shared.clients.granted import GrantedReader
 from shared.clients.grants import MOST_PAGES, Grants, NotReplicated, Principal, RoleAssignment, ScopeGrant
 from shared.clients.graph import TokenRefused
+from shared.clients.sign_in import SignIns
+from shared.components import RESOURCE_CLIENT_IDS
 from shared.errors import AppError, Broken, Denied, Throttled, Unreachable
-from tests.clients.fake_cloud import CLOUD, Answer, Asked, FakeCloud, TurnedClock
+from tests.clients.fake_cloud import CLOUD, TENANT, Answer, Asked, FakeCloud, TurnedClock
 
 ROOT = "/graph.microsoft.com/v1.0"
 APP = "a0000000-0000-4000-8000-000000000011"
@@ -108,3 +111,34 @@ def test_a_grants_id_stays_one_segment_of_the_path(cloud: FakeCloud, grants: Gra
 
     cloud.on(f"{ROOT}/oauth2PermissionGrants/a%2Fb%3Fc", answer)
     grants.rewrite_grant("token", "a/b?c", ["B.Read", "A.Read"])
+
+
+class SignedIn(SignIns):
+    """As the Nimbus App, with a token at hand."""
+
+    def __init__(self) -> None:
+        pass
+
+    def app_token(self, tenant_id: str, *, fresh: bool = False) -> str:
+        return "token"
+
+
+def test_a_permission_of_another_api_is_not_taken_for_one_of_graph(cloud: FakeCloud, grants: Grants) -> None:
+    graph, other = "cccccccc-0000-4000-8000-00000000000a", "cccccccc-0000-4000-8000-00000000000b"
+    roles = [{"id": ROLE, "value": "Calls.Initiate.All"}]
+    apps = [
+        {"id": A, "appId": APP, "appRoles": []},
+        {"id": graph, "appId": RESOURCE_CLIENT_IDS["Microsoft Graph"], "appRoles": roles},
+    ]
+    assigned = [{"resourceId": one, "appRoleId": ROLE, "resourceDisplayName": "Files"} for one in (graph, other)]
+    consented = [{"id": one, "resourceId": one, "scope": "User.Read"} for one in (graph, other)]
+    cloud.on(f"{ROOT}/servicePrincipals", Answer(body={"value": apps}))
+    cloud.on(f"{ROOT}/servicePrincipals/{A}/appRoleAssignments", Answer(body={"value": assigned}))
+    cloud.on(f"{ROOT}/oauth2PermissionGrants", Answer(body={"value": consented}))
+    found = GrantedReader(SignedIn(), grants, [], APP).read(TENANT, [APP])[APP]
+    assert found.roles == frozenset({"Calls.Initiate.All", f"Files: {ROLE}"})
+    assert found.scopes == frozenset({"User.Read", "another API: User.Read"})
+    (consented[0]["scope"], consented[1]["scope"]) = ("", "Mail.Send")
+    assert GrantedReader(SignedIn(), grants, [], APP).read(TENANT, [APP])[APP].scopes == frozenset(
+        {"another API: Mail.Send"}
+    )

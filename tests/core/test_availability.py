@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from shared.clock import to_wire
 from shared.presence.availability import Availability, Member, member
 from shared.presence.states import MOST_OCCUPIED_FIRST, State, deliverable
-from shared.presence.views import Presence
+from shared.presence.views import Presence, Presences
 from shared.tenants.models import Distribution, Service, User, UserWrite
 from tests.core.world import SERVICE, Row, World
 
@@ -75,6 +76,44 @@ def test_a_member_whose_reading_is_too_old_is_not_available(world: World) -> Non
     assert of_desk(world)[ANA].available
     world.clock.move(seconds=91)
     assert (of_desk(world)[ANA].available, of_desk(world)[ANA].because) == (False, ["PresenceStale"])
+
+
+class CountingPresences(Presences):
+    def __init__(self, inner: Presences) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.asked: list[list[str]] = []
+
+    def of_users(self, tenant_id: str, user_ids: Collection[str]) -> dict[str, Presence]:
+        self.asked.append(sorted(user_ids))
+        return super().of_users(tenant_id, user_ids)
+
+
+def test_many_services_are_answered_as_each_alone_and_presence_and_tasks_are_read_once(world: World) -> None:
+    put_user(world, ANA, "ana")
+    put_user(world, BEN, "ben", licences=["ContactCenter", "AdvancedRouting"])
+    for person in (ANA, BEN):
+        world.reader.says[person] = Row(person, "Available", "Available")
+    assert world.poller.poll(world.tenant_id, to_wire(world.clock()))
+    presences, asked = CountingPresences(world.presences), list[str]()
+
+    def held(tenant_id: str) -> set[str]:
+        asked.append(tenant_id)
+        return {CLEO}
+
+    availability = Availability(presences, world.directory, held)
+    services = [
+        DESK.model_copy(update={"members": [ANA, BEN]}),
+        DESK.model_copy(update={"upn": "hr@contoso.example", "licence": "AdvancedRouting", "members": [EVE, BEN, ANA]}),
+        DESK.model_copy(update={"upn": "empty@contoso.example", "members": []}),
+    ]
+    found = availability.of_services(world.tenant_id, services)
+    assert (presences.asked, asked) == ([[ANA, BEN]], [world.tenant_id])
+    assert found == {one.upn: availability.of_service(world.tenant_id, one) for one in services}
+    assert [(one.user_id, one.because) for one in found["hr@contoso.example"]] == [
+        (EVE, ["NotInDirectory"]),
+        (BEN, []),
+        (ANA, ["NotLicensed"]),
+    ]
 
 
 def test_a_service_without_members_has_nobody(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shared.attendant.address_books import AddressBooks
 from shared.attendant.contacts import AddressBookWrite, read_contact
-from shared.attendant.search_copy import SearchCopies
+from shared.attendant.search_copy import Pack, SearchCopies
 from shared.attendant.search_fields import places
 from shared.attendant.search_text import Question, fold
 from shared.storage.entities import Row
@@ -61,7 +61,7 @@ class Instance:
         question = Question(fold(text), LETTERS, {})
         hits, whole = self.copies.search(tenant_id or self.tenant_id, question, most=most)
         assert whole
-        return {hit.contact["externalId"] for hit in hits}
+        return {hit.contact()["externalId"] for hit in hits}
 
 
 @pytest.fixture
@@ -138,6 +138,18 @@ def test_a_pack_of_an_edition_that_is_over_is_not_searched(one: Instance) -> Non
     assert [doc["externalId"] for doc in one.books.contacts(one.tenant_id, "b")] == ["2"]
 
 
+def test_where_equal_matches_are_cut_off_does_not_depend_on_which_instance_is_asked(
+    one: Instance, other: Instance
+) -> None:
+    for number in range(8):
+        one.add(str(number), firstName="Anna")
+        if number == 4:
+            other.find("anna")
+    fresh, grown = one.find("anna", most=3), other.find("anna", most=3)
+    assert fresh == grown
+    assert len(fresh) == 3
+
+
 def test_a_tenant_finds_nothing_of_another(one: Instance) -> None:
     neighbour = str(uuid.uuid4())
     one.book(tenant_id=neighbour)
@@ -164,8 +176,14 @@ def test_copies_beyond_what_a_process_may_keep_make_room_the_oldest_first(world:
     assert [reads_anew(second), reads_anew(second), reads_anew(first)] == [True, False, True]
 
 
+def test_a_pack_with_an_emoji_counts_as_the_memory_it_takes() -> None:
+    latin, wide = (Pack(1, "x" * 10_000 + sign, b"") for sign in ("y", "\U0001f600"))
+    assert 10_000 < latin.size < 10_500
+    assert 40_000 < wide.size < 40_500
+
+
 def test_what_finds_no_room_in_a_copy_is_said(world: World) -> None:
-    one = Instance(world, most_of_tenant=300)
+    one = Instance(world, most_of_tenant=1_500)
     one.book()
     for number in range(20):
         one.add(str(number), firstName="Anna")

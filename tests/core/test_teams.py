@@ -30,8 +30,13 @@ class Somebody:
 class FakeAvailability:
     """Ben is in a call, everybody else is available."""
 
-    def of_service(self, tenant_id: str, service: Service) -> Sequence[Somebody]:
-        return [Somebody(one, one != BEN, "InACall" if one == BEN else "Available") for one in service.members]
+    def of_services(self, tenant_id: str, services: Sequence[Service]) -> dict[str, list[Somebody]]:
+        return {
+            service.upn: [
+                Somebody(one, one != BEN, "InACall" if one == BEN else "Available") for one in service.members
+            ]
+            for service in services
+        }
 
 
 class Console:
@@ -69,10 +74,11 @@ def test_with_none_no_member_is_shown_of_any_service(console: Console) -> None:
     assert console.see("None") == {"Desk": [], "People": [], "Sales": []}
 
 
-def test_with_own_members_only_those_of_the_attendants_services_are_shown(console: Console) -> None:
-    shown = [(ANNA, True, "Available"), (BEN, False, "InACall")]
+def test_with_own_members_only_those_of_the_attendants_services_who_are_available_are_shown(console: Console) -> None:
+    shown = [(ANNA, True, "Available")]
     assert console.see("OwnMembers") == {"Desk": shown, "People": [], "Sales": []}
-    assert console.see(as_=BEN.upper()) == {"Desk": shown, "People": [], "Sales": [shown[1]]}
+    assert console.see(as_=BEN.upper()) == {"Desk": shown, "People": [], "Sales": []}
+    assert console.see(as_=CARL) == {"Desk": [], "People": [(CARL, True, "Available")], "Sales": []}
     assert console.see(as_="dddddddd-0000-4000-8000-00000000000d") == {"Desk": [], "People": [], "Sales": []}
 
 
@@ -82,6 +88,11 @@ def test_with_all_members_everybody_is_shown_with_their_availability(console: Co
         "People": [(CARL, True, "Available")],
         "Sales": [(BEN, False, "InACall")],
     }
+
+
+def test_an_owner_who_is_no_member_sees_none_as_own(console: Console) -> None:
+    console.world.put_service("desk@contoso.example", displayName="Desk", members=[BEN, CARL], owners=[ANNA])
+    assert console.see("OwnMembers")["Desk"] == []
 
 
 def test_own_members_is_the_default(console: Console) -> None:

@@ -14,7 +14,7 @@ from shared.components import Component
 from shared.permissions.catalogue import PRODUCTS, catalogue
 from shared.permissions.comparison import ComponentCheck, Unread, compared, not_configured
 from shared.permissions.consent import ConsentLinks
-from shared.permissions.required import NIMBUS_MAKES_MEETINGS, required
+from shared.permissions.required import NIMBUS_MAKES_MEETINGS, NIMBUS_SEARCHES_USERS, required
 from shared.tenants.models import Product
 from shared.tenants.settings import Interact, PresenceTracking, Settings
 
@@ -67,7 +67,8 @@ def test_a_product_nobody_knows_needs_nothing() -> None:
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_each_product_needs_the_rows_that_say_so(product: Product) -> None:
     expected = [row for row in catalogue().permissions if row.products[product]]
-    listed = [row for row in required([product], INTERACT_ON) if row is not NIMBUS_MAKES_MEETINGS]
+    ours = (NIMBUS_MAKES_MEETINGS, NIMBUS_SEARCHES_USERS)
+    listed = [row for row in required([product], INTERACT_ON) if row not in ours]
     assert listed == [row for row in expected if row.component != "Interact App" or product == "Interact"]
 
 
@@ -99,6 +100,20 @@ def test_the_nimbus_app_makes_meetings_while_interact_is_on(on: bool, missing: b
     granted = check("Nimbus App", Found(NIMBUS_ROLES | {makes}, NIMBUS_SCOPES), products, settings)
     assert (without.state, makes in without.missing_optional) == ("complete", missing)
     assert (granted.state, makes in granted.extra) == ("complete", extra)
+
+
+def test_the_nimbus_app_may_search_users_for_the_attendant_console_alone() -> None:
+    without = check("Nimbus App", Found(), ["AttendantConsole"])
+    granted = check("Nimbus App", Found({"User.Read.All"}), ["AttendantConsole"])
+    assert (without.state, without.missing, without.missing_optional) == ("complete", [], ["User.Read.All"])
+    assert (granted.state, granted.granted, granted.extra) == ("complete", ["User.Read.All"], [])
+
+
+@pytest.mark.parametrize("other", ["ContactCenter", "Interact"])
+def test_where_another_product_needs_it_searching_users_is_not_optional(other: str) -> None:
+    found = check("Nimbus App", Found(), ["AttendantConsole", other])
+    assert found.missing.count("User.Read.All") == 1
+    assert "User.Read.All" not in found.missing_optional
 
 
 # states
