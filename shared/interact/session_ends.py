@@ -79,7 +79,10 @@ class SessionEnds:
         """
         sealed = self._secrets.seal(connection.text, tenant=tenant_id, field=FIELD)
         row = self._entry(Bond(tenant_id, session_id, user_id, sealed), self._clock() + GRACE)
-        return Row(row.partition, row.row, row.values, self._table.insert(row))
+        try:
+            return Row(row.partition, row.row, row.values, self._table.insert(row))
+        except Exists:  # nobody else makes this session's: the answer got lost and the library sent it again
+            return self._table.get(row.partition, row.row) or row
 
     def remind(self, held: HeldSession, at: datetime) -> None:
         """Look at the session at this moment, earlier than planned. Where storage fails, the planned look will do."""

@@ -15,7 +15,7 @@ from shared.errors import AppError, Conflict, Denied, Upstream
 from shared.interact.meetings import Meeting, Meetings, meeting_problems
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Session
-from shared.interact.session_store import HeldSession, Ties
+from shared.interact.session_store import HeldSession, Ties, Unsure
 from shared.storage.entities import Row
 from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.tenant_settings import TenantSettings
@@ -121,7 +121,11 @@ class SessionStart:
             )
             ties = Ties(user_id, entry.text("sealed"), connection.endpoint, meeting.join_url, wanted.secret_hash)
             held = HeldSession(head.tenant_id, session, ties)
-            save(held)
+            try:
+                save(held)
+            except Unsure:
+                undo.pop_all()  # if it was written it needs its user; a sweep deletes the user if it was not
+                raise
             undo.pop_all()
         log.info("session started", tenant=head.tenant_id, session=session_id, continues=wanted.continues)
         return Made(held, token)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,9 +15,11 @@ from shared.interact import session_ends, session_store
 from shared.interact.session_ends import GRACE
 from shared.interact.session_rules import KEPT
 from shared.interact.sessions import EventWrite, SessionStarted
+from shared.storage.account import StorageAccount
+from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox
 from shared.tenants.rotation import Rotation
-from tests.core.faults import FragileTable
+from tests.core.faults import FragileTable, Wire, wire
 from tests.core.race import codes, together
 from tests.core.session_world import TOKEN, SessionWorld, Step
 from tests.core.world import OLD_KEY, FakeClock, World
@@ -81,20 +85,74 @@ def test_a_start_that_cannot_be_written_leaves_nothing_behind(shop: SessionWorld
     assert shop.nothing_is_left()
 
 
-def test_a_start_whose_answer_from_storage_got_lost_ends_by_itself(shop: SessionWorld) -> None:
-    class Deaf(FragileTable):
-        def insert(self, row: object) -> str:
-            super().insert(row)  # type: ignore[arg-type]
-            raise StorageDown("the answer got lost")
+@pytest.fixture
+def forgetful(connection: str, account: StorageAccount, clock: FakeClock) -> Iterator[tuple[Wire, SessionWorld]]:
+    """A shop whose storage can lose answers; what the library sends again is refused, since the work is done."""
+    with wire(connection) as (tap, behind):
+        yield tap, SessionWorld(World(StorageAccount(behind, None, ""), clock, str(uuid.uuid4())))
 
-    _, sessions = shop.instance(Deaf(shop.table))
+
+@pytest.mark.parametrize("table", ["sessions", "system"])
+def test_a_start_that_the_storage_library_sends_again_is_one_start(
+    forgetful: tuple[Wire, SessionWorld], table: str
+) -> None:
+    tap, shop = forgetful
+    tap.inserts_into, tap.lose = table, 1
+    session = shop.start()
+    assert tap.lose == 0
+    assert (shop.outside.users, len(shop.outside.meetings)) == ({session.acs.user_id}, 1)
+
+
+def test_a_restart_that_the_storage_library_sends_again_is_one_restart(forgetful: tuple[Wire, SessionWorld]) -> None:
+    tap, shop = forgetful
+    session = shop.start("service")
+    shop.say(session, "agentLeft")
+    tap.lose = 1
+    anew = shop.say(session, "customerRejoined")
+    assert tap.lose == 0
+    again = shop.say(session, "customerRejoined")
+    assert isinstance(anew, SessionStarted)
+    assert isinstance(again, SessionStarted)
+    assert again.session_id == anew.session_id
+    assert again.acs.user_id in shop.outside.users
+    assert len(shop.outside.meetings) == 2
+
+
+class Silent(FragileTable):
+    """Takes what is written, or not, and then says nothing, also when asked."""
+
+    takes = True
+    told = False
+
+    def insert(self, row: Row) -> str:
+        self.told = True
+        if self.takes:
+            super().insert(row)
+        raise StorageDown("the answer got lost")
+
+    def get(self, partition: str, row: str) -> Row | None:
+        if self.told:
+            raise StorageDown("nobody there")
+        return super().get(partition, row)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_start_of_which_nobody_knows_whether_it_was_written_is_left_to_the_sweep(
+    shop: SessionWorld, takes: bool
+) -> None:
+    silent = Silent(shop.table)
+    silent.takes = takes
+    _, sessions = shop.instance(silent)
     with pytest.raises(StorageDown):
         shop.start(sessions=sessions)
-    assert not shop.outside.users
-    for pause in (GRACE, timedelta(hours=2), KEPT):
+    assert len(shop.outside.users) == 1  # a session that was written needs it
+    shop.clock.moment += GRACE
+    shop.ends.sweep()
+    assert len(shop.outside.users) == takes
+    for pause in (timedelta(hours=2), KEPT):
         shop.clock.moment += pause
         shop.ends.sweep()
-    assert shop.nothing_is_left()
+    assert (shop.outside.users, shop.rows(), shop.entries()) == (set(), [], [])
 
 
 def test_a_user_that_cannot_be_deleted_after_a_failed_start_goes_later(shop: SessionWorld) -> None:
