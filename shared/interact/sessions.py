@@ -144,7 +144,7 @@ class Sessions:
             case "Restart":
                 return self._restart(head, held, secret, event)
             case "Restarted":
-                return self._continued(held, secret)
+                return self._continued(head, held, secret, event)
             case _:
                 return SessionState(**_told(held.session))
 
@@ -157,17 +157,8 @@ class Sessions:
         """Another token, which keeps the session open as long. Raises Gone when it is over, and Conflict
         (``SessionRecovering``) while the customer is away: rejoin first.
         """
-        _check_open(rules.as_of(held.session, self._now))
-        token, expires_on = self._start.token(held)
-        while True:
-            current = rules.as_of(held.session, self._now)
-            _check_open(current)
-            try:
-                self._store.replace(held, rules.renewed(current, expires_on))
-            except (Stale, NotFound):
-                held = self._again(held)
-                continue
-            return _access(held, token, expires_on)
+        made = self._renewed(held)
+        return _access(made.held, made.token)
 
     @property
     def _now(self) -> datetime:
@@ -215,15 +206,27 @@ class Sessions:
         ended = rules.ended(old.session, now, restarted_as=new.session.session_id)
         self._store.restart(old, ended, new)
 
-    def _continued(self, old: HeldSession, secret: str) -> SessionState:
+    def _continued(self, head: Head, old: HeldSession, secret: str, event: EventWrite) -> SessionState:
         """The session that took the place of this one, for a page that did not hear of it."""
         held = self.of_tenant(old.tenant_id, str(old.session.restarted_as))
-        session = rules.as_of(held.session, self._now)
-        if session.state == "Ended":
-            raise _over()
+        if rules.as_of(held.session, self._now).state != "Open":
+            answer = self.customer_event(head, held, secret, event)
+            if isinstance(answer, SessionStarted):
+                return answer
+            held = self._again(held)
+        return _started(self._renewed(held), secret)
+
+    def _renewed(self, held: HeldSession) -> Made:
+        """The session with another token, which keeps it open as long; raises like ``token``."""
+        _check_open(rules.as_of(held.session, self._now))
         token, expires_on = self._start.token(held)
-        current = HeldSession(held.tenant_id, session, held.ties, held.etag)
-        return _started(Made(current, token), secret, expires_on)
+        while True:
+            current = rules.as_of(held.session, self._now)
+            _check_open(current)
+            try:
+                return Made(self._store.replace(held, rules.renewed(current, expires_on)), token)
+            except (Stale, NotFound):
+                held = self._again(held)
 
     def _check_target(self, tenant_id: str, wanted: SessionWrite) -> None:
         if wanted.conversation == "service":
@@ -262,17 +265,17 @@ def _told(session: Session) -> dict[str, Any]:
     }
 
 
-def _access(held: HeldSession, token: str, expires_on: datetime) -> AcsAccess:
-    ties = held.ties
-    return AcsAccess(user_id=ties.user_id, token=token, expires_on=to_wire(expires_on), endpoint=ties.endpoint)
+def _access(held: HeldSession, token: str) -> AcsAccess:
+    ties, until = held.ties, held.session.token_until
+    return AcsAccess(user_id=ties.user_id, token=token, expires_on=to_wire(until), endpoint=ties.endpoint)
 
 
-def _started(made: Made, secret: str, expires_on: datetime | None = None) -> SessionStarted:
+def _started(made: Made, secret: str) -> SessionStarted:
     held = made.held
     return SessionStarted(
         **_told(held.session),
         session_secret=secret,
-        acs=_access(held, made.token, expires_on or held.session.token_until),
+        acs=_access(held, made.token),
         meeting=MeetingLink(join_web_url=held.ties.join_url),
     )
 

@@ -386,6 +386,45 @@ def test_a_rejoin_of_the_old_session_after_the_new_one_is_over_is_refused(shop: 
         shop.say(session, "customerRejoined")
 
 
+def restarted(shop: SessionWorld) -> tuple[SessionStarted, SessionStarted]:
+    """A session and the one in its place, of which the page did not hear."""
+    session = shop.start("service")
+    shop.say(session, "agentLeft")
+    anew = shop.say(session, "customerRejoined")
+    assert isinstance(anew, SessionStarted)
+    return session, anew
+
+
+def test_a_continued_session_lives_as_long_as_the_token_it_gave(shop: SessionWorld) -> None:
+    session, anew = restarted(shop)
+    shop.clock.move(minutes=30)
+    again = shop.say(session, "customerRejoined")
+    assert isinstance(again, SessionStarted)
+    assert again.session_id == anew.session_id
+    shop.clock.move(minutes=59)
+    assert shop.state(again) == "Open"
+    shop.clock.move(minutes=1)
+    assert shop.state(again) == "Recovering"
+
+
+def test_a_rejoin_of_the_old_session_opens_the_new_one_that_was_left(shop: SessionWorld) -> None:
+    session, anew = restarted(shop)
+    shop.say(anew, "customerLeft")
+    again = shop.say(session, "customerRejoined")
+    assert isinstance(again, SessionStarted)
+    assert (again.session_id, again.state, shop.state(anew)) == (anew.session_id, "Open", "Open")
+
+
+def test_a_rejoin_of_the_first_of_three_sessions_leads_to_the_last(shop: SessionWorld) -> None:
+    session, second = restarted(shop)
+    shop.say(second, "agentLeft")
+    third = shop.say(second, "customerRejoined")
+    assert shop.say(session, "customerRejoined").session_id == third.session_id
+    shop.clock.move(hours=2)
+    with pytest.raises(Gone):
+        shop.say(session, "customerRejoined")
+
+
 def test_events_at_the_same_moment_are_all_heard(shop: SessionWorld) -> None:
     session = shop.start()
     events = ("agentJoined", "customerLeft", "customerLeft", "agentLeft")
