@@ -122,7 +122,7 @@ class SessionWorld:
 
     def start(self, conversation: str = "direct", sessions: Sessions | None = None, **more: Any) -> SessionStarted:
         target = AGENT if conversation == "direct" else SERVICE
-        wanted = parse(SessionWrite, {"conversation": conversation, "target": target, **more})
+        wanted = parse(SessionWrite, {"conversation": conversation, "target": target} | more)
         return (sessions or self.sessions).start(self.head, wanted)
 
     def held(self, session: SessionState) -> HeldSession:

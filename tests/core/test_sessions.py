@@ -10,7 +10,18 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errors import AppError, Conflict, Denied, Gone, NotFound, NotKnown, StorageDown, Unreachable, Upstream
+from shared.errors import (
+    AppError,
+    Conflict,
+    Denied,
+    Gone,
+    NotFound,
+    NotKnown,
+    Stale,
+    StorageDown,
+    Unreachable,
+    Upstream,
+)
 from shared.interact import session_ends, session_store
 from shared.interact.session_ends import GRACE
 from shared.interact.session_rules import KEPT
@@ -21,8 +32,8 @@ from shared.storage.secrets import SecretBox
 from shared.tenants.rotation import Rotation
 from tests.core.faults import FragileTable, Wire, wire
 from tests.core.race import codes, together
-from tests.core.session_world import TOKEN, SessionWorld, Step
-from tests.core.world import OLD_KEY, FakeClock, World
+from tests.core.session_world import AGENT, TOKEN, SessionWorld, Step
+from tests.core.world import OLD_KEY, SERVICE, FakeClock, World
 
 
 @pytest.fixture
@@ -60,6 +71,13 @@ def test_a_session_lives_in_its_tenants_partition_only(shop: SessionWorld, world
     with pytest.raises(NotFound):
         shop.sessions.of_tenant("22222222-2222-4222-8222-222222222222", session.session_id)
     assert {row.partition for row in shop.rows()} == {world.tenant_id}
+
+
+@pytest.mark.parametrize(("conversation", "upn"), [("service", SERVICE), ("direct", AGENT)])
+def test_whom_the_customer_wants_is_spelled_as_the_directory_does(
+    shop: SessionWorld, conversation: str, upn: str
+) -> None:
+    assert shop.start(conversation, target=upn.upper()).target == upn
 
 
 # a start that fails
@@ -227,6 +245,23 @@ def test_a_closed_tab_ends_with_its_token_and_the_time_to_come_back(shop: Sessio
     assert shop.state(session) == "Ended"
 
 
+def test_a_goodbye_that_storage_took_without_saying_so_is_looked_at_in_time(shop: SessionWorld) -> None:
+    class Deaf(FragileTable):
+        told = False
+
+        def replace(self, row: Row, *, etag: str) -> str:
+            etag = super().replace(row, etag=etag)
+            if self.told:
+                return etag
+            self.told = True
+            raise Stale("sent again by the library")
+
+    session = shop.start()
+    assert shop.say(session, "customerLeft", shop.instance(Deaf(shop.table))[1]).state == "Recovering"
+    shop.clock.move(seconds=20)
+    assert shop.ends.sweep() == 1
+
+
 def test_a_renewed_session_keeps_its_user(shop: SessionWorld) -> None:
     session = shop.start()
     for _ in range(3):
@@ -362,6 +397,16 @@ def test_a_restart_keeps_who_and_whom_and_the_secret(shop: SessionWorld) -> None
     held = shop.sessions.of_customer(shop.tenant, anew.session_id, session.session_secret)
     assert held.session.customer == {"name": "Kim"}
     assert anew.acs.user_id != session.acs.user_id
+
+
+def test_a_restart_needs_a_service_that_is_still_there(shop: SessionWorld) -> None:
+    session = shop.start("service")
+    shop.say(session, "agentLeft")
+    shop.world.directory.delete_service(shop.tenant, SERVICE, versions=None, by=shop.world.by)
+    with pytest.raises(NotFound) as refused:
+        shop.say(session, "customerRejoined")
+    assert refused.value.code == "ServiceNotFound"
+    assert (shop.outside.made, len(shop.rows())) == (1, 1)
 
 
 def test_a_restart_that_fails_outside_changes_nothing(shop: SessionWorld) -> None:
