@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,17 +24,19 @@ from shared.errors import (
     Upstream,
 )
 from shared.interact import session_ends, session_store
-from shared.interact.session_ends import GRACE
+from shared.interact.session_ends import GRACE, SessionEnds
 from shared.interact.session_rules import KEPT
+from shared.interact.session_store import SessionStore
 from shared.interact.sessions import EventWrite, SessionStarted
 from shared.storage.account import StorageAccount
-from shared.storage.entities import Row
+from shared.storage.entities import Row, with_doc
 from shared.storage.secrets import SecretBox
+from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.rotation import Rotation
 from tests.core.faults import FragileTable, Wire, wire
 from tests.core.race import codes, together
-from tests.core.session_world import AGENT, TOKEN, SessionWorld, Step
-from tests.core.world import OLD_KEY, SERVICE, FakeClock, World
+from tests.core.session_world import AGENT, SUFFIXES, TOKEN, FakeOutside, SessionWorld, Step
+from tests.core.world import CONTOSO_STRING, OLD_KEY, SERVICE, FakeClock, World
 
 
 @pytest.fixture
@@ -292,6 +295,76 @@ def test_two_sweeps_at_once_delete_each_user_and_miss_none(shop: SessionWorld) -
     shop.ends.sweep()
     assert not shop.outside.users
     assert {shop.state(session) for session in sessions} == {"Ended"}
+
+
+def orphans(shop: SessionWorld, host: str, count: int) -> None:
+    """Users of starts that died, all due, at a resource of a tenant of its own."""
+    tenant = str(uuid.uuid4())
+    connection = read_connection_string(CONTOSO_STRING.replace("contoso", host), SUFFIXES)
+    for number in range(count):
+        shop.outside.users.add(f"{host} {number}")
+        shop.ends.begin(tenant, str(uuid.uuid4()), f"{host} {number}", connection)
+    shop.clock.moment += GRACE
+
+
+def test_a_sweep_goes_on_until_nothing_is_due(shop: SessionWorld) -> None:
+    orphans(shop, "fabrikam", 14)
+    patient = SessionEnds(shop.index, SessionStore(shop.table), shop.world.secrets, shop.outside, shop.clock, waiting=1)
+    assert patient.sweep() == 14
+    assert shop.nothing_is_left()
+
+
+def test_a_sweep_ends_in_time_and_the_next_goes_on(shop: SessionWorld) -> None:
+    orphans(shop, "fabrikam", 20)
+    pace = threading.Lock()
+
+    class Slow(FakeOutside):
+        def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
+            with pace:
+                shop.clock.move(minutes=1)
+            shop.outside.delete_user(connection, user_id, timeout)
+
+    ends, _ = shop.instance(outside=Slow(shop.clock))
+    first = ends.sweep()
+    assert 4 <= first < 20
+    assert len(shop.entries()) == 20 - first
+    shop.ends.sweep()
+    assert shop.nothing_is_left()
+
+
+def test_a_resource_that_hangs_holds_up_nobody_else_and_is_left_alone(shop: SessionWorld) -> None:
+    orphans(shop, "hangs", 24)
+    orphans(shop, "works", 3)
+    others_are_gone, asked = threading.Event(), list[str]()
+
+    class Hanging(FakeOutside):
+        def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
+            if "works" in connection.endpoint:
+                shop.outside.users.discard(user_id)
+                if not any(user.startswith("works") for user in shop.outside.users):
+                    others_are_gone.set()
+                return
+            asked.append(user_id)
+            assert others_are_gone.wait(5)
+            raise Unreachable("silence")
+
+    ends, _ = shop.instance(outside=Hanging(shop.clock))
+    assert ends.sweep() == 3
+    assert len(asked) == session_ends.AT_ONCE_OF_TENANT
+    assert ends.sweep() == 0
+    assert len(asked) == session_ends.AT_ONCE_OF_TENANT  # the others were put off, too
+    shop.clock.move(minutes=2)
+    assert shop.ends.sweep() == 24
+
+
+def test_a_session_that_cannot_be_read_holds_up_no_other(shop: SessionWorld) -> None:
+    broken, connection = str(uuid.uuid4()), read_connection_string(CONTOSO_STRING, SUFFIXES)
+    shop.ends.begin(shop.tenant, broken, "8:acs:x", connection)
+    shop.table.insert(Row(shop.tenant, f"session:{broken}", with_doc({})))
+    orphans(shop, "fabrikam", 6)
+    with pytest.raises(KeyError):
+        shop.ends.sweep()
+    assert not shop.outside.users
 
 
 def test_a_user_that_cannot_be_deleted_is_tried_with_growing_pauses_and_given_up_after_a_week(
