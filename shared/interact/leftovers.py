@@ -14,7 +14,7 @@ from typing import Final
 from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import AppError, NotFound, Stale, Unreachable
-from shared.interact.deletions import KEPT, PATIENCE, Deletes, opened, pause_after
+from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
 from shared.patience import within
 from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox

@@ -15,7 +15,7 @@ from typing import Final
 from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import AppError, NotFound, Stale, StorageDown, Throttled, Unreachable
-from shared.interact.deletions import KEPT, PATIENCE, Deletes, opened, pause_after
+from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
 from shared.interact.lanes import Lanes
 from shared.interact.session_rules import as_of
 from shared.interact.session_store import FIELD, HeldSession, SessionStore

@@ -37,6 +37,7 @@ from tests.core.faults import FragileTable, Wire, wire
 from tests.core.race import codes, together
 from tests.core.session_world import AGENT, SUFFIXES, TOKEN, FakeOutside, SessionWorld, Step
 from tests.core.world import CONTOSO_STRING, OLD_KEY, SERVICE, FakeClock, World
+from tests.devhost.stack import eventually
 
 
 @pytest.fixture
@@ -174,6 +175,38 @@ def test_a_start_of_which_nobody_knows_whether_it_was_written_is_left_to_the_swe
         shop.clock.moment += pause
         shop.ends.sweep()
     assert (shop.outside.users, shop.rows(), shop.entries()) == (set(), [], [])
+
+
+@pytest.mark.parametrize(("step", "undone"), [("user", "delete user"), ("meeting", "delete meeting")])
+def test_a_start_waits_for_nobody_without_end_and_what_comes_too_late_goes(
+    shop: SessionWorld, step: Step, undone: Step
+) -> None:
+    late, gone = threading.Event(), threading.Event()
+    shop.outside.meanwhile[step] = lambda: late.wait(20)  # type: ignore[assignment]
+    _, sessions = shop.instance(total=0.3)
+    with pytest.raises(Unreachable):
+        shop.start(sessions=sessions)
+    assert (shop.outside.users, shop.rows(), shop.entries()) == (set(), [], [])
+    shop.outside.meanwhile[undone] = gone.set
+    late.set()
+    assert gone.wait(20)
+    eventually(shop.nothing_is_left, "what came too late is gone")
+
+
+def test_a_user_that_can_neither_be_noted_nor_deleted_is_named_in_the_log(
+    shop: SessionWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full(FragileTable):
+        def insert(self, row: Row) -> str:
+            raise StorageDown("nobody there")
+
+    shop.index = Full(shop.index)
+    _, sessions = shop.instance()
+    shop.outside.fails["delete user"] = Unreachable("silence")
+    with pytest.raises(StorageDown):
+        shop.start(sessions=sessions)
+    (user,) = shop.outside.users
+    assert user in caplog.text
 
 
 def test_a_user_that_cannot_be_deleted_after_a_failed_start_goes_later(shop: SessionWorld) -> None:

@@ -1,4 +1,4 @@
-"""Deleting users of ACS that nobody needs any more: by which string, how long, and with which pauses between tries."""
+"""Users of ACS that this app makes: how long their tokens live, and how they are deleted when nobody needs them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from shared.clouds import CLOUDS
 from shared.storage.secrets import SecretBox
 from shared.tenants.connection_string import ConnectionString, read_connection_string
 
+LIFETIME: Final = timedelta(hours=1)  # of a token; the shortest ACS gives
 KEPT: Final = timedelta(days=7)  # as long a user that cannot be deleted is tried again
 LONGEST_PAUSE: Final = timedelta(hours=6)  # between two tries; 7 days hold about 35 of them
 PATIENCE: Final = 5.0  # seconds for one deletion
