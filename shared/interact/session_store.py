@@ -61,6 +61,8 @@ def sealed_rows(table: Table) -> SealedRows:
 
 
 class SessionStore:
+    """Reads and writes the rows of sessions; every replace is conditional."""
+
     def __init__(self, table: Table) -> None:
         self._table = table
 
