@@ -243,8 +243,10 @@ def test_an_event_said_twice_is_said_once(
             current = rules.after(current, Event(one), moment(now)).session  # type: ignore[arg-type]
     once = rules.after(current, Event(kind, moment(now)), moment(now))
     twice = rules.after(once.session, Event(kind, moment(now)), moment(now + 1))
-    if once.outcome == "Done" and kind != "ended":
-        assert rules.as_of(twice.session, moment(now + 1)) == rules.as_of(once.session, moment(now + 1))
+    seen = rules.as_of(once.session, moment(now + 1))
+    # Where the second between the two ends a token, the second rejoin is one indeed.
+    if once.outcome == "Done" and kind != "ended" and seen.state == once.session.state:
+        assert rules.as_of(twice.session, moment(now + 1)) == seen
 
 
 @given(STEPS)
