@@ -16,11 +16,18 @@ def page(consent: Consent) -> str:
     """What the tenant's grants say, not what the browser says."""
     title, text = _said(consent)
     listed = "".join(f"<li>{escape(scope)}</li>" for scope in consent.missing or ())
+    return _page(title, text, (f"<ul>{listed}</ul>" if listed else "") + "<p>You can close this page.</p>")
+
+
+def neutral_page() -> str:
+    """For who comes back from a link that carries no state: nobody knows who it is, or what was decided."""
+    return _page("Back from Microsoft", "You may close this page; permissions are checked in the portal.", "")
+
+
+def _page(title: str, text: str, rest: str) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1><p>{escape(text)}</p>"
-        + (f"<ul>{listed}</ul>" if listed else "")
-        + "<p>You can close this page.</p></html>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1><p>{escape(text)}</p>{rest}</html>"
     )
 
 

@@ -86,9 +86,11 @@ def get_grant_permission(call: web.Call) -> func.HttpResponse:
     bp, "GET", CONSENT_CALLBACK, open_because="Microsoft sends an admin's browser here; the sealed state says who it is"
 )
 def get_consent_callback(call: web.Call) -> func.HttpResponse:
-    """Show an admin who comes back what the tenant has granted."""
-    # As it came: an empty state is as wrong as a forged one.
-    return call.html(consent_page.page(core().presence.consents.came_back(call.req.params.get("state"))))
+    """Show an admin who comes back what the tenant has granted; one without a state learns nothing."""
+    state = call.req.params.get("state")
+    if not state:
+        return call.html(consent_page.neutral_page())
+    return call.html(consent_page.page(core().presence.consents.came_back(state)))
 
 
 @web.route(bp, "GET", _PATH + "/watch-group", roles=_ADMINS, answer=WatchGroup)

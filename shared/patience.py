@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from shared import log
+from shared.errors import Unreachable
+
+T = TypeVar("T")
 
 
 def within(seconds: float, act: Callable[[], None]) -> bool:
@@ -26,3 +30,35 @@ def within(seconds: float, act: Callable[[], None]) -> bool:
 
     threading.Thread(target=run, name=getattr(act, "__name__", "work"), daemon=True).start()
     return ended.wait(seconds)
+
+
+def in_time(seconds: float, ask: Callable[[], T], *, undo: Callable[[T], object]) -> T:
+    """What ``ask`` gives or raises; Unreachable if that takes longer.
+
+    An answer that comes too late is given to ``undo``, in the thread that waited for it.
+    """
+    outcomes: list[tuple[T, None] | tuple[None, BaseException]] = []
+    left_alone, turn = threading.Event(), threading.Lock()
+
+    def act() -> None:
+        try:
+            answer = ask()
+        except BaseException as exc:
+            outcomes.append((None, exc))
+            return
+        with turn:
+            if not left_alone.is_set():
+                outcomes.append((answer, None))
+                return
+        undo(answer)
+
+    if seconds > 0:
+        within(seconds, act)
+    with turn:
+        left_alone.set()
+    match outcomes:
+        case [(None, BaseException() as failure)]:
+            raise failure
+        case [(answer, _)]:
+            return answer  # type: ignore[return-value]
+    raise Unreachable("no answer came in time")

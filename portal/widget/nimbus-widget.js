@@ -15,6 +15,8 @@
 
   const RENEW_BEFORE = 5 * 60 * 1000; // ms before the end of a token
   const LONGEST_TIMER = 2 ** 31 - 1; // ms; browsers fire longer ones at once
+  const RETRY = 15; // seconds, where the server names no pause
+  const FINAL = [401, 404, 409, 410]; // asked again the server would say the same
 
   class NimbusProblem extends Error {
     constructor(status, code, detail, retryAfter = null) {
@@ -88,12 +90,12 @@
 
     /** Ask how the session is. */
     async refresh() {
-      return this._took(await this._call("GET", this._path(), null, { secret: this._secret }));
+      return this._took(await this._ask("GET", this._path()));
     }
 
     /** Another token for the calling SDK; it keeps an open session open. Done by itself before one runs out. */
     async renewToken() {
-      const acs = await this._call("POST", `${this._path()}/token`, null, { secret: this._secret });
+      const acs = await this._ask("POST", `${this._path()}/token`);
       return this._took({ ...this.session, acs });
     }
 
@@ -106,8 +108,13 @@
 
     async _say(type) {
       const event = { type, at: new Date().toISOString() };
+      return this._took(await this._ask("POST", `${this._path()}/events`, event));
+    }
+
+    /** A call about the session, which it shows as ended when the server says so. */
+    async _ask(method, path, body = null) {
       try {
-        return this._took(await this._call("POST", `${this._path()}/events`, event, { secret: this._secret }));
+        return await this._call(method, path, body, { secret: this._secret });
       } catch (problem) {
         if (problem.status === 410) this._took({ ...this.session, state: "Ended", recoverUntil: null });
         throw problem;
@@ -143,12 +150,12 @@
     _forget() {
       this._storage.removeItem(this._place);
       this._secret = this.session = null;
-      clearTimeout(this._timer);
+      this._unplan();
     }
 
     /** The next thing to do without being asked: renew the token, or see how a recovery ended. */
     _plan() {
-      clearTimeout(this._timer);
+      this._unplan();
       const { state, acs } = this.session;
       if (state === "Open" && acs) {
         const pause = Date.parse(acs.expiresOn) - Date.now() - RENEW_BEFORE;
@@ -158,9 +165,28 @@
       }
     }
 
+    _unplan() {
+      clearTimeout(this._timer);
+      this._timer = null;
+    }
+
     _after(pause, act) {
       const wait = Math.min(Math.max(pause, 1000), LONGEST_TIMER);
-      this._timer = setTimeout(() => this._quietly(act()), wait);
+      const timer = setTimeout(() => this._quietly(this._try(act, timer)), wait);
+      this._timer = timer;
+    }
+
+    /** What fails for a while is tried again, unless something else was planned meanwhile. */
+    async _try(act, timer) {
+      try {
+        await act();
+      } catch (problem) {
+        if (this._timer === timer) {
+          if (problem.status === 409) this._after(0, () => this.refresh()); // the session is not Open any more
+          if (!FINAL.includes(problem.status)) this._after((problem.retryAfter ?? RETRY) * 1000, act);
+        }
+        throw problem;
+      }
     }
 
     _quietly(promise) {

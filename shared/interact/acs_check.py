@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 from shared import log
 from shared.clock import Clock, to_wire
 from shared.errors import AppError, Denied, Throttled, Unreachable
+from shared.interact.acs_users import LIFETIME
 from shared.interact.leftovers import Leftovers
 from shared.interact.pace import Pace
 from shared.patience import within
@@ -32,7 +33,6 @@ Outcome = Literal[
 
 TOTAL: Final = 10.0  # seconds for a check, deletion included
 FOR_DELETION: Final = 0.2  # of them are kept back for it
-LIFETIME: Final = timedelta(hours=1)  # the shortest ACS gives
 MOST_CHECKS: Final = 10  # a minute and tenant
 SCOPES: Final[tuple[Literal["voip"]]] = ("voip",)
 

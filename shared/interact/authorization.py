@@ -24,6 +24,8 @@ class Tokens(Protocol):
 
 
 class Authorization:
+    """Decides by the tenant's settings whether the token a start brings is good enough."""
+
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 

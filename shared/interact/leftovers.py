@@ -9,35 +9,24 @@ from __future__ import annotations
 import secrets as random
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from shared import log
 from shared.clock import Clock, from_wire, to_wire
-from shared.clouds import CLOUDS
 from shared.errors import AppError, NotFound, Stale, Unreachable
+from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
 from shared.patience import within
 from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
-from shared.tenants.connection_string import ConnectionString, read_connection_string
+from shared.tenants.connection_string import ConnectionString
 from shared.tenants.rotation import SealedRows
 
 PARTITION: Final = "leftovers"
 FIELD: Final = "interact.acsLeftover"
 
 GRACE: Final = timedelta(minutes=2)  # a check at work cleans up itself; it needs 10 s, an abandoned one more
-KEPT: Final = timedelta(days=7)
-LONGEST_PAUSE: Final = timedelta(hours=6)  # between two tries; 7 days hold about 35 of them
-PATIENCE: Final = 5.0  # seconds for one deletion
 MOST: Final = 50  # deletions of one sweep: at worst 250 s, while a timer may run for 5 min and more
-
-# The texts were checked before they were sealed. Which cloud's they are does not matter any more.
-_SUFFIXES: Final = tuple(suffix for cloud in CLOUDS.values() for suffix in cloud.acs_suffixes)
-
-
-class Deletes(Protocol):
-    def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
-        """Remove the user; one that is gone is no error. Raises Upstream."""
 
 
 def sealed_rows(table: Table) -> SealedRows:
@@ -46,6 +35,8 @@ def sealed_rows(table: Table) -> SealedRows:
 
 
 class Leftovers:
+    """Notes of users to delete, and the sweep that works them off."""
+
     def __init__(
         self, table: Table, secrets: SecretBox, identities: Deletes, clock: Clock, *, patience: float = PATIENCE
     ) -> None:
@@ -97,8 +88,7 @@ class Leftovers:
             self.forget(row)
             return False
         try:
-            opened = self._secrets.open(row.text("sealed"), tenant=tenant_id, field=FIELD)
-            connection = read_connection_string(opened, _SUFFIXES)
+            connection = opened(self._secrets, row.text("sealed"), tenant=tenant_id, field=FIELD)
         except AppError as exc:
             log.warning("a user of a connection check is out of reach", tenant=tenant_id, why=exc.code)
             self.forget(row)
@@ -127,8 +117,7 @@ class Leftovers:
 
     def _postpone(self, row: Row, now: datetime, *, why: str) -> None:
         tries = row.number("tries") + 1
-        pause = min(timedelta(minutes=2 ** min(tries, 9)), LONGEST_PAUSE)
-        later = {**row.values, "tries": tries, "due": to_wire(now + pause)}
+        later = {**row.values, "tries": tries, "due": to_wire(now + pause_after(tries))}
         if tries == 1:
             log.warning("a user of a connection check cannot be deleted yet", tenant=row.text("tenant"), why=why)
         try:

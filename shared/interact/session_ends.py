@@ -8,40 +8,30 @@ have several entries; those too many find nothing left to do.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from shared import log
 from shared.clock import Clock, from_wire, to_wire
-from shared.clouds import CLOUDS
-from shared.errors import AppError, NotFound, Stale
+from shared.errors import AppError, NotFound, Stale, StorageDown, Throttled, Unreachable
+from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
+from shared.interact.lanes import Lanes
 from shared.interact.session_rules import as_of
 from shared.interact.session_store import FIELD, HeldSession, SessionStore
 from shared.storage.entities import Delete, Insert, Row, Values
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Exists, Table
-from shared.tenants.connection_string import ConnectionString, read_connection_string
+from shared.tenants.connection_string import ConnectionString
 from shared.tenants.rotation import SealedRows
 
 PARTITION: Final = "session-ends"
 
-GRACE: Final = timedelta(minutes=2)  # a start at work takes 20 s at most, plus storage
-KEPT: Final = timedelta(days=7)  # as long a user that cannot be deleted is tried again
-LONGEST_PAUSE: Final = timedelta(hours=6)  # between two tries
-PATIENCE: Final = 5.0  # seconds for one deletion
-MOST: Final = 200  # entries of one sweep; with 8 at once, at worst 125 s
-AT_ONCE: Final = 8
-
-# The texts were checked before they were sealed. Which cloud's they are does not matter any more.
-_SUFFIXES: Final = tuple(suffix for cloud in CLOUDS.values() for suffix in cloud.acs_suffixes)
-
-
-class Deletes(Protocol):
-    def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
-        """Remove the user; one that is gone is no error. Raises Upstream."""
+GRACE: Final = timedelta(minutes=2)  # a start at work takes half a minute at most
+LONGEST: Final = timedelta(minutes=4)  # of one sweep; a Functions app may end a run after 5
+AT_ONCE: Final = 16
+AT_ONCE_OF_TENANT: Final = 4  # with 30 ms for each look and 100 ms for ACS, more than a widget key may start
+WAITING_OF_TENANT: Final = 200  # entries in memory, about 1 KB each
 
 
 def sealed_rows(table: Table) -> SealedRows:
@@ -59,19 +49,39 @@ class Bond:
     sealed: str = field(repr=False)
 
 
+@dataclass(slots=True)
+class _Sweep:
+    """One sweep at work: what it has found out. ``silent`` are the resources it asks no more."""
+
+    until: datetime
+    silent: set[str] = field(default_factory=set)
+    storage_down: bool = False
+
+
 class SessionEnds:
+    """Entries that say when to look at a session, and the sweep that follows them."""
+
     def __init__(
-        self, table: Table, sessions: SessionStore, secrets: SecretBox, identities: Deletes, clock: Clock
+        self,
+        table: Table,
+        sessions: SessionStore,
+        secrets: SecretBox,
+        identities: Deletes,
+        clock: Clock,
+        *,
+        waiting: int = WAITING_OF_TENANT,
     ) -> None:
+        """``waiting`` is how many entries of a tenant a sweep holds in memory behind those at work."""
         self._table = table
         self._sessions = sessions
         self._secrets = secrets
         self._identities = identities
         self._clock = clock
+        self._waiting = waiting
 
     def open(self, tenant_id: str, sealed: str) -> ConnectionString:
         """Raises Unreadable, or Refused if it never was one."""
-        return read_connection_string(self._secrets.open(sealed, tenant=tenant_id, field=FIELD), _SUFFIXES)
+        return opened(self._secrets, sealed, tenant=tenant_id, field=FIELD)
 
     def begin(self, tenant_id: str, session_id: str, user_id: str, connection: ConnectionString) -> Row:
         """The entry of a start at work, with the string in ``sealed``; whoever undoes the start gives it to
@@ -79,7 +89,10 @@ class SessionEnds:
         """
         sealed = self._secrets.seal(connection.text, tenant=tenant_id, field=FIELD)
         row = self._entry(Bond(tenant_id, session_id, user_id, sealed), self._clock() + GRACE)
-        return Row(row.partition, row.row, row.values, self._table.insert(row))
+        try:
+            return Row(row.partition, row.row, row.values, self._table.insert(row))
+        except Exists:  # nobody else makes this session's: the answer got lost and the library sent it again
+            return self._table.get(row.partition, row.row) or row
 
     def remind(self, held: HeldSession, at: datetime) -> None:
         """Look at the session at this moment, earlier than planned. Where storage fails, the planned look will do."""
@@ -111,34 +124,48 @@ class SessionEnds:
             self.forget(entry)
 
     def sweep(self) -> int:
-        """Look at what is due, 200 entries at most; gives how many users went.
+        """Look at all that is due, for 4 minutes at most; gives how many users went.
 
-        Several instances may do so at the same time. A user that cannot be deleted is tried again after 2, 4, 8 ...
-        minutes and given up after 7 days, or when its connection string does not open any more; both are logged.
+        Several instances may do so at the same time. A resource that is silent or throttles is left alone until the
+        next sweep. A user that cannot be deleted is tried again after 2, 4, 8 ... minutes and given up after 7 days, or
+        when its connection string does not open any more; both are logged.
         """
-        now = self._clock()
-        due = list(islice(self._due(now), MOST))
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return sum(pool.map(lambda entry: self._look(entry, now), due))
+        sweep, gone = _Sweep(self._clock() + LONGEST), 0
+        while True:
+            lanes = Lanes[Row](
+                lambda entry: entry.text("tenant"),
+                lambda entry: self._look(entry, self._clock(), sweep),
+                lambda: sweep.storage_down or self._clock() >= sweep.until,
+                at_once=AT_ONCE,
+                per_lane=AT_ONCE_OF_TENANT,
+                waiting=self._waiting,
+            )
+            lanes.run(self._due(self._clock()))
+            gone += lanes.counted
+            if not lanes.left_out or self._clock() >= sweep.until:
+                return gone
 
     def _due(self, now: datetime) -> Iterator[Row]:
         return self._table.span(PARTITION, "0", _moment(now + timedelta(milliseconds=1)))
 
-    def _look(self, entry: Row, now: datetime) -> bool:
+    def _look(self, entry: Row, now: datetime, sweep: _Sweep) -> bool:
         try:
             held = self._sessions.get(entry.text("tenant"), entry.text("session"))
-            return self._end_orphan(entry, now) if held is None else self._end(entry, held, now)
+            return self._end_orphan(entry, now, sweep) if held is None else self._end(entry, held, now, sweep)
         except (Stale, NotFound):
             return False  # an event, or another instance, was faster; the entry is still there
+        except StorageDown:
+            sweep.storage_down = True
+            raise
 
-    def _end_orphan(self, entry: Row, now: datetime) -> bool:
+    def _end_orphan(self, entry: Row, now: datetime, sweep: _Sweep) -> bool:
         """The start died, or the tenant is gone."""
-        if not self._is_gone(entry, now):
+        if not self._is_gone(entry, now, sweep):
             return False
         self.forget(entry)
         return True
 
-    def _end(self, entry: Row, held: HeldSession, now: datetime) -> bool:
+    def _end(self, entry: Row, held: HeldSession, now: datetime, sweep: _Sweep) -> bool:
         session = as_of(held.session, now)
         if session.state != "Ended":
             self._move(entry, session.look_again)
@@ -149,7 +176,7 @@ class SessionEnds:
             log.info("session ended", tenant=held.tenant_id, session=session.session_id)
         gone = False
         if not held.ties.user_gone:
-            if not self._is_gone(entry, now):
+            if not self._is_gone(entry, now, sweep):
                 return False
             held, gone = self._sessions.replace(held, session, user_gone=True), True
         if now < session.look_again:
@@ -159,7 +186,7 @@ class SessionEnds:
             self.forget(entry)
         return gone
 
-    def _is_gone(self, entry: Row, now: datetime) -> bool:
+    def _is_gone(self, entry: Row, now: datetime, sweep: _Sweep) -> bool:
         """Delete the user; where that fails, put the entry off, unless it is hopeless."""
         tenant_id, user_id = entry.text("tenant"), entry.text("user")
         try:
@@ -167,16 +194,21 @@ class SessionEnds:
         except AppError as exc:
             log.warning("a session's user is out of reach", tenant=tenant_id, user=user_id, why=exc.code)
             return True
+        tries = entry.number("tries")
+        if connection.endpoint in sweep.silent:
+            self._move(entry, now + pause_after(max(tries, 1)), tries=tries)
+            return False
         try:
             self._identities.delete_user(connection, user_id, PATIENCE)
         except AppError as exc:
+            if isinstance(exc, Unreachable | Throttled):
+                sweep.silent.add(connection.endpoint)
             if now - from_wire(entry.text("made_at")) >= KEPT:
                 log.warning("a session's user is given up", tenant=tenant_id, user=user_id, why=exc.code)
                 return True
-            tries = entry.number("tries") + 1
-            if tries == 1:
+            if tries == 0:
                 log.warning("a session's user cannot be deleted yet", tenant=tenant_id, why=exc.code)
-            self._move(entry, now + min(timedelta(minutes=2 ** min(tries, 9)), LONGEST_PAUSE), tries=tries)
+            self._move(entry, now + pause_after(tries + 1), tries=tries + 1)
             return False
         return True
 

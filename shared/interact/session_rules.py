@@ -142,8 +142,13 @@ def _rejoined(session: Session, now: datetime) -> Step:
 
 
 def _is_late(session: Session, event: EventType, said: datetime) -> bool:
-    """Whether the same side has told something newer already."""
+    """Whether the same side has told something newer already.
+
+    A rejoin of one who has left never is: a page whose clock was set back must not be locked out.
+    """
     match event:
+        case "customerRejoined" if session.state == "Recovering":
+            last = None
         case "customerLeft" | "customerRejoined":
             last = session.customer_at
         case "agentJoined" | "agentLeft":

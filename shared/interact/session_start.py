@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,10 +13,12 @@ from typing import Final, Literal, Protocol
 from shared import log
 from shared.clock import Clock
 from shared.errors import AppError, Conflict, Denied, Upstream
+from shared.interact.acs_users import LIFETIME
 from shared.interact.meetings import Meeting, Meetings, meeting_problems
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Session
-from shared.interact.session_store import HeldSession, Ties
+from shared.interact.session_store import HeldSession, Ties, Unsure
+from shared.patience import in_time
 from shared.storage.entities import Row
 from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.tenant_settings import TenantSettings
@@ -24,8 +27,8 @@ from shared.tenants.tenants import Head
 Scope = Literal["voip", "chat"]
 
 SCOPES: Final[tuple[Scope, ...]] = ("voip", "chat")
-LIFETIME: Final = timedelta(hours=1)  # of a token; the shortest ACS gives
 PATIENCE: Final = 5.0  # seconds for each call to ACS
+TOTAL: Final = 15.0  # seconds for user and meeting; with undoing and storage a page has its answer within 30
 SUBJECT: Final = "Interact"  # of meetings; who the customer is stays out of the organizer's mailbox
 MEETING: Final = timedelta(hours=4)  # planned length; Teams lets a meeting run on
 
@@ -73,6 +76,8 @@ class Made:
 
 
 class SessionStart:
+    """Makes what a session needs at ACS and Graph."""
+
     def __init__(
         self,
         settings: TenantSettings,
@@ -81,32 +86,38 @@ class SessionStart:
         meetings: Meetings,
         ends: SessionEnds,
         clock: Clock,
+        *,
+        total: float = TOTAL,
     ) -> None:
+        """``total`` is the time in seconds for a user and a meeting."""
         self._settings = settings
         self._suffixes = acs_suffixes
         self._identities = identities
         self._meetings = meetings
         self._ends = ends
         self._clock = clock
+        self._total = total
 
     def make(self, head: Head, wanted: Wanted, save: Callable[[HeldSession], None]) -> Made:
         """A user with a token, a meeting, and ``save`` with the finished session; if a step fails, all is undone.
 
-        A process that dies half way leaves a user that a sweep deletes, and at worst a meeting that nobody has the
-        link of. Raises Conflict (``InteractNotConfigured``), Upstream with a ``remedy``, and what ``save`` raises.
+        A process that dies between the two leaves a user that a sweep deletes; one that dies later at worst a meeting
+        that nobody has the link of. Of a process that dies before it has noted the user, that user stays.
+        Raises Conflict (``InteractNotConfigured``), Unreachable after 15 s, Upstream with a ``remedy``, and what
+        ``save`` raises.
         """
         connection, organizer = self._outside(head)
         session_id = str(uuid.uuid4())
+        end = time.monotonic() + self._total
         with ExitStack() as undo:
             with acs_problems():
-                made = self._identities.create_user_with_token(connection, SCOPES, LIFETIME, PATIENCE)
-            user_id, token, expires_on = made
+                user_id, token, expires_on = self._user(head.tenant_id, connection)
             undo.callback(self._delete_user, connection, user_id, head.tenant_id)
             entry = self._ends.begin(head.tenant_id, session_id, user_id, connection)
             undo.pop_all()
             undo.callback(self._abandon, connection, entry)
             with meeting_problems():
-                meeting = self._plan(head.tenant_id, organizer)
+                meeting = self._meeting(head.tenant_id, organizer, end - time.monotonic())
             undo.callback(self._delete_meeting, head.tenant_id, organizer, meeting)
             session = Session(
                 session_id=session_id,
@@ -121,7 +132,11 @@ class SessionStart:
             )
             ties = Ties(user_id, entry.text("sealed"), connection.endpoint, meeting.join_url, wanted.secret_hash)
             held = HeldSession(head.tenant_id, session, ties)
-            save(held)
+            try:
+                save(held)
+            except Unsure:
+                undo.pop_all()  # if it was written it needs its user; a sweep deletes the user if it was not
+                raise
             undo.pop_all()
         log.info("session started", tenant=head.tenant_id, session=session_id, continues=wanted.continues)
         return Made(held, token)
@@ -144,9 +159,20 @@ class SessionStart:
             )
         return read_connection_string(text, self._suffixes), organizer
 
-    def _plan(self, tenant_id: str, organizer: str) -> Meeting:
+    def _user(self, tenant_id: str, connection: ConnectionString) -> tuple[str, str, datetime]:
+        return in_time(
+            self._total,
+            lambda: self._identities.create_user_with_token(connection, SCOPES, LIFETIME, min(PATIENCE, self._total)),
+            undo=lambda made: self._delete_user(connection, made[0], tenant_id),
+        )
+
+    def _meeting(self, tenant_id: str, organizer: str, seconds: float) -> Meeting:
         now = self._clock()
-        return self._meetings.create(tenant_id, organizer, SUBJECT, now, now + MEETING)
+        return in_time(
+            seconds,
+            lambda: self._meetings.create(tenant_id, organizer, SUBJECT, now, now + MEETING),
+            undo=lambda meeting: self._delete_meeting(tenant_id, organizer, meeting),
+        )
 
     def _abandon(self, connection: ConnectionString, entry: Row) -> None:
         if self._delete_user(connection, entry.text("user"), entry.text("tenant")):
@@ -156,7 +182,7 @@ class SessionStart:
         try:
             self._identities.delete_user(connection, user_id, PATIENCE)
         except AppError as exc:
-            log.warning("the user of a failed start cannot be deleted yet", tenant=tenant_id, why=exc.code)
+            log.warning("the user of a failed start cannot be deleted", tenant=tenant_id, user=user_id, why=exc.code)
             return False
         return True
 

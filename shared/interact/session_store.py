@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.clock import from_wire, to_wire
+from shared.errors import AppError, NotFound, Stale, StorageDown
 from shared.interact.session_rules import Session
 from shared.storage.entities import Insert, Replace, Row, with_doc
-from shared.storage.tables import Table
+from shared.storage.tables import Exists, Table
 from shared.tenants.rotation import SealedRows
 
 FIELD: Final = "interact.session"  # what the sealed connection string is bound to
@@ -42,6 +44,10 @@ class HeldSession:
     etag: str = ""
 
 
+class Unsure(StorageDown):
+    """Storage tells neither that a new session was written nor that it was not."""
+
+
 def sealed_rows(table: Table) -> SealedRows:
     """Where the connection strings lie, for whoever seals them again: with the sessions of the last day."""
 
@@ -55,6 +61,8 @@ def sealed_rows(table: Table) -> SealedRows:
 
 
 class SessionStore:
+    """Reads and writes the rows of sessions; every replace is conditional."""
+
     def __init__(self, table: Table) -> None:
         self._table = table
 
@@ -63,7 +71,9 @@ class SessionStore:
         return _held(row) if row else None
 
     def insert(self, new: HeldSession) -> None:
-        self._table.insert(_row(new))
+        """Raises Unsure."""
+        with self._unless_written(new):
+            self._table.insert(_row(new))
 
     def replace(self, held: HeldSession, session: Session, **ties: Any) -> HeldSession:
         """Write over the version that was read. Raises Stale, or NotFound if it was removed."""
@@ -71,12 +81,31 @@ class SessionStore:
         return replace(changed, etag=self._table.replace(_row(changed), etag=held.etag))
 
     def restart(self, old: HeldSession, ended: Session, new: HeldSession) -> None:
-        """End one and begin the other, both or none. Raises Stale or NotFound if the old one changed meanwhile."""
-        self._table.transact([Replace(_row(replace(old, session=ended)), old.etag), Insert(_row(new))])
+        """End one and begin the other, both or none.
+
+        Raises Stale or NotFound if the old one changed meanwhile, and Unsure.
+        """
+        with self._unless_written(new):
+            self._table.transact([Replace(_row(replace(old, session=ended)), old.etag), Insert(_row(new))])
 
     def remove(self, held: HeldSession) -> None:
         """Remove the version that was read. Raises Stale; one that is gone is no error."""
         self._table.delete(_row(held), etag=held.etag)
+
+    @contextmanager
+    def _unless_written(self, new: HeldSession) -> Iterator[None]:
+        """A write whose answer gets lost is sent again by the storage library and refused then: if the new session is
+        there, it was written.
+        """
+        try:
+            yield
+        except (Exists, Stale, NotFound, StorageDown) as exc:
+            try:
+                written = self.get(new.tenant_id, new.session.session_id)
+            except AppError:
+                raise Unsure("Azure Storage does not say whether the session was written") from exc
+            if written is None or written.ties.user_id != new.ties.user_id:
+                raise
 
 
 def _row(held: HeldSession) -> Row:

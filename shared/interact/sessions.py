@@ -97,6 +97,8 @@ class SessionStarted(SessionState):
 
 
 class Sessions:
+    """What pages, the routing back end and the clock do to sessions, written so that of several at once one wins."""
+
     def __init__(
         self, store: SessionStore, start: SessionStart, ends: SessionEnds, directory: Directory, clock: Clock
     ) -> None:
@@ -108,10 +110,10 @@ class Sessions:
 
     def start(self, head: Head, wanted: SessionWrite) -> SessionStarted:
         """Raises NotFound (``ServiceNotFound``, ``UserNotFound``), Invalid, and what ``SessionStart.make`` raises."""
-        self._check_target(head.tenant_id, wanted)
+        target = self._target(head.tenant_id, wanted.conversation, wanted.target)
         secret = random.token_urlsafe(32)
         recovery = timedelta(seconds=head.settings.value.interact.session_recovery_timeout_seconds)
-        plan = Wanted(wanted.conversation, wanted.target, wanted.customer, recovery, _hash(secret))
+        plan = Wanted(wanted.conversation, target, wanted.customer, recovery, _hash(secret))
         return _started(self._start.make(head, plan, self._store.insert), secret)
 
     def of_tenant(self, tenant_id: str, session_id: str) -> HeldSession:
@@ -129,7 +131,7 @@ class Sessions:
         return held
 
     def state(self, held: HeldSession) -> SessionState:
-        return SessionState(**_told(rules.as_of(held.session, self._now)))
+        return SessionState(**_answer_fields(rules.as_of(held.session, self._now)))
 
     def customer_event(self, head: Head, held: HeldSession, secret: str, event: EventWrite) -> SessionState:
         """What the page says. Raises Gone (``SessionEnded``) for a rejoin that comes too late.
@@ -137,67 +139,63 @@ class Sessions:
         Where a rejoin starts a new session the answer is a SessionStarted with the same secret; said again it is
         that session again, with another token.
         """
-        held, outcome = self._told(held, event)
+        held, outcome = self._applied(held, event)
         match outcome:
             case "Refused":
                 raise _over()
             case "Restart":
                 return self._restart(head, held, secret, event)
             case "Restarted":
-                return self._continued(held, secret)
+                return self._continued(head, held, secret, event)
             case _:
-                return SessionState(**_told(held.session))
+                return SessionState(**_answer_fields(held.session))
 
     def agent_event(self, held: HeldSession, event: EventWrite) -> SessionState:
         """What the routing back end says."""
-        held, _ = self._told(held, event)
-        return SessionState(**_told(held.session))
+        held, _ = self._applied(held, event)
+        return SessionState(**_answer_fields(held.session))
 
     def token(self, held: HeldSession) -> AcsAccess:
         """Another token, which keeps the session open as long. Raises Gone when it is over, and Conflict
         (``SessionRecovering``) while the customer is away: rejoin first.
         """
-        _check_open(rules.as_of(held.session, self._now))
-        token, expires_on = self._start.token(held)
-        while True:
-            current = rules.as_of(held.session, self._now)
-            _check_open(current)
-            try:
-                self._store.replace(held, rules.renewed(current, expires_on))
-            except (Stale, NotFound):
-                held = self._again(held)
-                continue
-            return _access(held, token, expires_on)
+        made = self._renewed(held)
+        return _access(made.held, made.token)
 
     @property
     def _now(self) -> datetime:
         return self._clock()
 
-    def _told(self, held: HeldSession, event: EventWrite) -> tuple[HeldSession, rules.Outcome]:
+    def _applied(self, held: HeldSession, event: EventWrite) -> tuple[HeldSession, rules.Outcome]:
         """The session after the event, written; a restart is left to the caller."""
         happened = rules.Event(event.type, from_wire(event.at) if event.at else None)
+        before = held.session.state
         while True:
             now = self._now
             step = rules.after(held.session, happened, now)
-            if step.outcome != "Done" or step.session == held.session:
+            if step.outcome != "Done":
                 return HeldSession(held.tenant_id, step.session, held.ties, held.etag), step.outcome
-            try:
-                written = self._store.replace(held, step.session)
-            except (Stale, NotFound):
-                held = self._again(held)
-                continue
-            if written.session.state != held.session.state:
+            if step.session != held.session:
+                try:
+                    held = self._store.replace(held, step.session)
+                except (Stale, NotFound):
+                    held = self._again(held)
+                    continue
+            if held.session.state != before:
                 log.info("session changed", tenant=held.tenant_id, session=held.session.session_id, by=event.type)
-                if written.session.state != "Open":
-                    self._ends.remind(written, written.session.until)
-            return written, "Done"
+                if held.session.state != "Open":
+                    self._ends.remind(held, held.session.until)
+            return held, "Done"
 
     def _restart(self, head: Head, old: HeldSession, secret: str, event: EventWrite) -> SessionState:
-        """A new session in place of one whose agent has left. Of several callers at once one makes it."""
+        """A new session in place of one whose agent has left. Of several callers at once one makes it.
+
+        Raises NotFound (``ServiceNotFound``) if the service has gone meanwhile.
+        """
         session = old.session
         plan = Wanted(
             session.conversation,
-            session.target,
+            self._target(old.tenant_id, session.conversation, session.target),
             session.customer,
             session.recovery,
             old.ties.secret_hash,
@@ -215,23 +213,36 @@ class Sessions:
         ended = rules.ended(old.session, now, restarted_as=new.session.session_id)
         self._store.restart(old, ended, new)
 
-    def _continued(self, old: HeldSession, secret: str) -> SessionState:
+    def _continued(self, head: Head, old: HeldSession, secret: str, event: EventWrite) -> SessionState:
         """The session that took the place of this one, for a page that did not hear of it."""
         held = self.of_tenant(old.tenant_id, str(old.session.restarted_as))
-        session = rules.as_of(held.session, self._now)
-        if session.state == "Ended":
-            raise _over()
-        token, expires_on = self._start.token(held)
-        current = HeldSession(held.tenant_id, session, held.ties, held.etag)
-        return _started(Made(current, token), secret, expires_on)
+        if rules.as_of(held.session, self._now).state != "Open":
+            answer = self.customer_event(head, held, secret, event)
+            if isinstance(answer, SessionStarted):
+                return answer
+            held = self._again(held)
+        return _started(self._renewed(held), secret)
 
-    def _check_target(self, tenant_id: str, wanted: SessionWrite) -> None:
-        if wanted.conversation == "service":
-            self._directory.service(tenant_id, wanted.target)
-            return
-        user = self._directory.user(tenant_id, self._directory.user_id_of(tenant_id, wanted.target)).value
+    def _renewed(self, held: HeldSession) -> Made:
+        """The session with another token, which keeps it open as long; raises like ``token``."""
+        _check_open(rules.as_of(held.session, self._now))
+        token, expires_on = self._start.token(held)
+        while True:
+            current = rules.as_of(held.session, self._now)
+            _check_open(current)
+            try:
+                return Made(self._store.replace(held, rules.renewed(current, expires_on)), token)
+            except (Stale, NotFound):
+                held = self._again(held)
+
+    def _target(self, tenant_id: str, conversation: Conversation, upn: str) -> str:
+        """Whom the customer wants, spelled as the directory does. Raises NotFound, Invalid (``NotLicensed``)."""
+        if conversation == "service":
+            return self._directory.service(tenant_id, upn).value.upn
+        user = self._directory.user(tenant_id, self._directory.user_id_of(tenant_id, upn)).value
         if "Interact" not in user.licences:
             raise Invalid.field("target", "this user has no Interact licence", "NotLicensed")
+        return user.upn
 
     def _again(self, held: HeldSession) -> HeldSession:
         """Somebody changed it meanwhile: what is there now is to be judged."""
@@ -249,7 +260,7 @@ def _over() -> Gone:
     return Gone("the session has ended; start a new one", code="SessionEnded")
 
 
-def _told(session: Session) -> dict[str, Any]:
+def _answer_fields(session: Session) -> dict[str, Any]:
     return {
         "session_id": session.session_id,
         "state": session.state,
@@ -262,17 +273,17 @@ def _told(session: Session) -> dict[str, Any]:
     }
 
 
-def _access(held: HeldSession, token: str, expires_on: datetime) -> AcsAccess:
-    ties = held.ties
-    return AcsAccess(user_id=ties.user_id, token=token, expires_on=to_wire(expires_on), endpoint=ties.endpoint)
+def _access(held: HeldSession, token: str) -> AcsAccess:
+    ties, until = held.ties, held.session.token_until
+    return AcsAccess(user_id=ties.user_id, token=token, expires_on=to_wire(until), endpoint=ties.endpoint)
 
 
-def _started(made: Made, secret: str, expires_on: datetime | None = None) -> SessionStarted:
+def _started(made: Made, secret: str) -> SessionStarted:
     held = made.held
     return SessionStarted(
-        **_told(held.session),
+        **_answer_fields(held.session),
         session_secret=secret,
-        acs=_access(held, made.token, expires_on or held.session.token_until),
+        acs=_access(held, made.token),
         meeting=MeetingLink(join_web_url=held.ties.join_url),
     )
 

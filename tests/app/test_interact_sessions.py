@@ -147,6 +147,15 @@ def test_pages_of_every_origin_hear_the_same_and_only_allowed_ones_may_call(stac
         refused = shop.page(method, path, Origin="https://evil.example")
         assert code(refused) == (403, "OriginNotAllowed")
         assert refused.headers["Access-Control-Allow-Origin"] == "https://evil.example"
+    session = shop.start()
+    for method, path, body in (
+        ("GET", "", None),
+        ("POST", "/events", {"type": "customerLeft"}),
+        ("POST", "/token", None),
+    ):
+        told = {"X_Session_Secret": session.secret, "Origin": "https://evil.example"}
+        assert code(shop.page(method, f"sessions/{session.id}{path}", body, **told)) == (403, "OriginNotAllowed")
+    assert session.read()["state"] == "Open"
     elsewhere = stack.call("GET", "/api/health/live", token=None, headers={"Origin": "https://shop.example"})
     assert "Access-Control-Allow-Origin" not in elsewhere.headers
 

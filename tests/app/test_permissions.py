@@ -106,6 +106,11 @@ def test_the_consent_link_closes_the_gap_it_stands_beside_and_the_overview_follo
     back = stack.http.get(local, allow_redirects=False, timeout=20)
     assert back.headers["Location"].startswith(f"{stack.base}/api/consent/callback?admin_consent=True")
     assert by_component(stack, path, token=tenant.token)["Calling Bot"]["state"] == "complete"
+    landed = stack.http.get(back.headers["Location"], timeout=20)
+    assert (landed.status_code, landed.headers["Content-Type"].partition(";")[0]) == (200, "text/html")
+    assert "permissions are checked in the portal" in landed.text
+    lied = stack.http.get(f"{stack.base}/api/consent/callback?error=access_denied&tenant={CONTOSO}&state=", timeout=20)
+    assert (lied.status_code, lied.text) == (200, landed.text)  # what the browser says is not looked at
 
 
 def provision(stack: AppStack, tenant_id: str, *flags: str) -> tuple[int, str, str]:

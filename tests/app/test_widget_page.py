@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -10,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.app.browser import chromium
 from tests.app.interact_world import InteractTenant
-from tests.app.stack import AppStack
+from tests.app.stack import ROOT, AppStack
 from tests.devhost.stack import eventually
 
 
@@ -139,6 +141,117 @@ def test_a_page_of_another_origin_uses_the_client_the_same_way(
     )
     page.close()
     assert found == ["Open", True, "Ended", 410, "SessionEnded", 0]
+
+
+class Website:
+    """A page with a session, its clock turned by hand and its server played here.
+
+    ``will`` queues answers: a status, what it says and Retry-After; status 0 is no answer at all. Without any left the
+    server renews tokens by an hour.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self.page = browser.new_page()
+        self.page.clock.install()
+        self.page.add_script_tag(path=ROOT / "portal/widget/nimbus-widget.js")
+        self.page.evaluate(
+            """async () => {
+                Object.assign(window, { answers: [], asked: [], problems: [] });
+                const acs = () => ({ userId: "u", token: "t", expiresOn: new Date(Date.now() + 3600e3).toISOString() });
+                const open = { sessionId: "s", state: "Open", recoveryTimeoutSeconds: 20 };
+                answers.push([201, { ...open, sessionSecret: "x", acs: acs() }]);
+                window.fetch = async (url) => {
+                    asked.push(url.split("/").pop());
+                    const [status, body, pause] = answers.shift() ?? [200, acs()];
+                    if (!status) throw new TypeError("no network");
+                    return { ok: status < 300, status, json: async () => body, headers: { get: () => pause ?? null } };
+                };
+                const storage = { getItem: () => null, setItem() {}, removeItem() {} };
+                window.widget = new NimbusWidget({ baseUrl: "https://x", widgetKey: "k", storage });
+                widget.addEventListener("problem", ({ detail }) => problems.push(detail.status));
+                await widget.start({ conversation: "direct", target: "a@b.example" });
+                asked.length = 0;
+            }"""
+        )
+
+    def will(self, *answers: list[Any]) -> None:
+        self.page.evaluate("answers => window.answers.push(...answers)", list(answers))
+
+    def asked_after(self, **time: float) -> list[str]:
+        """The ends of the paths it has called since the last look, so much time on."""
+        self.page.clock.run_for(round(timedelta(**time).total_seconds() * 1000))
+        return list(self.page.evaluate("asked.splice(0)"))
+
+    def state(self) -> str:
+        return str(self.page.evaluate("widget.session.state"))
+
+
+@pytest.fixture
+def website(browser: Browser) -> Iterator[Website]:
+    website = Website(browser)
+    yield website
+    website.page.close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "pause"), [([503, {}, "5"], 5), ([429, {}, "30"], 30), ([504, {}], 15), ([0, None], 15)]
+)
+def test_a_renewal_that_fails_for_a_while_is_tried_until_it_works(
+    website: Website, failure: list[Any], pause: float
+) -> None:
+    website.will(failure, failure)
+    assert website.asked_after(minutes=54, seconds=59) == []
+    assert website.asked_after(seconds=2) == ["token"]
+    assert website.asked_after(seconds=pause - 2) == []
+    assert website.asked_after(seconds=2) == ["token"]
+    assert website.asked_after(seconds=pause) == ["token"]
+    assert website.asked_after(minutes=54) == []
+    assert website.asked_after(minutes=2) == ["token"]
+    assert website.page.evaluate("problems") == [failure[0]] * 2
+
+
+@pytest.mark.parametrize("status", [401, 404, 410])
+def test_a_renewal_that_is_refused_for_good_is_not_tried_again(website: Website, status: int) -> None:
+    website.will([status, {"code": "SessionEnded"}])
+    assert website.asked_after(minutes=56) == ["token"]
+    assert website.asked_after(hours=2) == []
+    assert website.state() == ("Ended" if status == 410 else "Open")
+
+
+def test_a_renewal_for_a_session_that_is_not_open_any_more_shows_what_became_of_it(website: Website) -> None:
+    website.will([409, {"code": "SessionRecovering"}], [200, {"sessionId": "s", "state": "Ended"}])
+    assert website.asked_after(minutes=56) == ["token", "s"]
+    assert website.state() == "Ended"
+
+
+def test_a_page_that_cannot_ask_how_a_recovery_ended_asks_again(website: Website) -> None:
+    until = website.page.evaluate("new Date(Date.now() + 20e3).toISOString()")
+    left = {"sessionId": "s", "state": "Recovering", "recoverUntil": until, "recoveryTimeoutSeconds": 20}
+    website.will([200, left], [0, None], [503, {}, "5"], [200, {"sessionId": "s", "state": "Ended"}])
+    website.page.evaluate("widget.leave()")
+    assert website.asked_after(seconds=19) == ["events"]
+    assert website.asked_after(seconds=15) == ["s"]
+    assert website.asked_after(seconds=15) == ["s", "s"]
+    assert website.state() == "Ended"
+    assert website.asked_after(hours=2) == []
+
+
+def test_what_is_planned_meanwhile_takes_the_place_of_another_try(website: Website) -> None:
+    """The page leaves while a renewal is under way; that fails then, and is not for a page that has left."""
+    until = website.page.evaluate("new Date(Date.now() + 56 * 60e3 + 20e3).toISOString()")
+    left = {"sessionId": "s", "state": "Recovering", "recoverUntil": until, "recoveryTimeoutSeconds": 20}
+    website.will([200, left], [503, {}, "1"], [200, {"sessionId": "s", "state": "Ended"}])
+    website.page.evaluate(
+        """() => {
+            const real = window.fetch;
+            window.fetch = (url) => {
+                window.fetch = real;
+                return widget.leave().then(() => real(url));
+            };
+        }"""
+    )
+    assert website.asked_after(minutes=55, seconds=10) == ["events", "token"]
+    assert website.asked_after(minutes=5) == ["s"]
 
 
 def test_the_client_is_served_so_that_websites_may_load_and_keep_it(stack: AppStack) -> None:

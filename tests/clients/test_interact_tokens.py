@@ -118,6 +118,11 @@ def of_another_tenants_key(maker: KeyMaker) -> str:
     return app_only(maker, "theirs")
 
 
+def of_another_tenants_key_in_the_first_version(maker: KeyMaker) -> str:
+    maker.publish("theirs", issuer=f"https://login.microsoftonline.com/{OTHER_TENANT}/v2.0")
+    return app_only(maker, "theirs", **v1())
+
+
 def of_a_key_nobody_published(maker: KeyMaker) -> str:
     maker.private["secret"] = a_key()
     return app_only(maker, "secret")
@@ -142,6 +147,7 @@ def with_a_changed_claim(maker: KeyMaker) -> str:
         unsigned,
         signed_with_the_public_key,
         of_another_tenants_key,
+        of_another_tenants_key_in_the_first_version,
         of_a_key_nobody_published,
         whose_tenant_and_issuer_disagree,
         whose_issuer_is_of_the_other_version,

@@ -41,11 +41,15 @@ class FragileTable(Table):
 
 
 class Wire:
-    """Stands between the SDK and the tables. ``lose`` answers of transactions get lost, the work is done."""
+    """Stands between the SDK and the tables. ``lose`` answers of transactions get lost, the work is done.
+
+    ``inserts_into`` names a table whose single inserts are meant instead.
+    """
 
     def __init__(self, target: str) -> None:
         self.lose = 0
         self.seen = 0
+        self.inserts_into = ""
         self._target = urlsplit(target)
 
     def forward(
@@ -58,7 +62,8 @@ class Wire:
             content = answer.read()
         finally:
             connection.close()
-        if "$batch" in path:
+        place = path.partition("?")[0]
+        if (method, place.rpartition("/")[2]) == ("POST", self.inserts_into or "$batch"):
             self.seen += 1
             if self.lose > 0:
                 self.lose -= 1

@@ -110,19 +110,19 @@ class SessionWorld:
         self.ends, self.sessions = self.instance()
 
     def instance(
-        self, table: Table | None = None, clock: FakeClock | None = None, outside: Any = None
+        self, table: Table | None = None, clock: FakeClock | None = None, outside: Any = None, total: float = 15
     ) -> tuple[SessionEnds, Sessions]:
-        """Another instance of the app, maybe with a clock of its own."""
+        """Another instance of the app, maybe with a clock of its own. ``total`` seconds are for a start."""
         clock, outside = clock or self.clock, outside or self.outside
         identities: Identities = outside
         store = SessionStore(table or self.table)
         ends = SessionEnds(self.index, store, self.world.secrets, identities, clock)
-        start = SessionStart(self.world.settings, SUFFIXES, identities, outside, ends, clock)
+        start = SessionStart(self.world.settings, SUFFIXES, identities, outside, ends, clock, total=total)
         return ends, Sessions(store, start, ends, self.world.directory, clock)
 
     def start(self, conversation: str = "direct", sessions: Sessions | None = None, **more: Any) -> SessionStarted:
         target = AGENT if conversation == "direct" else SERVICE
-        wanted = parse(SessionWrite, {"conversation": conversation, "target": target, **more})
+        wanted = parse(SessionWrite, {"conversation": conversation, "target": target} | more)
         return (sessions or self.sessions).start(self.head, wanted)
 
     def held(self, session: SessionState) -> HeldSession:

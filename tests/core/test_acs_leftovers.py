@@ -10,7 +10,8 @@ import pytest
 
 from shared.clock import from_wire
 from shared.errors import Denied
-from shared.interact.leftovers import FIELD, GRACE, KEPT, MOST, PARTITION
+from shared.interact.acs_users import KEPT
+from shared.interact.leftovers import FIELD, GRACE, MOST, PARTITION
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,10 +13,13 @@ from shared.clients.meetings import OnlineMeetings
 from shared.clients.sign_in import SignIns
 from shared.clock import now
 from shared.clouds import CLOUDS
-from shared.errors import Broken, Throttled, Unreachable, Upstream
+from shared.errors import AppError, Broken, StorageDown, Throttled, Unreachable, Upstream
 from shared.interact.meetings import MeetingCheck, MeetingChecks
-from shared.interact.sessions import SessionStarted
+from shared.interact.sessions import EventWrite, SessionStarted
 from shared.presence.token_shelf import TokenShelf
+from shared.storage.entities import Operation, Row
+from shared.storage.tables import Exists, Table
+from tests.core.faults import FragileTable
 from tests.core.session_world import ORGANIZER, SessionWorld
 from tests.core.world import World
 from tests.simulator.cloud_client import NIMBUS_APP, NIMBUS_SECRET, CloudClient, running
@@ -51,7 +54,8 @@ class CloudShop(SessionWorld):
         sign_ins = SignIns(self.http, public, NIMBUS_APP, NIMBUS_SECRET, now, shelf)
         self.meetings = OnlineMeetings(self.http, public, sign_ins, NIMBUS_APP, now)
         # Microsoft's clock cannot be turned, so this tenant lives by it, too.
-        self.ends, self.sessions = self.instance(clock=now, outside=Outside(AcsIdentities(self.http), self.meetings))  # type: ignore[arg-type]
+        self.outside = Outside(AcsIdentities(self.http), self.meetings)  # type: ignore[assignment]
+        self.ends, self.sessions = self.instance(clock=now, outside=self.outside)  # type: ignore[arg-type]
 
     def directory(self, **more: Any) -> None:
         told: dict[str, Any] = {
@@ -123,6 +127,71 @@ def test_a_fault_at_any_step_leaves_nothing_behind(
     if (host, fault.get("status")) != (GRAPH, 201):
         assert shop.left(GRAPH) == 0
     assert (shop.rows(), shop.entries()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"accessPolicies": {}}, "MeetingPolicyMissing"),
+        ({"users": []}, "MeetingUserUnknown"),
+        ({"grants": []}, "MeetingPermissionMissing"),
+    ],
+)
+def test_a_start_that_the_tenants_set_up_does_not_allow_leaves_nothing_behind(
+    shop: CloudShop, change: dict[str, Any], code: str
+) -> None:
+    shop.directory(**change)
+    with pytest.raises(Upstream) as refused:
+        shop.start()
+    assert refused.value.code == code
+    assert (shop.left(HOST), shop.left(GRAPH)) == (0, 0)
+    assert (shop.rows(), shop.entries()) == ([], [])
+
+
+class Refusing(FragileTable):
+    """Refuses what a start writes, and knows of no session."""
+
+    def __init__(self, inner: Table, error: AppError) -> None:
+        super().__init__(inner)
+        self._error = error
+
+    def insert(self, row: Row) -> str:
+        raise self._error
+
+    def transact(self, operations: Sequence[Operation]) -> list[str]:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("table", "error"),
+    [
+        ("system", StorageDown("nobody there")),
+        ("sessions", StorageDown("nobody there")),
+        ("sessions", Exists("it is there already")),
+    ],
+)
+def test_a_start_that_storage_does_not_take_leaves_nothing_behind(shop: CloudShop, table: str, error: AppError) -> None:
+    if table == "system":
+        shop.index = Refusing(shop.index, error)
+    refusing = Refusing(shop.table, error) if table == "sessions" else None
+    _, sessions = shop.instance(refusing, clock=now, outside=shop.outside)  # type: ignore[arg-type]
+    with pytest.raises(type(error)):
+        shop.start(sessions=sessions)
+    assert (shop.left(HOST), shop.left(GRAPH)) == (0, 0)
+    assert (shop.rows(), shop.entries()) == ([], [])
+
+
+def test_a_restart_that_comes_too_late_leaves_what_the_first_one_made(shop: CloudShop) -> None:
+    session = shop.start("service")
+    shop.say(session, "agentLeft")
+    held = shop.held(session)
+    first = shop.say(session, "customerRejoined")
+    told = EventWrite(type="customerRejoined")
+    second = shop.sessions.customer_event(shop.head, held, session.session_secret, told)
+    assert second.session_id == first.session_id
+    assert (shop.left(HOST), shop.left(GRAPH)) == (2, 2)  # the old session's, until the next sweep, and the new one's
+    assert shop.ends.sweep() == 1
+    assert shop.left(HOST) == 1
 
 
 def test_a_session_that_ends_takes_its_user_along(shop: CloudShop) -> None:

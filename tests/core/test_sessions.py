@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
-from shared.errors import AppError, Conflict, Denied, Gone, NotFound, NotKnown, StorageDown, Unreachable, Upstream
+from shared.errors import (
+    AppError,
+    Conflict,
+    Denied,
+    Gone,
+    NotFound,
+    NotKnown,
+    Stale,
+    StorageDown,
+    Unreachable,
+    Upstream,
+)
 from shared.interact import session_ends, session_store
-from shared.interact.session_ends import GRACE
+from shared.interact.session_ends import GRACE, SessionEnds
 from shared.interact.session_rules import KEPT
+from shared.interact.session_store import SessionStore
 from shared.interact.sessions import EventWrite, SessionStarted
+from shared.storage.account import StorageAccount
+from shared.storage.entities import Row, with_doc
 from shared.storage.secrets import SecretBox
+from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.rotation import Rotation
-from tests.core.faults import FragileTable
+from tests.core.faults import FragileTable, Wire, wire
 from tests.core.race import codes, together
-from tests.core.session_world import TOKEN, SessionWorld, Step
-from tests.core.world import OLD_KEY, FakeClock, World
+from tests.core.session_world import AGENT, SUFFIXES, TOKEN, FakeOutside, SessionWorld, Step
+from tests.core.world import CONTOSO_STRING, OLD_KEY, SERVICE, FakeClock, World
+from tests.devhost.stack import eventually
 
 
 @pytest.fixture
@@ -58,6 +77,13 @@ def test_a_session_lives_in_its_tenants_partition_only(shop: SessionWorld, world
     assert {row.partition for row in shop.rows()} == {world.tenant_id}
 
 
+@pytest.mark.parametrize(("conversation", "upn"), [("service", SERVICE), ("direct", AGENT)])
+def test_whom_the_customer_wants_is_spelled_as_the_directory_does(
+    shop: SessionWorld, conversation: str, upn: str
+) -> None:
+    assert shop.start(conversation, target=upn.upper()).target == upn
+
+
 # a start that fails
 
 
@@ -81,20 +107,106 @@ def test_a_start_that_cannot_be_written_leaves_nothing_behind(shop: SessionWorld
     assert shop.nothing_is_left()
 
 
-def test_a_start_whose_answer_from_storage_got_lost_ends_by_itself(shop: SessionWorld) -> None:
-    class Deaf(FragileTable):
-        def insert(self, row: object) -> str:
-            super().insert(row)  # type: ignore[arg-type]
-            raise StorageDown("the answer got lost")
+@pytest.fixture
+def forgetful(connection: str, account: StorageAccount, clock: FakeClock) -> Iterator[tuple[Wire, SessionWorld]]:
+    """A shop whose storage can lose answers; what the library sends again is refused, since the work is done."""
+    with wire(connection) as (tap, behind):
+        yield tap, SessionWorld(World(StorageAccount(behind, None, ""), clock, str(uuid.uuid4())))
 
-    _, sessions = shop.instance(Deaf(shop.table))
+
+@pytest.mark.parametrize("table", ["sessions", "system"])
+def test_a_start_that_the_storage_library_sends_again_is_one_start(
+    forgetful: tuple[Wire, SessionWorld], table: str
+) -> None:
+    tap, shop = forgetful
+    tap.inserts_into, tap.lose = table, 1
+    session = shop.start()
+    assert tap.lose == 0
+    assert (shop.outside.users, len(shop.outside.meetings)) == ({session.acs.user_id}, 1)
+
+
+def test_a_restart_that_the_storage_library_sends_again_is_one_restart(forgetful: tuple[Wire, SessionWorld]) -> None:
+    tap, shop = forgetful
+    session = shop.start("service")
+    shop.say(session, "agentLeft")
+    tap.lose = 1
+    anew = shop.say(session, "customerRejoined")
+    assert tap.lose == 0
+    again = shop.say(session, "customerRejoined")
+    assert isinstance(anew, SessionStarted)
+    assert isinstance(again, SessionStarted)
+    assert again.session_id == anew.session_id
+    assert again.acs.user_id in shop.outside.users
+    assert len(shop.outside.meetings) == 2
+
+
+class Silent(FragileTable):
+    """Takes what is written, or not, and then says nothing, also when asked."""
+
+    takes = True
+    told = False
+
+    def insert(self, row: Row) -> str:
+        self.told = True
+        if self.takes:
+            super().insert(row)
+        raise StorageDown("the answer got lost")
+
+    def get(self, partition: str, row: str) -> Row | None:
+        if self.told:
+            raise StorageDown("nobody there")
+        return super().get(partition, row)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_start_of_which_nobody_knows_whether_it_was_written_is_left_to_the_sweep(
+    shop: SessionWorld, takes: bool
+) -> None:
+    silent = Silent(shop.table)
+    silent.takes = takes
+    _, sessions = shop.instance(silent)
     with pytest.raises(StorageDown):
         shop.start(sessions=sessions)
-    assert not shop.outside.users
-    for pause in (GRACE, timedelta(hours=2), KEPT):
+    assert len(shop.outside.users) == 1  # a session that was written needs it
+    shop.clock.moment += GRACE
+    shop.ends.sweep()
+    assert len(shop.outside.users) == takes
+    for pause in (timedelta(hours=2), KEPT):
         shop.clock.moment += pause
         shop.ends.sweep()
-    assert shop.nothing_is_left()
+    assert (shop.outside.users, shop.rows(), shop.entries()) == (set(), [], [])
+
+
+@pytest.mark.parametrize(("step", "undone"), [("user", "delete user"), ("meeting", "delete meeting")])
+def test_a_start_waits_for_nobody_without_end_and_what_comes_too_late_goes(
+    shop: SessionWorld, step: Step, undone: Step
+) -> None:
+    late, gone = threading.Event(), threading.Event()
+    shop.outside.meanwhile[step] = lambda: late.wait(20)  # type: ignore[assignment]
+    _, sessions = shop.instance(total=0.3)
+    with pytest.raises(Unreachable):
+        shop.start(sessions=sessions)
+    assert (shop.outside.users, shop.rows(), shop.entries()) == (set(), [], [])
+    shop.outside.meanwhile[undone] = gone.set
+    late.set()
+    assert gone.wait(20)
+    eventually(shop.nothing_is_left, "what came too late is gone")
+
+
+def test_a_user_that_can_neither_be_noted_nor_deleted_is_named_in_the_log(
+    shop: SessionWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full(FragileTable):
+        def insert(self, row: Row) -> str:
+            raise StorageDown("nobody there")
+
+    shop.index = Full(shop.index)
+    _, sessions = shop.instance()
+    shop.outside.fails["delete user"] = Unreachable("silence")
+    with pytest.raises(StorageDown):
+        shop.start(sessions=sessions)
+    (user,) = shop.outside.users
+    assert user in caplog.text
 
 
 def test_a_user_that_cannot_be_deleted_after_a_failed_start_goes_later(shop: SessionWorld) -> None:
@@ -169,6 +281,23 @@ def test_a_closed_tab_ends_with_its_token_and_the_time_to_come_back(shop: Sessio
     assert shop.state(session) == "Ended"
 
 
+def test_a_goodbye_that_storage_took_without_saying_so_is_looked_at_in_time(shop: SessionWorld) -> None:
+    class Deaf(FragileTable):
+        told = False
+
+        def replace(self, row: Row, *, etag: str) -> str:
+            etag = super().replace(row, etag=etag)
+            if self.told:
+                return etag
+            self.told = True
+            raise Stale("sent again by the library")
+
+    session = shop.start()
+    assert shop.say(session, "customerLeft", shop.instance(Deaf(shop.table))[1]).state == "Recovering"
+    shop.clock.move(seconds=20)
+    assert shop.ends.sweep() == 1
+
+
 def test_a_renewed_session_keeps_its_user(shop: SessionWorld) -> None:
     session = shop.start()
     for _ in range(3):
@@ -199,6 +328,76 @@ def test_two_sweeps_at_once_delete_each_user_and_miss_none(shop: SessionWorld) -
     shop.ends.sweep()
     assert not shop.outside.users
     assert {shop.state(session) for session in sessions} == {"Ended"}
+
+
+def orphans(shop: SessionWorld, host: str, count: int) -> None:
+    """Users of starts that died, all due, at a resource of a tenant of its own."""
+    tenant = str(uuid.uuid4())
+    connection = read_connection_string(CONTOSO_STRING.replace("contoso", host), SUFFIXES)
+    for number in range(count):
+        shop.outside.users.add(f"{host} {number}")
+        shop.ends.begin(tenant, str(uuid.uuid4()), f"{host} {number}", connection)
+    shop.clock.moment += GRACE
+
+
+def test_a_sweep_goes_on_until_nothing_is_due(shop: SessionWorld) -> None:
+    orphans(shop, "fabrikam", 14)
+    patient = SessionEnds(shop.index, SessionStore(shop.table), shop.world.secrets, shop.outside, shop.clock, waiting=1)
+    assert patient.sweep() == 14
+    assert shop.nothing_is_left()
+
+
+def test_a_sweep_ends_in_time_and_the_next_goes_on(shop: SessionWorld) -> None:
+    orphans(shop, "fabrikam", 20)
+    pace = threading.Lock()
+
+    class Slow(FakeOutside):
+        def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
+            with pace:
+                shop.clock.move(minutes=1)
+            shop.outside.delete_user(connection, user_id, timeout)
+
+    ends, _ = shop.instance(outside=Slow(shop.clock))
+    first = ends.sweep()
+    assert 4 <= first < 20
+    assert len(shop.entries()) == 20 - first
+    shop.ends.sweep()
+    assert shop.nothing_is_left()
+
+
+def test_a_resource_that_hangs_holds_up_nobody_else_and_is_left_alone(shop: SessionWorld) -> None:
+    orphans(shop, "hangs", 24)
+    orphans(shop, "works", 3)
+    others_are_gone, asked = threading.Event(), list[str]()
+
+    class Hanging(FakeOutside):
+        def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
+            if "works" in connection.endpoint:
+                shop.outside.users.discard(user_id)
+                if not any(user.startswith("works") for user in shop.outside.users):
+                    others_are_gone.set()
+                return
+            asked.append(user_id)
+            assert others_are_gone.wait(5)
+            raise Unreachable("silence")
+
+    ends, _ = shop.instance(outside=Hanging(shop.clock))
+    assert ends.sweep() == 3
+    assert len(asked) == session_ends.AT_ONCE_OF_TENANT
+    assert ends.sweep() == 0
+    assert len(asked) == session_ends.AT_ONCE_OF_TENANT  # the others were put off, too
+    shop.clock.move(minutes=2)
+    assert shop.ends.sweep() == 24
+
+
+def test_a_session_that_cannot_be_read_holds_up_no_other(shop: SessionWorld) -> None:
+    broken, connection = str(uuid.uuid4()), read_connection_string(CONTOSO_STRING, SUFFIXES)
+    shop.ends.begin(shop.tenant, broken, "8:acs:x", connection)
+    shop.table.insert(Row(shop.tenant, f"session:{broken}", with_doc({})))
+    orphans(shop, "fabrikam", 6)
+    with pytest.raises(KeyError):
+        shop.ends.sweep()
+    assert not shop.outside.users
 
 
 def test_a_user_that_cannot_be_deleted_is_tried_with_growing_pauses_and_given_up_after_a_week(
@@ -306,6 +505,16 @@ def test_a_restart_keeps_who_and_whom_and_the_secret(shop: SessionWorld) -> None
     assert anew.acs.user_id != session.acs.user_id
 
 
+def test_a_restart_needs_a_service_that_is_still_there(shop: SessionWorld) -> None:
+    session = shop.start("service")
+    shop.say(session, "agentLeft")
+    shop.world.directory.delete_service(shop.tenant, SERVICE, versions=None, by=shop.world.by)
+    with pytest.raises(NotFound) as refused:
+        shop.say(session, "customerRejoined")
+    assert refused.value.code == "ServiceNotFound"
+    assert (shop.outside.made, len(shop.rows())) == (1, 1)
+
+
 def test_a_restart_that_fails_outside_changes_nothing(shop: SessionWorld) -> None:
     session = shop.start("service")
     for event in ("agentLeft", "customerLeft"):
@@ -324,6 +533,45 @@ def test_a_rejoin_of_the_old_session_after_the_new_one_is_over_is_refused(shop: 
     anew = shop.say(session, "customerRejoined")
     assert isinstance(anew, SessionStarted)
     shop.say(anew, "ended")
+    with pytest.raises(Gone):
+        shop.say(session, "customerRejoined")
+
+
+def restarted(shop: SessionWorld) -> tuple[SessionStarted, SessionStarted]:
+    """A session and the one in its place, of which the page did not hear."""
+    session = shop.start("service")
+    shop.say(session, "agentLeft")
+    anew = shop.say(session, "customerRejoined")
+    assert isinstance(anew, SessionStarted)
+    return session, anew
+
+
+def test_a_continued_session_lives_as_long_as_the_token_it_gave(shop: SessionWorld) -> None:
+    session, anew = restarted(shop)
+    shop.clock.move(minutes=30)
+    again = shop.say(session, "customerRejoined")
+    assert isinstance(again, SessionStarted)
+    assert again.session_id == anew.session_id
+    shop.clock.move(minutes=59)
+    assert shop.state(again) == "Open"
+    shop.clock.move(minutes=1)
+    assert shop.state(again) == "Recovering"
+
+
+def test_a_rejoin_of_the_old_session_opens_the_new_one_that_was_left(shop: SessionWorld) -> None:
+    session, anew = restarted(shop)
+    shop.say(anew, "customerLeft")
+    again = shop.say(session, "customerRejoined")
+    assert isinstance(again, SessionStarted)
+    assert (again.session_id, again.state, shop.state(anew)) == (anew.session_id, "Open", "Open")
+
+
+def test_a_rejoin_of_the_first_of_three_sessions_leads_to_the_last(shop: SessionWorld) -> None:
+    session, second = restarted(shop)
+    shop.say(second, "agentLeft")
+    third = shop.say(second, "customerRejoined")
+    assert shop.say(session, "customerRejoined").session_id == third.session_id
+    shop.clock.move(hours=2)
     with pytest.raises(Gone):
         shop.say(session, "customerRejoined")
 

@@ -83,6 +83,33 @@ def test_addresses_and_tenants_have_limits_of_their_own() -> None:
     limits.start("203.0.113.2", "t2")
 
 
+def test_calls_have_limits_of_their_own_by_address_and_by_key() -> None:
+    limits = WidgetRates(StopWatch())
+    for _ in range(rates.CALLS_PER_ADDRESS.burst):
+        limits.address("203.0.113.1")
+    with pytest.raises(RateLimited, match="calls from your address"):
+        limits.address("203.0.113.1")
+    limits.address("203.0.113.2")
+    for _ in range(rates.CALLS_PER_KEY.burst):
+        limits.key("t1")
+    with pytest.raises(RateLimited, match="calls with this widget key"):
+        limits.key("t1")
+    limits.key("t2")
+    limits.start("203.0.113.1", "t1")  # starts are counted apart
+
+
+def test_who_keeps_asking_gets_no_more_than_who_waits() -> None:
+    """Refused calls between two that pass; each refusal counts the time before it once."""
+    watch = StopWatch()
+    buckets = Buckets("calls", Rate(per_second=1, burst=1), watch)
+    buckets.take("a")
+    passed = 0
+    for _ in range(40):
+        watch.seconds += 0.25
+        passed += passes(buckets)
+    assert passed == 10
+
+
 @pytest.mark.parametrize(
     ("said", "where"),
     [

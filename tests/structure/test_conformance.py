@@ -33,7 +33,7 @@ STAYING, LEAVING = (str(uuid.uuid4()) for _ in range(2))
 TICK = "2026-03-01T12:00:00.000Z"
 NO_TOKEN = 401
 # What those answer that everybody may call: storage is there, and what else is missing only makes them say so.
-OPEN_ANSWERS = {"get_consent_callback": 400, "get_live": 200, "get_ready": 200, "get_openapi": 200, "get_docs": 200}
+OPEN_ANSWERS = {"get_consent_callback": 200, "get_live": 200, "get_ready": 200, "get_openapi": 200, "get_docs": 200}
 OPEN_ANSWERS |= {"allow_pages_to_call": 204, "fetch_widget_demo": 200, "fetch_widget_file": 404}
 NO_KEY = {
     "get_widget",
