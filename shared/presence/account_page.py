@@ -12,7 +12,7 @@ from shared.errors import Denied, NotFound, Throttled, Upstream
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import ACCOUNTS, Account, Health, Note, Source
 from shared.presence.blocks import GraphPresence
-from shared.presence.faults import FaultCode, fault_of, remedy_of
+from shared.presence.faults import NOTHING_RETURNED, FaultCode, fault_of, remedy_of
 from shared.presence.health import active_account
 from shared.presence.states import State, read_state
 from shared.presence.store import PresenceStore
@@ -132,7 +132,7 @@ class AccountPage:
         notes = [
             Note(account, *(fault_of(error) if error else ("", "")))
             for account, (error, _, _) in pairs
-            if not isinstance(error, Throttled)  # nobody's fault
+            if not _says_nothing_of_the_account(error)
         ]
         self._notes.note(tenant_id, notes)
         accounts = self._store.accounts(tenant_id).accounts
@@ -159,11 +159,16 @@ class AccountPage:
             if user_id is not None:
                 rows = self._reader.read(tenant_id, account, [user_id], fresh=True)
                 if not rows:
-                    raise Denied("Graph returned nothing of the user", reason="NothingReturned")
+                    raise Denied("Graph returned nothing of the user", reason=NOTHING_RETURNED)
                 presence = rows[0]
         except Upstream as error:
             failure = error
         return failure, presence, round(1000 * (time.monotonic() - began))
+
+
+def _says_nothing_of_the_account(error: Upstream | None) -> bool:
+    """Throttling is nobody's fault, and one user may be unknown to Graph, as who has left the tenant is."""
+    return isinstance(error, Throttled) or (isinstance(error, Denied) and error.reason == NOTHING_RETURNED)
 
 
 _Tried = tuple[Upstream | None, GraphPresence | None, int]

@@ -15,7 +15,8 @@ from shared.wire import Wire
 class PresenceHealth(Wire):
     """The last poll, summed over the parts of the tenant; times in UTC, ``age_seconds`` since the oldest part.
 
-    ``degraded``: tracking is on and neither account works. ``stale``: readings are too old to count.
+    ``degraded``: who should read is refused, with tracking on both accounts, else the application; ``problem`` says
+    with which code. ``stale``: readings are too old to count.
     """
 
     tracking: bool
@@ -29,6 +30,7 @@ class PresenceHealth(Wire):
     milliseconds: int
     active_account: Account | None
     degraded: bool
+    problem: str | None
 
     @property
     def works(self) -> bool:
@@ -53,6 +55,7 @@ class HealthOfPresence:
     def _summed(self, tracking: bool, states: list[PartState], accounts: Accounts) -> PresenceHealth:
         figures = [state.figures for state in states]
         oldest = min((one.polled_at for one in figures), default="")
+        problem = accounts.problem(tracking=tracking)
         age = self._clock() - from_wire(oldest) if oldest else None
         return PresenceHealth(
             tracking=tracking,
@@ -65,7 +68,8 @@ class HealthOfPresence:
             throttled=sum(one.throttles for one in figures),
             milliseconds=max((one.milliseconds for one in figures), default=0),
             active_account=active_account(states) if tracking else None,
-            degraded=tracking and accounts.degraded,
+            degraded=bool(problem),
+            problem=problem or None,
         )
 
 

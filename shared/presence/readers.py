@@ -12,9 +12,9 @@ from typing import Final, Protocol
 from shared import log
 from shared.clock import Clock
 from shared.errors import Denied, Throttled, Upstream
-from shared.presence.accounts import Accounts, Note, Source, reading_order
+from shared.presence.accounts import Accounts, Note, Source, sources
 from shared.presence.blocks import Answer, GraphPresence
-from shared.presence.faults import fault_of
+from shared.presence.faults import NOTHING_RETURNED, fault_as
 from shared.retry import Sleep, patiently, wait
 
 CALLS_AT_ONCE: Final = 4
@@ -60,8 +60,7 @@ class Readers:
         """
         outcome = Outcome()
         give_up_at = time.monotonic() + PATIENCE
-        sources: tuple[Source, ...] = reading_order(accounts, self._clock()) if tracking else ("application",)
-        for source in sources:
+        for source in sources(accounts, self._clock(), tracking=tracking):
             left = {number: ids for number, ids in blocks.items() if number not in outcome.answers}
             if not left or time.monotonic() > give_up_at:
                 break  # within the lease; the next tick begins with the other account
@@ -69,11 +68,10 @@ class Readers:
             if isinstance(error, Throttled):
                 log.warning("presence is throttled", tenant=tenant_id, source=source, why=error.detail)
                 break
-            code, reason = fault_of(error) if error else ("", "")
-            if error and (source == "application" or accounts.health(source).code != code):
+            code, reason = fault_as(source, error) if error else ("", "")
+            if error and accounts.health(source).code != code:
                 log.info("presence could not be read", tenant=tenant_id, source=source, why=error.detail)
-            if source != "application":
-                outcome.notes.append(Note(source, code, reason))
+            outcome.notes.append(Note(source, code, reason))
         return outcome
 
     def _read_as(
@@ -105,7 +103,7 @@ class Readers:
             with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
                 list(pool.map(read, others))
         if source != "application" and answers and not any(answer.rows for answer in answers.values()):
-            return Denied("Graph returned none of the users", reason="NothingReturned")
+            return Denied("Graph returned none of the users", reason=NOTHING_RETURNED)
         outcome.answers |= answers
         return next(_worst_first(errors), None)
 

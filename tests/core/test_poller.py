@@ -11,9 +11,11 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from shared.clock import to_wire
-from shared.errors import AppError, Broken, Denied, StorageDown, Throttled, Unreachable
+from shared.errors import AppError, Broken, Denied, NotPermitted, StorageDown, Throttled, Unreachable
+from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import Accounts
 from shared.presence.blocks import IDS_PER_BLOCK
+from shared.presence.health import HealthOfPresence
 from shared.presence.poller import LEASE, Poller, moment
 from shared.presence.store import BLOCKS_PER_PART, PresenceStore
 from shared.presence.views import Presence
@@ -142,6 +144,28 @@ def test_when_both_fail_the_tenant_is_degraded_and_the_last_good_reading_ages(wo
     assert accounts(world).degraded
     assert not tick(world)
     assert (seen(world, BEN).state, seen(world, BEN).stale, seen(world, BEN).read_at) == ("Unknown", True, good.read_at)
+
+
+def test_after_an_outage_of_graph_presence_is_back_with_the_next_poll(world: World) -> None:
+    world.reader.fails |= {"account1": Unreachable("503"), "account2": Unreachable("503")}
+    for _ in range(6):
+        assert not tick(world)
+    world.reader.fails.clear()
+    assert tick(world)
+
+
+def test_an_application_without_its_role_is_tried_ever_more_rarely_and_the_figures_say_why(world: World) -> None:
+    world.set(presenceTracking={"trackOverGuestAccounts": False})
+    world.reader.fails["application"] = NotPermitted("no", reason="Forbidden")
+    for _ in range(8):
+        assert not tick(world)
+    # Tried at once, then after 30 s, 60 s, 120 s, with a tick each 30 s.
+    assert len(readers(world)) == 4
+    health = HealthOfPresence(world.presence, world.clock, timedelta(seconds=INTERVAL)).of(world.head)
+    assert (health.degraded, health.problem, health.stale) == (True, "PermissionNotGranted", True)
+    world.reader.fails.clear()
+    AccountNotes(world.presence, world.clock).rest(world.tenant_id)  # an admin came back from the consent page
+    assert tick(world)
 
 
 # throttling
