@@ -17,4 +17,5 @@ def poll_presence(message: func.QueueMessage) -> None:
     if asked.get("watchGroup"):
         core().presence.watch_groups.sync(str(asked["tenantId"]))
     else:
-        core().presence.poller.poll(str(asked["tenantId"]), str(asked["tick"]), int(asked["part"]))
+        tenant_id, tick, part = str(asked["tenantId"]), str(asked["tick"]), int(asked["part"])
+        core().presence.poller.poll(tenant_id, tick, part, rest=bool(asked.get("rest")))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from shared.clock import Clock, from_wire
 from shared.presence.accounts import ACCOUNTS, Account, Accounts
 from shared.presence.store import PartState, PresenceStore
-from shared.presence.views import POLLS_UNTIL_STALE
+from shared.presence.views import POLLS_UNTIL_STALE, is_fresh
 from shared.tenants.tenants import Head
 from shared.wire import Wire
 
@@ -61,7 +61,7 @@ class HealthOfPresence:
             tracking=tracking,
             last_poll_at=oldest or None,
             age_seconds=max(int(age.total_seconds()), 0) if age is not None else None,
-            stale=age is None or age > self._fresh_for,
+            stale=age is None or not is_fresh(age, self._fresh_for),
             users_read=sum(one.users for one in figures),
             changes=sum(one.changes for one in figures),
             graph_calls=sum(one.graph_calls for one in figures),
