@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
 from shared.clock import to_wire
-from shared.errors import Denied, Throttled, Unreachable
+from shared.errors import Denied, RateLimited, Throttled, Unreachable
+from shared.interact.pace import Pace
 from shared.presence.account_notes import AccountNotes
-from shared.presence.account_page import AccountPage, GuestStatus
+from shared.presence.account_page import MOST_TRIALS, AccountPage, GuestStatus
 from shared.presence.accounts import Accounts, Source
 from tests.core.world import FakeReader, Row, World
 
@@ -52,7 +54,10 @@ def reader(world: World) -> TriedReader:
 @pytest.fixture
 def page(world: World, reader: TriedReader) -> AccountPage:
     notes = AccountNotes(world.presence, world.clock)
-    return AccountPage(world.presence, world.directory, reader, FakeGuests(), notes)
+    pace = Pace(
+        world.account.table("journal"), world.clock, what="presence-tests", most=MOST_TRIALS, per=timedelta(minutes=1)
+    )
+    return AccountPage(world.presence, world.directory, reader, FakeGuests(), notes, pace)
 
 
 def accounts(world: World) -> Accounts:
@@ -93,3 +98,16 @@ def test_a_trial_of_a_user_who_has_left_the_tenant_stops_no_poll(
     world.set(presenceTracking={"trackOverGuestAccounts": True})
     world.reader.says[BEN] = Row(BEN, "Away", "Away")
     assert world.poller.poll(world.tenant_id, to_wire(world.clock()))
+
+
+def test_a_tenant_may_try_so_often_in_a_minute_and_then_nobody_signs_in(
+    world: World, page: AccountPage, reader: TriedReader
+) -> None:
+    for _ in range(MOST_TRIALS):
+        page.try_both(world.tenant_id, UPN)
+    reader.signed_in.clear()
+    with pytest.raises(RateLimited):
+        page.try_both(world.tenant_id, UPN)
+    assert reader.signed_in == []
+    world.clock.move(minutes=1)
+    assert page.try_both(world.tenant_id, UPN)
