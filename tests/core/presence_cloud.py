@@ -16,6 +16,7 @@ from shared.clouds import CLOUDS
 from shared.config import PresenceAccount
 from shared.presence.accounts import Accounts
 from shared.presence.poller import Poller
+from shared.presence.readers import Reader
 from shared.presence.store import PresenceStore
 from shared.presence.token_shelf import TokenShelf
 from shared.presence.views import Presence
@@ -57,14 +58,16 @@ class PresenceCloud:
         world.set(presenceTracking={"trackOverGuestAccounts": True})
         self.poller = self.another()
 
-    def another(self, clock: FakeClock | None = None, store: PresenceStore | None = None) -> Poller:
-        """One more instance, with a clock or a storage of its own."""
+    def another(
+        self, clock: FakeClock | None = None, store: PresenceStore | None = None, reader: Reader | None = None
+    ) -> Poller:
+        """One more instance, with a clock, a storage or a reader of its own."""
         world = self.world
         return Poller(
             store or world.presence,
             world.tenants,
             world.directory,
-            self.reader,
+            reader or self.reader,
             world.polls,
             timedelta(seconds=INTERVAL),
             clock or world.clock,
