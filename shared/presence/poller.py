@@ -152,17 +152,7 @@ class Poller:
 
     def _read(self, head: Head, part: Part, *, rest: bool) -> bool:
         began, began_at = self._elapsed(), self._clock()
-        # The oldest first: what a slow Graph leaves unread this time comes first the next time.
-        in_order = sorted(part.blocks.values(), key=lambda block: block.read_at)
-        outcome = self._readers.read(
-            head.tenant_id,
-            {block.number: list(block.readings) for block in in_order},
-            part.accounts,
-            tracking=head.settings.value.presence_tracking.track_over_guest_accounts,
-            patience=self._patience,
-            # All users of the first part; of fewer, every single one may have left the tenant.
-            judge=part.number == 0 and not rest,
-        )
+        outcome = self._ask(head, part, rest=rest)
         read_at = to_wire(began_at)
         stale_before = to_wire(began_at - self._interval * POLLS_UNTIL_STALE)
         again = [
@@ -170,9 +160,10 @@ class Poller:
             for number, answer in outcome.answers.items()
         ]
         figures = _figures(part, outcome, read_at, rest=rest)
-        milliseconds = figures.milliseconds + round(1000 * (self._elapsed() - began))
         figures = replace(
-            figures, changes=figures.changes + sum(changed for _, changed in again), milliseconds=milliseconds
+            figures,
+            changes=figures.changes + sum(changed for _, changed in again),
+            milliseconds=figures.milliseconds + round(1000 * (self._elapsed() - began)),
         )
         pause = self._pause(head.tenant_id, part.state.tick, outcome)
         left = () if pause is None else tuple(sorted(set(part.blocks) - set(outcome.answers)))
@@ -184,6 +175,19 @@ class Poller:
             asked = {"tenantId": head.tenant_id, "tick": state.tick, "part": part.number, "rest": True}
             self._polls.send(asked, delay=pause)
         return bool(outcome.answers)
+
+    def _ask(self, head: Head, part: Part, *, rest: bool) -> Outcome:
+        # The oldest first: what a slow Graph leaves unread this time comes first the next time.
+        in_order = sorted(part.blocks.values(), key=lambda block: block.read_at)
+        return self._readers.read(
+            head.tenant_id,
+            {block.number: list(block.readings) for block in in_order},
+            part.accounts,
+            tracking=head.settings.value.presence_tracking.track_over_guest_accounts,
+            patience=self._patience,
+            # All users of the first part; of fewer, every single one may have left the tenant.
+            judge=part.number == 0 and not rest,
+        )
 
     def _pause(self, tenant_id: str, tick: str, outcome: Outcome) -> timedelta | None:
         """After which the rest is to be read; None when it is all read, or would come into the next tick's way."""

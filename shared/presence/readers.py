@@ -74,9 +74,6 @@ class Readers:
             left = {number: ids for number, ids in blocks.items() if number not in outcome.answers}
             if not left:
                 break
-            if self._elapsed() >= give_up_at:
-                outcome.pause = 0
-                break
             blame = judge and source != "application" and len(left) == len(blocks)
             error = self._read_as(tenant_id, source, left, give_up_at, outcome, blame=blame)
             if isinstance(error, Throttled):
