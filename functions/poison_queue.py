@@ -10,7 +10,14 @@ import azure.functions as func
 from functions.wiring import core
 
 bp = func.Blueprint()
-QUEUES: Final = ("outbound-requests", "outbound-visits", "webhook-deliveries", "presence-polls", "tenant-offboarding")
+QUEUES: Final = (
+    "outbound-requests",
+    "outbound-visits",
+    "webhook-deliveries",
+    "presence-polls",
+    "watch-groups",
+    "tenant-offboarding",
+)
 _REASON: Final = "it failed five times; the log says why"
 
 

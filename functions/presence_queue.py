@@ -1,4 +1,4 @@
-"""One presence poll of one part of a tenant, or one look at the group it watches."""
+"""One presence poll of one part of a tenant; and, in a line of its own, one look at the group a tenant watches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ bp = func.Blueprint()
 def poll_presence(message: func.QueueMessage) -> None:
     """Read the presence of the users of a tenant's part. A second delivery of the same beat does nothing."""
     asked = messages.read(message)
-    if asked.get("watchGroup"):
-        core().presence.watch_groups.sync(str(asked["tenantId"]))
-    else:
-        core().presence.poller.poll(str(asked["tenantId"]), str(asked["tick"]), int(asked["part"]))
+    tenant_id, tick, part = str(asked["tenantId"]), str(asked["tick"]), int(asked["part"])
+    core().presence.poller.poll(tenant_id, tick, part, rest=bool(asked.get("rest")))
+
+
+@bp.queue_trigger(arg_name="message", queue_name="watch-groups", connection="AzureWebJobsStorage")
+def look_at_watched_group(message: func.QueueMessage) -> None:
+    """Bring the tenant's user directory in step with its group. May come twice."""
+    core().presence.watch_groups.sync(str(messages.read(message)["tenantId"]))

@@ -16,6 +16,7 @@ AppError
 |  `- StorageDown     Azure Storage does not answer
 `- Upstream           Microsoft, or a host named by a tenant, did not do its part
    |- Denied          refused: the next account may do better
+   |  `- NotPermitted  signed in well, yet Graph does not let them
    |- Throttled       slow down, same account; carries the pause
    |- Unreachable     no answer in time
    `- Broken          an answer that makes no sense
@@ -140,6 +141,10 @@ class Denied(Upstream):
     def __init__(self, detail: str, *, reason: str = "", **members: object) -> None:
         super().__init__(detail, code=None, **members)
         self.reason = reason
+
+
+class NotPermitted(Denied):
+    """403: a new sign-in would not help, a permission or a role would."""
 
 
 class Throttled(Upstream):

@@ -12,7 +12,7 @@ import requests
 from shared.clients.answers import json_of, object_in, pause_of, reaching
 from shared.clock import Clock, now
 from shared.clouds import Cloud
-from shared.errors import Broken, Denied, Throttled, Unreachable
+from shared.errors import Broken, Denied, NotPermitted, Throttled, Unreachable
 
 MOST_IDS: Final = 650  # Graph's limit for getPresencesByUserId
 MOST_PAGES: Final = 2000  # of at most 999 rows each
@@ -46,7 +46,8 @@ class Graph:
         """What these users, at most 650, do now. Ids in the answer are in lower case.
 
         A user may be missing from the answer; rows that make no sense or were not asked for are dropped.
-        Raises Denied (with Graph's code; TokenRefused for a 401), Throttled, Unreachable or Broken.
+        Raises Denied with Graph's code (TokenRefused for a 401, NotPermitted for a 403), Throttled, Unreachable,
+        Broken.
         """
         if len(user_ids) > MOST_IDS:
             raise ValueError(f"{len(user_ids)} ids in one call; Graph takes {MOST_IDS}")
@@ -113,7 +114,7 @@ def answer_of(response: requests.Response, whom: str, clock: Clock) -> dict[str,
         case 401:
             raise TokenRefused(f"{whom} does not accept the token", reason=reason_of(response))
         case 403:
-            raise Denied(f"{whom} refuses: {reason_of(response)}", reason=reason_of(response))
+            raise NotPermitted(f"{whom} refuses: {reason_of(response)}", reason=reason_of(response))
         case 404:
             raise Absent(f"{whom} answered 404")
         case 429:

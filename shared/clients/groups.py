@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from shared.clients.graph import Absent, Graph
 from shared.clients.sign_in import SignIns
+from shared.errors import Denied
 from shared.wire import is_guid, is_upn
 
 _SELECT: Final = "id,displayName,userPrincipalName"
@@ -16,6 +16,8 @@ _USERS: Final = "microsoft.graph.user"
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
+    """``upn`` is '' where Graph does not say who it is, as for an app without User.Read.All."""
+
     user_id: str
     upn: str
     display_name: str
@@ -39,22 +41,27 @@ class GroupReader:
         self._graph = graph
 
     def changes(self, tenant_id: str, group_id: str, link: str) -> GroupChanges:
-        """Since ``link``; all members without one. Raises Denied, Throttled, Unreachable or Broken."""
+        """Since ``link``; all members without one. Raises Denied, Throttled, Unreachable or Broken.
+
+        Denied has the reason ``GroupNotFound`` for a group that was deleted.
+        """
         token = self._sign_ins.app_token(tenant_id)
         if not link:
             # The link first: who joins between the two reads comes again with the next changes.
             link = self._link_of_now(token, group_id)
             path = f"/v1.0/groups/{group_id}/members/{_USERS}"
-            rows = self._graph.pages(token, path, **{"$select": _SELECT, "$top": "999"})
+            try:
+                rows = list(self._graph.pages(token, path, **{"$select": _SELECT, "$top": "999"}))
+            except Absent:
+                raise _gone() from None
             return GroupChanges([one for row in rows if (one := _member(row))], [], True, link)
-        came: list[str] = []
-        left: list[str] = []
+        is_member: dict[str, bool] = {}  # the last word on each counts
         next_link = ""
         for page in self._graph.follow_pages(token, link):
-            for user_id, removed in _changed(page):
-                (left if removed else came).append(user_id)
+            is_member |= _changed(page)
             next_link = str(page.get("@odata.deltaLink") or next_link)
-        members = (self._described(token, user_id) for user_id in came)
+        members = (self._described(token, user_id) for user_id, came in is_member.items() if came)
+        left = [user_id for user_id, came in is_member.items() if not came]
         return GroupChanges([one for one in members if one], left, False, next_link)
 
     def _link_of_now(self, token: str, group_id: str) -> str:
@@ -69,18 +76,29 @@ class GroupReader:
             return None  # deleted since, or not a user but a device or a group
 
 
-def _changed(page: dict[str, object]) -> Iterator[tuple[str, bool]]:
-    """Ids of members with whether they left."""
+def _changed(page: dict[str, object]) -> dict[str, bool]:
+    """Ids of members with whether they are in the group now. Raises Denied for a group that was deleted."""
+    changed: dict[str, bool] = {}
     groups = page.get("value")
     for group in groups if isinstance(groups, list) else ():
-        members = group.get("members@delta") if isinstance(group, dict) else None
+        if not isinstance(group, dict):
+            continue
+        if "@removed" in group:
+            raise _gone()
+        members = group.get("members@delta")
         for row in members if isinstance(members, list) else ():
             if isinstance(row, dict) and is_guid(str(row.get("id"))):
-                yield str(row["id"]).lower(), "@removed" in row
+                changed[str(row["id"]).lower()] = "@removed" not in row
+    return changed
 
 
 def _member(row: dict[str, object]) -> GroupMember | None:
     user_id, upn = str(row.get("id") or ""), str(row.get("userPrincipalName") or "")
-    if not (is_guid(user_id) and is_upn(upn)):
+    if not is_guid(user_id):
         return None
-    return GroupMember(user_id.lower(), upn, str(row.get("displayName") or upn))
+    known = upn if is_upn(upn) else ""
+    return GroupMember(user_id.lower(), known, str(row.get("displayName") or known))
+
+
+def _gone() -> Denied:
+    return Denied("the group is not there any more", reason="GroupNotFound")

@@ -34,8 +34,8 @@ class PresenceReader:
         """
         try:
             return self._read_once(tenant_id, source, user_ids, fresh=fresh)
-        except TokenRefused:
-            return self._read_once(tenant_id, source, user_ids, fresh=True)
+        except TokenRefused:  # and forgotten: of several calls at once the first signs in for all
+            return self._read_once(tenant_id, source, user_ids, fresh=False)
 
     def user_id(self, tenant_id: str, source: Source, upn: str) -> str | None:
         """The id of a user of the tenant's own directory, None without one; signs in anew, raises like ``read``."""
@@ -60,7 +60,7 @@ class PresenceReader:
             return self._graph.presences(token, user_ids)
         except Denied:
             # Roles and scopes are those of the hour the token was made: after a consent only a new one has them.
-            self._sign_ins.forget(tenant_id, self.upn(source))
+            self._sign_ins.forget(tenant_id, self.upn(source), token)
             raise
 
     def _token(self, tenant_id: str, source: Source, *, fresh: bool) -> str:

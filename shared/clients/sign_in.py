@@ -31,7 +31,7 @@ class Shelf(Protocol):
 
     def token(self, tenant_id: str, who: str) -> tuple[str, datetime] | None: ...
     def keep_token(self, tenant_id: str, who: str, value: str, renew_at: datetime) -> None: ...
-    def forget_token(self, tenant_id: str, who: str) -> None: ...
+    def forget_token(self, tenant_id: str, who: str, value: str | None = None) -> None: ...
     def claim(self, tenant_id: str, who: str) -> bool: ...
     def refresh_token(self, upn: str, configured: str | None) -> str | None: ...
     def keep_refresh_token(self, upn: str, configured: str | None, latest: str) -> None: ...
@@ -79,21 +79,30 @@ class SignIns:
         """The delegated permissions a sign-in now gives the account in the tenant; raises like ``guest_token``."""
         return self._as_guest(tenant_id, account).scopes
 
-    def forget(self, tenant_id: str, upn: str | None) -> None:
-        """Drop the token at hand, None for the application's: Graph does not accept it."""
+    def forget(self, tenant_id: str, upn: str | None, token: str | None = None) -> None:
+        """Drop the token at hand, ``upn`` None for the application's: Graph does not accept it.
+
+        With ``token`` only if it is this one: another call may have replaced it meanwhile.
+        """
         key = (tenant_id, upn.casefold() if upn else APPLICATION)
-        self._tokens.pop(key, None)
-        self._shelf.forget_token(*key)
+        with self._turn(key):
+            known = self._tokens.get(key)
+            if known is not None and token in (None, known[0]):
+                del self._tokens[key]
+            self._shelf.forget_token(*key, token)
 
     def _token(self, key: _Key, sign_in: Callable[[], Token], *, fresh: bool) -> str:
         # One at a time per tenant and account: to Entra many equal sign-ins at once are a loop (AADSTS50196).
-        with self._turns.setdefault(key, threading.Lock()):
+        with self._turn(key):
             at_hand = None if fresh else self._at_hand(key)
             if at_hand is None:
                 token = sign_in()
                 at_hand = self._tokens[key] = (token.value, token.renew_at)
                 self._shelf.keep_token(*key, *at_hand)
             return at_hand[0]
+
+    def _turn(self, key: _Key) -> threading.Lock:
+        return self._turns.setdefault(key, threading.Lock())
 
     def _at_hand(self, key: _Key) -> tuple[str, datetime] | None:
         """A token that serves, None if it is on us to get one."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from shared.clients.grants import Grants
 from shared.clients.graph import Graph
 from shared.clients.sign_in import SignIns
+from shared.components import RESOURCE_CLIENT_IDS
 from shared.config import PresenceAccount
 from shared.errors import Denied, Upstream
 
 GuestStatus = Literal["Accepted", "Pending", "NotInvited", "Unknown"]
+
+_GRAPH: Final = RESOURCE_CLIENT_IDS["Microsoft Graph"]
 
 
 class TenantFacts:
@@ -55,10 +58,13 @@ class TenantFacts:
 
     def _grants_read(self, tenant_id: str) -> frozenset[str]:
         token = self._sign_ins.app_token(tenant_id, fresh=True)
-        principal = self._grants.principals(token, [self._client_id]).get(self._client_id)
-        if principal is None:
+        principals = self._grants.principals(token, [self._client_id, _GRAPH])
+        ours, graph = principals.get(self._client_id), principals.get(_GRAPH)
+        if ours is None or graph is None:
             return frozenset()
-        return frozenset(scope for grant in self._grants.scopes(token, principal.id) for scope in grant.scopes)
+        # User.Read of another API says nothing of Graph's.
+        granted = [grant for grant in self._grants.scopes(token, ours.id) if grant.resource_id == graph.id]
+        return frozenset(scope for grant in granted for scope in grant.scopes)
 
     def _scopes_of_a_sign_in(self, tenant_id: str) -> frozenset[str] | None:
         for account in self._accounts:

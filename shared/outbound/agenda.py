@@ -100,7 +100,7 @@ class Agenda:
         now = self._clock()
         due = [(key, rows) for number in range(SHARDS) for key, rows in self._due_of(f"shard:{number}", now).items()]
         with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-            return sum(pool.map(lambda one: self._call(*one, now), due))
+            return sum(pool.map(lambda one: self._call(one[0], one[1], now), due))
 
     def _due_of(self, partition: str, now: datetime) -> dict[_Subject, list[Row]]:
         due = defaultdict(list)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from shared.clock import to_wire
 from shared.errors import Denied, NotFound, Throttled, Upstream
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import ACCOUNTS, Account, Health, Note, Source
 from shared.presence.blocks import GraphPresence
-from shared.presence.faults import FaultCode, fault_of, remedy_of
+from shared.presence.faults import NOTHING_RETURNED, FaultCode, fault_of, remedy_of
 from shared.presence.health import active_account
 from shared.presence.states import State, read_state
 from shared.presence.store import PresenceStore
@@ -20,6 +20,9 @@ from shared.tenants.directory import Directory
 from shared.wire import Upn, Wire
 
 GuestStatus = Literal["Accepted", "Pending", "NotInvited", "Unknown"]
+
+# In a minute, for a tenant: each signs both accounts in, and to Entra many sign-ins are an attack.
+MOST_TRIALS: Final = 10
 
 
 class Fares(Wire):
@@ -86,6 +89,12 @@ class Guests(Protocol):
     def guest_status(self, tenant_id: str, upn: str) -> GuestStatus: ...
 
 
+class Pace(Protocol):
+    """Counts trials of a tenant. Raises RateLimited."""
+
+    def take(self, tenant_id: str) -> None: ...
+
+
 class AccountPage:
     """Shows and tries the accounts; what a trial finds counts for the polls as well."""
 
@@ -96,12 +105,14 @@ class AccountPage:
         reader: AccountReader,
         guests: Guests,
         notes: AccountNotes,
+        pace: Pace,
     ) -> None:
         self._store = store
         self._directory = directory
         self._reader = reader
         self._guests = guests
         self._notes = notes
+        self._pace = pace
 
     def show(self, tenant_id: str) -> AccountRows:
         """How both fare; asks the tenant's directory whether they are its guests."""
@@ -121,8 +132,10 @@ class AccountPage:
     def try_both(self, tenant_id: str, upn: str) -> Trials:
         """Each account reads the user now, on its own and with a sign-in of its own.
 
-        Raises NotFound (``UserNotFound``) when neither our directory nor the tenant's knows the user.
+        Raises NotFound (``UserNotFound``) when neither our directory nor the tenant's knows the user, RateLimited
+        when many were tried just now.
         """
+        self._pace.take(tenant_id)
         user_id = self._known(tenant_id, upn)
         with ThreadPoolExecutor(len(ACCOUNTS)) as pool:
             tried = list(pool.map(lambda account: self._try(tenant_id, account, user_id, upn), ACCOUNTS))
@@ -132,7 +145,7 @@ class AccountPage:
         notes = [
             Note(account, *(fault_of(error) if error else ("", "")))
             for account, (error, _, _) in pairs
-            if not isinstance(error, Throttled)  # nobody's fault
+            if not _says_nothing_of_the_account(error)
         ]
         self._notes.note(tenant_id, notes)
         accounts = self._store.accounts(tenant_id).accounts
@@ -159,11 +172,16 @@ class AccountPage:
             if user_id is not None:
                 rows = self._reader.read(tenant_id, account, [user_id], fresh=True)
                 if not rows:
-                    raise Denied("Graph returned nothing of the user", reason="NothingReturned")
+                    raise Denied("Graph returned nothing of the user", reason=NOTHING_RETURNED)
                 presence = rows[0]
         except Upstream as error:
             failure = error
         return failure, presence, round(1000 * (time.monotonic() - began))
+
+
+def _says_nothing_of_the_account(error: Upstream | None) -> bool:
+    """Throttling is nobody's fault, and one user may be unknown to Graph, as who has left the tenant is."""
+    return isinstance(error, Throttled) or (isinstance(error, Denied) and error.reason == NOTHING_RETURNED)
 
 
 _Tried = tuple[Upstream | None, GraphPresence | None, int]

@@ -60,19 +60,26 @@ def aged(block: Block, reading: Reading) -> Reading:
     return replace(reading, read_at=block.read_at, source=block.source)
 
 
-def read_again(block: Block, answer: Answer, read_at: str) -> tuple[Block, int]:
-    """The block after an answer, and how many of its users changed their words."""
-    readings = {user: _newer(block, reading, answer.rows.get(user)) for user, reading in block.readings.items()}
+def read_again(block: Block, answer: Answer, read_at: str, *, stale_before: str) -> tuple[Block, int]:
+    """The block after an answer, and how many of its users changed their words; times in wire form."""
+    readings = {
+        user: _newer(aged(block, reading), answer.rows.get(user), stale_before)
+        for user, reading in block.readings.items()
+    }
     changed = sum(_words(readings[user]) != _words(reading) for user, reading in block.readings.items())
     return replace(block, read_at=read_at, source=answer.source, readings=readings), changed
 
 
-def _newer(block: Block, kept: Reading, new: GraphPresence | None) -> Reading:
-    """The newer of what was kept and what came. Without an answer the old one stays, and so does its age."""
+def _newer(kept: Reading, new: GraphPresence | None, stale_before: str) -> Reading:
+    """The newer of what was kept and what came. Without an answer the old one stays, and so does its age.
+
+    An older sequence number is a late answer, but one that goes on for so long that the old reading has become stale
+    is a sequence that has started over.
+    """
     if new is None:
-        return aged(block, kept)
-    if new.sequence_number and new.sequence_number < kept.sequence:
-        return replace(kept, read_at=None, source=None)
+        return kept
+    if new.sequence_number and new.sequence_number < kept.sequence and (kept.read_at or "") >= stale_before:
+        return kept
     return Reading(new.availability, new.activity, new.sequence_number)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from shared.errors import Denied, Upstream
+from shared.errors import Denied, NotPermitted, Upstream
+from shared.presence.accounts import Source
 
 FaultCode = Literal[
     "NotAddedAsGuest",
@@ -53,6 +54,9 @@ _CODES: Final[dict[FaultCode, tuple[int, ...]]] = {
 _BY_CODE: Final = {f"AADSTS{number}": name for name, numbers in _CODES.items() for number in numbers}
 
 
+# Signed in, and Graph answers with nobody: it hides users from restricted guests.
+NOTHING_RETURNED: Final = "NothingReturned"
+
 # What the admin cannot help is Unknown to the contract; the far side's own word still says who can.
 _OTHERS: Final[dict[str, tuple[str, ...]]] = {
     "The operator of Nimbus has to renew the credentials of the Nimbus App.": (
@@ -73,10 +77,17 @@ _BY_REASON: Final = {reason: remedy for remedy, reasons in _OTHERS.items() for r
 def fault_of(error: Upstream) -> tuple[FaultCode, str]:
     """The fault, and the far side's own word for it, kept as it came."""
     reason = error.reason if isinstance(error, Denied) and error.reason else error.code
-    # A 403 of Graph after a good sign-in means restricted guests.
-    if reason in ("Authorization_RequestDenied", "Forbidden", "NothingReturned"):
+    if isinstance(error, NotPermitted) or reason == NOTHING_RETURNED:
         return "GuestAccessRestricted", reason
     return _BY_CODE.get(reason, "Unknown"), reason
+
+
+def fault_as(source: Source, error: Upstream) -> tuple[FaultCode, str]:
+    """The same for who read: the application is nobody's guest; where Graph refuses it, its role is missing."""
+    code, reason = fault_of(error)
+    if source == "application" and code == "GuestAccessRestricted":
+        return "PermissionNotGranted", reason
+    return code, reason
 
 
 def remedy_of(code: str, reason: str) -> str:

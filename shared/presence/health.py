@@ -7,7 +7,7 @@ from datetime import timedelta
 from shared.clock import Clock, from_wire
 from shared.presence.accounts import ACCOUNTS, Account, Accounts
 from shared.presence.store import PartState, PresenceStore
-from shared.presence.views import POLLS_UNTIL_STALE
+from shared.presence.views import POLLS_UNTIL_STALE, is_fresh
 from shared.tenants.tenants import Head
 from shared.wire import Wire
 
@@ -15,7 +15,8 @@ from shared.wire import Wire
 class PresenceHealth(Wire):
     """The last poll, summed over the parts of the tenant; times in UTC, ``age_seconds`` since the oldest part.
 
-    ``degraded``: tracking is on and neither account works. ``stale``: readings are too old to count.
+    ``degraded``: who should read is refused, with tracking on both accounts, else the application; ``problem`` says
+    with which code. ``stale``: readings are too old to count.
     """
 
     tracking: bool
@@ -29,6 +30,7 @@ class PresenceHealth(Wire):
     milliseconds: int
     active_account: Account | None
     degraded: bool
+    problem: str | None
 
     @property
     def works(self) -> bool:
@@ -53,19 +55,21 @@ class HealthOfPresence:
     def _summed(self, tracking: bool, states: list[PartState], accounts: Accounts) -> PresenceHealth:
         figures = [state.figures for state in states]
         oldest = min((one.polled_at for one in figures), default="")
+        problem = accounts.problem(tracking=tracking)
         age = self._clock() - from_wire(oldest) if oldest else None
         return PresenceHealth(
             tracking=tracking,
             last_poll_at=oldest or None,
             age_seconds=max(int(age.total_seconds()), 0) if age is not None else None,
-            stale=age is None or age > self._fresh_for,
+            stale=age is None or not is_fresh(age, self._fresh_for),
             users_read=sum(one.users for one in figures),
             changes=sum(one.changes for one in figures),
             graph_calls=sum(one.graph_calls for one in figures),
             throttled=sum(one.throttles for one in figures),
             milliseconds=max((one.milliseconds for one in figures), default=0),
             active_account=active_account(states) if tracking else None,
-            degraded=tracking and accounts.degraded,
+            degraded=bool(problem),
+            problem=problem or None,
         )
 
 

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Final
 from zlib import crc32
 
 from shared import log
-from shared.clock import Clock, to_wire
-from shared.errors import NotFound, Stale
+from shared.clock import Clock, from_wire, to_wire
+from shared.errors import AppError, NotFound, Stale
 from shared.presence.account_notes import AccountNotes
+from shared.presence.accounts import MAY_BE_FAST
 from shared.presence.blocks import Answer, cut, parts_of, read_again
 from shared.presence.readers import Outcome, Reader, Readers
 from shared.presence.states import is_known
-from shared.presence.store import Figures, Part, PresenceStore, Roster
-from shared.retry import Sleep, wait
+from shared.presence.store import Figures, Part, PartState, PresenceStore, Roster
+from shared.presence.views import POLLS_UNTIL_STALE
 from shared.storage.queues import Queue
 from shared.storage.tables import Exists
 from shared.tenants.directory import Directory
 from shared.tenants.effects import ROUTING
 from shared.tenants.tenants import Head, Tenants
 
-MAY_BE_FAST: Final = timedelta(minutes=1)  # a clock of another instance
-# A killed poller delays the next one by at most this; a poll gives up before it ends, see readers.PATIENCE.
-LEASE: Final = timedelta(seconds=30)
+# Less than the interval, so that a poller who is killed costs its own poll and not the next, however soon that comes.
+LEASE: Final = timedelta(seconds=25)
+PATIENCE: Final = 12.0  # seconds in which a poll begins calls; with the last call's time-outs well within the lease
 SENDS_AT_ONCE: Final = 8
 
 
 class Poller:
-    """One per process; what pollers must agree on lies in the table. ``interval`` is the time between two ticks."""
+    """One per process; what pollers must agree on lies in the table. ``interval`` is the time between two ticks.
+
+    A poll never sleeps: it holds a place that other tenants need. What it cannot read now, because Graph asks to wait
+    or is slow, it leaves to a message that comes later, and gives its lease back until then.
+    """
 
     def __init__(
         self,
@@ -43,16 +50,19 @@ class Poller:
         polls: Queue,
         interval: timedelta,
         clock: Clock,
-        sleep: Sleep = wait,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._tenants = tenants
         self._directory = directory
-        self._readers = Readers(reader, clock, sleep)
+        self._readers = Readers(reader, clock, elapsed)
         self._notes = AccountNotes(store, clock)
         self._polls = polls
         self._interval = interval
+        self._lease = min(LEASE, interval * 5 / 6)
+        self._patience = min(PATIENCE, self._lease.total_seconds() / 2)
         self._clock = clock
+        self._elapsed = elapsed
         self._strange_words: set[str] = set()
 
     def plan(self) -> int:
@@ -65,11 +75,12 @@ class Poller:
         with ThreadPoolExecutor(SENDS_AT_ONCE) as pool:
             return len(list(pool.map(ask, self._tenants.ids())))
 
-    def poll(self, tenant_id: str, tick: str, number: int = 0) -> bool:
+    def poll(self, tenant_id: str, tick: str, number: int = 0, *, rest: bool = False) -> bool:
         """Read the users of one part of the tenant once. False when nothing was read.
 
         The first part looks whether users came or went, and asks for the polls of the other parts. A tick that
-        comes twice, or while another poll of the part runs, is dropped: the next tick is near.
+        comes twice, or while another poll of the part runs, is dropped: the next tick is near. ``rest``: read only
+        what the tick's poll has left.
         """
         try:
             head = self._tenants.head(tenant_id)
@@ -77,16 +88,22 @@ class Poller:
             return False
         if not ROUTING.intersection(head.tenant.value.products) or not self._is_timely(tenant_id, tick):
             return False
+        before = self._store.part(tenant_id, number)
+        part = self._leased(tenant_id, before, tick, rest=rest)
+        if part is None:
+            return False
         try:
-            part = self._leased(tenant_id, tick, number)
-            if part is not None and number == 0:
+            if number == 0 and not rest:
                 part = self._with_users_of_now(tenant_id, part)
                 for other in range(1, part.roster.parts):
                     self._polls.send({"tenantId": tenant_id, "tick": tick, "part": other})
-            return part is not None and self._read(head, part)
+            return self._read(head, part, rest=rest)
         except (Stale, Exists, NotFound):
             log.warning("a poll lost its lease, or its tenant, and was dropped", tenant=tenant_id, part=number)
             return False
+        except AppError:
+            self._give_back(tenant_id, before, part)  # the host gives the message again
+            raise
 
     def _is_timely(self, tenant_id: str, tick: str) -> bool:
         now = self._clock()
@@ -94,20 +111,31 @@ class Poller:
             log.warning("a poll was asked for a time that has not come", tenant=tenant_id)
             return False
         # After an outage old ticks wait in line before the newest: reading for each would keep the line long.
-        return tick >= to_wire(now - self._interval - LEASE)
+        return tick >= to_wire(now - self._interval - self._lease)
 
-    def _leased(self, tenant_id: str, tick: str, number: int) -> Part | None:
-        part = self._store.part(tenant_id, number)
+    def _leased(self, tenant_id: str, part: Part, tick: str, *, rest: bool) -> Part | None:
+        """The part, held by this poll; None when there is nothing to read for the tick."""
         state, now = part.state, self._clock()
-        if number >= max(part.roster.parts, 1):
-            return None  # the tenant has become smaller
-        if state.tick >= tick or (state.lease_until is not None and state.lease_until > now):
+        if part.number >= max(part.roster.parts, 1) or _is_held(state, now):
+            return None  # the tenant has become smaller, or another poll runs
+        if rest:
+            blocks = {number: part.blocks[number] for number in state.left if number in part.blocks}
+            if state.tick != tick or not blocks:
+                return None
+            part = replace(part, blocks=blocks)
+        elif tick <= state.tick <= to_wire(now + MAY_BE_FAST):
             return None
+        held = replace(state, tick=tick, lease_until=now + self._lease, left=())
         try:
-            state = self._store.lease(tenant_id, number, replace(state, tick=tick, lease_until=now + LEASE))
+            return replace(part, state=self._store.lease(tenant_id, part.number, held))
         except (Stale, Exists, NotFound):
             return None
-        return replace(part, state=state)
+
+    def _give_back(self, tenant_id: str, before: Part, part: Part) -> None:
+        """As if the poll had never begun. What keeps this from being written ends with the lease."""
+        with suppress(AppError, Exists):
+            state = replace(before.state, lease_until=None, row=part.state.row)
+            self._store.lease(tenant_id, part.number, state)
 
     def _with_users_of_now(self, tenant_id: str, part: Part) -> Part:
         """The part with its blocks cut anew if a user came or went since they were cut."""
@@ -122,23 +150,52 @@ class Poller:
         fresh = self._store.part(tenant_id, 0)
         return replace(fresh, state=part.state)
 
-    def _read(self, head: Head, part: Part) -> bool:
-        began, began_at = time.monotonic(), self._clock()
-        users = {number: list(block.readings) for number, block in part.blocks.items()}
-        tracking = head.settings.value.presence_tracking.track_over_guest_accounts
-        outcome = self._readers.read(head.tenant_id, users, part.accounts, tracking=tracking)
+    def _read(self, head: Head, part: Part, *, rest: bool) -> bool:
+        began, began_at = self._elapsed(), self._clock()
+        outcome = self._ask(head, part, rest=rest)
         read_at = to_wire(began_at)
-        again = [read_again(part.blocks[number], answer, read_at) for number, answer in outcome.answers.items()]
+        stale_before = to_wire(began_at - self._interval * POLLS_UNTIL_STALE)
+        again = [
+            read_again(part.blocks[number], answer, read_at, stale_before=stale_before)
+            for number, answer in outcome.answers.items()
+        ]
+        figures = _figures(part, outcome, read_at, rest=rest)
         figures = replace(
-            _figures(part, outcome, read_at),
-            changes=sum(changed for _, changed in again),
-            milliseconds=round(1000 * (time.monotonic() - began)),
+            figures,
+            changes=figures.changes + sum(changed for _, changed in again),
+            milliseconds=figures.milliseconds + round(1000 * (self._elapsed() - began)),
         )
-        state = replace(part.state, lease_until=None, figures=figures)
+        pause = self._pause(head.tenant_id, part.state.tick, outcome)
+        left = () if pause is None else tuple(sorted(set(part.blocks) - set(outcome.answers)))
+        state = replace(part.state, lease_until=None, left=left, figures=figures)
         self._store.save(head.tenant_id, part.number, state, [block for block, _ in again])
         self._notes.note(head.tenant_id, outcome.notes, part.accounts)
         self._note_strange_words(outcome.answers.values())
+        if pause is not None:
+            asked = {"tenantId": head.tenant_id, "tick": state.tick, "part": part.number, "rest": True}
+            self._polls.send(asked, delay=pause)
         return bool(outcome.answers)
+
+    def _ask(self, head: Head, part: Part, *, rest: bool) -> Outcome:
+        # The oldest first: what a slow Graph leaves unread this time comes first the next time.
+        in_order = sorted(part.blocks.values(), key=lambda block: block.read_at)
+        return self._readers.read(
+            head.tenant_id,
+            {block.number: list(block.readings) for block in in_order},
+            part.accounts,
+            tracking=head.settings.value.presence_tracking.track_over_guest_accounts,
+            patience=self._patience,
+            # All users of the first part; of fewer, every single one may have left the tenant.
+            judge=part.number == 0 and not rest,
+        )
+
+    def _pause(self, tenant_id: str, tick: str, outcome: Outcome) -> timedelta | None:
+        """After which the rest is to be read; None when it is all read, or would come into the next tick's way."""
+        if outcome.pause is None:
+            return None
+        pause = timedelta(seconds=ceil(outcome.pause))  # queues know whole seconds
+        following = from_wire(tick) + self._interval + moment(tenant_id, self._interval)
+        return pause if self._clock() + pause + timedelta(seconds=self._patience) <= following else None
 
     def _note_strange_words(self, answers: Iterable[Answer]) -> None:
         rows = (row for answer in answers for row in answer.rows.values())
@@ -154,12 +211,22 @@ def moment(tenant_id: str, interval: timedelta) -> timedelta:
     return timedelta(seconds=crc32(tenant_id.encode()) % max(int(interval.total_seconds() * 2 / 3), 1))
 
 
-def _figures(part: Part, outcome: Outcome, read_at: str) -> Figures:
+def _is_held(state: PartState, now: datetime) -> bool:
+    """Whether another poll runs. A lease longer than any comes from a clock that had gone wrong."""
+    return state.lease_until is not None and now < state.lease_until <= now + LEASE + MAY_BE_FAST
+
+
+def _figures(part: Part, outcome: Outcome, read_at: str, *, rest: bool) -> Figures:
+    """Those of the whole poll: what the rest of it did is added to what it did before."""
     before = part.state.figures
-    return Figures(
-        polled_at=read_at if outcome.answers else before.polled_at,
+    sums = before if rest else Figures()
+    # A tenant without users is up to date.
+    polled = bool(outcome.answers) or not part.blocks
+    return replace(
+        sums,
+        polled_at=read_at if polled else before.polled_at,
         source=outcome.source or before.source,
-        users=sum(len(answer.rows) for answer in outcome.answers.values()),
-        graph_calls=outcome.calls,
-        throttles=outcome.throttles,
+        users=sums.users + sum(len(answer.rows) for answer in outcome.answers.values()),
+        graph_calls=sums.graph_calls + outcome.calls,
+        throttles=sums.throttles + outcome.throttles,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
@@ -12,13 +12,11 @@ from typing import Final, Protocol
 from shared import log
 from shared.clock import Clock
 from shared.errors import Denied, Throttled, Upstream
-from shared.presence.accounts import Accounts, Note, Source, reading_order
+from shared.presence.accounts import Accounts, Note, Source, sources
 from shared.presence.blocks import Answer, GraphPresence
-from shared.presence.faults import fault_of
-from shared.retry import Sleep, patiently, wait
+from shared.presence.faults import NOTHING_RETURNED, fault_as
 
 CALLS_AT_ONCE: Final = 4
-PATIENCE: Final = 12.0  # seconds for all Graph calls of a poll, pauses included; well within the lease of a poll
 
 
 class Reader(Protocol):
@@ -29,12 +27,16 @@ class Reader(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a poll's reading gave: answers by block number, what it showed of the accounts, and what it cost."""
+    """What a poll's reading gave: answers by block number, what it showed of the accounts, and what it cost.
+
+    ``pause``: the seconds after which it is worth to ask for the other blocks; None if nobody can read them now.
+    """
 
     answers: dict[int, Answer] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     calls: int = 0
     throttles: int = 0
+    pause: float | None = None
 
     @property
     def source(self) -> str:
@@ -43,36 +45,46 @@ class Outcome:
 
 
 class Readers:
-    """One poll's way through the accounts and the blocks."""
+    """One poll's way through the accounts and the blocks. It never waits: whoever polls holds a place others need."""
 
-    def __init__(self, reader: Reader, clock: Clock, sleep: Sleep = wait) -> None:
+    def __init__(self, reader: Reader, clock: Clock, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._reader = reader
         self._clock = clock
-        self._sleep = sleep
+        self._elapsed = elapsed
         self._lock = Lock()
 
     def read(
-        self, tenant_id: str, blocks: Mapping[int, Sequence[str]], accounts: Accounts, *, tracking: bool
+        self,
+        tenant_id: str,
+        blocks: Mapping[int, Sequence[str]],
+        accounts: Accounts,
+        *,
+        tracking: bool,
+        patience: float,
+        judge: bool,
     ) -> Outcome:
-        """As much as can be read within the patience; a block that could not be read is missing from the answers.
+        """As many blocks, in their order, as can be begun within ``patience`` seconds.
 
-        Being throttled is nobody's fault: the account stays as it was, and the next tick tries again.
+        Being throttled is nobody's fault: the account stays as it was. ``judge``: these are enough users to blame an
+        account that sees none of them.
         """
         outcome = Outcome()
-        give_up_at = time.monotonic() + PATIENCE
-        sources: tuple[Source, ...] = reading_order(accounts, self._clock()) if tracking else ("application",)
-        for source in sources:
+        give_up_at = self._elapsed() + patience
+        for source in sources(accounts, self._clock(), tracking=tracking):
             left = {number: ids for number, ids in blocks.items() if number not in outcome.answers}
-            if not left or time.monotonic() > give_up_at:
-                break  # within the lease; the next tick begins with the other account
-            error = self._read_as(tenant_id, source, left, give_up_at, outcome)
+            if not left:
+                break
+            blame = judge and source != "application" and len(left) == len(blocks)
+            error = self._read_as(tenant_id, source, left, give_up_at, outcome, blame=blame)
             if isinstance(error, Throttled):
                 log.warning("presence is throttled", tenant=tenant_id, source=source, why=error.detail)
+                outcome.pause = error.retry_after
                 break
-            code, reason = fault_of(error) if error else ("", "")
-            if error and (source == "application" or accounts.health(source).code != code):
+            code, reason = fault_as(source, error) if error else ("", "")
+            if error and accounts.health(source).code != code:
                 log.info("presence could not be read", tenant=tenant_id, source=source, why=error.detail)
-            if source != "application":
+            # The application sees all users or is refused; an account that sees nobody may be a restricted guest.
+            if error or source == "application" or any(outcome.answers[n].rows for n in left if n in outcome.answers):
                 outcome.notes.append(Note(source, code, reason))
         return outcome
 
@@ -83,49 +95,52 @@ class Readers:
         blocks: Mapping[int, Sequence[str]],
         give_up_at: float,
         outcome: Outcome,
+        *,
+        blame: bool,
     ) -> Upstream | None:
-        """Add the answers of one source; gives what kept it from reading all of them."""
+        """Add the answers of one source; gives what kept it from reading all of them, None too if time did."""
         errors: list[Upstream] = []
+        answers: dict[int, Answer] = {}
 
         def read(number: int) -> None:
-            # A throttled call says nothing of the others; after a refusal they would only be refused as well.
-            if any(not isinstance(error, Throttled) for error in errors):
+            # After a refusal the others would only be refused as well, and throttled ones only wait longer.
+            if errors:
+                return
+            if self._elapsed() >= give_up_at:
+                outcome.pause = 0
                 return
             try:
-                rows = self._ask(tenant_id, source, blocks[number], give_up_at, outcome)
+                rows = self._ask(tenant_id, source, blocks[number], outcome)
             except Upstream as error:
                 errors.append(error)
             else:
                 answers[number] = Answer(source, {row.user_id: row for row in rows})
 
-        answers: dict[int, Answer] = {}
         first, *others = blocks
         read(first)  # alone, so that a broken account costs one call, not four
         if others and not errors:
             with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
                 list(pool.map(read, others))
-        if source != "application" and answers and not any(answer.rows for answer in answers.values()):
-            return Denied("Graph returned none of the users", reason="NothingReturned")
+        if blame and answers and not any(answer.rows for answer in answers.values()):
+            return Denied("Graph returned none of the users", reason=NOTHING_RETURNED)
         outcome.answers |= answers
-        return next(_worst_first(errors), None)
+        return _worst(errors)
 
     def _ask(
-        self, tenant_id: str, source: Source, user_ids: Sequence[str], give_up_at: float, outcome: Outcome
+        self, tenant_id: str, source: Source, user_ids: Sequence[str], outcome: Outcome
     ) -> Sequence[GraphPresence]:
-        def ask() -> Sequence[GraphPresence]:
+        with self._lock:
+            outcome.calls += 1
+        try:
+            return self._reader.read(tenant_id, source, user_ids)
+        except Throttled:
             with self._lock:
-                outcome.calls += 1
-            try:
-                return self._reader.read(tenant_id, source, user_ids)
-            except Throttled:
-                with self._lock:
-                    outcome.throttles += 1
-                raise
-
-        return patiently(ask, patience=give_up_at - time.monotonic(), sleep=self._sleep)
+                outcome.throttles += 1
+            raise
 
 
-def _worst_first(errors: list[Upstream]) -> Iterator[Upstream]:
-    """What is the account's own fault before what is nobody's."""
-    yield from (error for error in errors if not isinstance(error, Throttled))
-    yield from errors
+def _worst(errors: Sequence[Upstream]) -> Upstream | None:
+    """What is the account's own fault before what is nobody's, and of pauses the longest."""
+    throttled = [error for error in errors if isinstance(error, Throttled)]
+    own = (error for error in errors if not isinstance(error, Throttled))
+    return next(own, max(throttled, key=lambda error: error.retry_after, default=None))

@@ -69,10 +69,14 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class PartState:
-    """What pollers of one part must agree on. ``tick`` is the newest timer tick worked on."""
+    """What pollers of one part must agree on. ``tick`` is the newest timer tick worked on.
+
+    ``left`` are the blocks that are still to be read for it, when its poll gave the lease back to wait.
+    """
 
     lease_until: datetime | None = None
     tick: str = ""
+    left: tuple[int, ...] = ()
     figures: Figures = field(default_factory=Figures)
     row: Row | None = None
 
@@ -236,12 +240,14 @@ def _state(row: Row | None) -> PartState:
     if row is None:
         return PartState()
     lease = row.text("lease_until")
-    return PartState(from_wire(lease) if lease else None, row.text("tick"), Figures(**row.doc), row)
+    left = tuple(int(number) for number in row.text("left").split())
+    return PartState(from_wire(lease) if lease else None, row.text("tick"), left, Figures(**row.doc), row)
 
 
 def _write_state(tenant_id: str, number: int, state: PartState) -> Operation:
     lease = to_wire(state.lease_until) if state.lease_until else ""
-    values = with_doc(asdict(state.figures), tick=state.tick, lease_until=lease)
+    left = " ".join(map(str, state.left))
+    values = with_doc(asdict(state.figures), tick=state.tick, lease_until=lease, left=left)
     row = Row(tenant_id, _part(number) + _STATE, values)
     return Replace(row, state.row.etag) if state.row else Insert(row)
 

@@ -59,8 +59,14 @@ class TokenShelf:
         row = self._sealed(tenant_id, _token(who), value, renew_at=to_wire(renew_at))
         _or_none("kept", lambda: self._table.overwrite(row))
 
-    def forget_token(self, tenant_id: str, who: str) -> None:
-        _or_none("forgotten", lambda: self._table.remove_blindly([Row(tenant_id, _token(who), {})]))
+    def forget_token(self, tenant_id: str, who: str, value: str | None = None) -> None:
+        """Remove the token kept; with ``value`` only if it is that one."""
+        if value is None:
+            _or_none("forgotten", lambda: self._table.remove_blindly([Row(tenant_id, _token(who), {})]))
+            return
+        row = self._read(tenant_id, _token(who))
+        if row is not None and self._opened(row) == value:
+            _or_none("forgotten", lambda: self._table.delete(row, etag=row.etag))
 
     def claim(self, tenant_id: str, who: str) -> bool:
         """Whether the caller is to renew the token; False while another instance has said it does."""

@@ -1,11 +1,14 @@
 """Keeps a tenant's user directory in step with a security group, so that who is in the group is watched.
 
-Users whom the group brought in leave with it; users whom an admin put there stay whatever the group says.
+Users whom the group brought in leave with it; users whom an admin put there stay whatever the group says. A group is
+*chosen*, and users are marked with the choice: whom an earlier choice brought is an admin's, even if the same group is
+chosen again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from secrets import token_hex
 from typing import Final, Protocol
 
 from shared import log
@@ -23,6 +26,7 @@ from shared.wire import Guid, Wire
 
 # Its own row, so that an admin's choice and a poll never wait for each other.
 _ROW: Final = "group"
+NAMELESS: Final = "MembersWithoutNames"  # the app lacks User.Read.All
 
 
 class WatchGroupWrite(Wire):
@@ -30,7 +34,10 @@ class WatchGroupWrite(Wire):
 
 
 class WatchGroup(WatchGroupWrite):
-    """``problem`` says why the last look at the group failed; ``brought`` counts users it brought or took then."""
+    """``problem`` says why the last look failed, or is not whole; ``brought`` and ``removed`` count users of then.
+
+    ``MembersWithoutNames``: of some members only the id could be read, so they were neither brought nor removed.
+    """
 
     synced_at: str | None
     brought: int
@@ -39,7 +46,7 @@ class WatchGroup(WatchGroupWrite):
 
 
 class Person(Protocol):
-    """A member of the group as Graph describes it."""
+    """A member of the group as Graph describes it; '' for a UPN it does not tell."""
 
     @property
     def user_id(self) -> str: ...
@@ -69,16 +76,16 @@ class Groups(Protocol):
 
 
 class WatchGroups:
-    """One group per tenant at most."""
+    """One group per tenant at most. ``looks`` is a queue of their own: bringing a large group in takes minutes."""
 
     def __init__(
-        self, table: Table, tenants: Tenants, directory: Directory, groups: Groups, polls: Queue, clock: Clock
+        self, table: Table, tenants: Tenants, directory: Directory, groups: Groups, looks: Queue, clock: Clock
     ) -> None:
         self._table = table
         self._tenants = tenants
         self._directory = directory
         self._groups = groups
-        self._polls = polls
+        self._looks = looks
         self._clock = clock
 
     def read(self, tenant_id: str) -> WatchGroup:
@@ -90,7 +97,10 @@ class WatchGroups:
 
     def choose(self, tenant_id: str, wanted: WatchGroupWrite, by: Caller) -> WatchGroup:
         """Watch this group from now on, whichever was watched before; its members come within a minute or so."""
-        row = Row(tenant_id, _ROW, {"group_id": wanted.group_id})
+        known = self._table.get(tenant_id, _ROW)
+        again = known is not None and known.text("group_id") == wanted.group_id
+        choice = _choice(known) if known is not None and again else token_hex(8)
+        row = Row(tenant_id, _ROW, {"group_id": wanted.group_id, "choice": choice})
         self._table.overwrite(row)
         log.info("a group is watched", tenant=tenant_id, group=wanted.group_id, by=by.oid)
         self._ask(tenant_id)
@@ -115,20 +125,25 @@ class WatchGroups:
         row = self._table.get(tenant_id, _ROW)
         if row is None:
             return
-        group_id = row.text("group_id")
+        group_id, choice = row.text("group_id"), _choice(row)
         try:
             found = self._changes(tenant_id, group_id, row.text("link"))
         except Upstream as error:
             log.warning("the watched group could not be read", tenant=tenant_id, why=error.detail)
             self._note(row, {**row.values, "problem": fault_of(error)[1]})
             return
-        brought = sum(self._bring(tenant_id, group_id, person) for person in found.came)
-        here = self._directory.users_from(tenant_id, group_id) if found.whole else set()
-        left = set(found.left) | (here - {person.user_id for person in found.came})
-        removed = sum(self._directory.remove_user_from(tenant_id, group_id, user_id) for user_id in left)
+        named = [person for person in found.came if person.upn]
+        brought = sum(self._bring(tenant_id, choice, person) for person in named)
+        here = self._directory.users_from(tenant_id, choice) if found.whole else set()
+        left = (here | set(found.left)) - {person.user_id for person in found.came}
+        removed = sum(self._directory.remove_user_from(tenant_id, choice, user_id) for user_id in left)
+        whole = len(named) == len(found.came)
         values: Values = {
             "group_id": group_id,
-            "link": found.link,
+            "choice": choice,
+            # Without all names the next look reads everybody again: who is left out now would not come again.
+            "link": found.link if whole else "",
+            "problem": "" if whole else NAMELESS,
             "synced_at": to_wire(self._clock()),
             "brought": brought,
             "removed": removed,
@@ -143,10 +158,10 @@ class WatchGroups:
                 raise
             return self._groups.changes(tenant_id, group_id, "")  # Microsoft forgets links after some days
 
-    def _bring(self, tenant_id: str, group_id: str, person: Person) -> bool:
+    def _bring(self, tenant_id: str, choice: str, person: Person) -> bool:
         user = UserWrite(upn=person.upn, display_name=person.display_name)
         try:
-            return self._directory.bring_user(tenant_id, group_id, person.user_id, user)
+            return self._directory.bring_user(tenant_id, choice, person.user_id, user)
         except (Conflict, Invalid) as exc:
             log.warning("a member of the watched group was left out", tenant=tenant_id, why=exc.detail)
             return False
@@ -158,7 +173,12 @@ class WatchGroups:
             log.info("the watched group was changed meanwhile", tenant=row.partition)
 
     def _ask(self, tenant_id: str) -> None:
-        self._polls.send({"tenantId": tenant_id, "watchGroup": True})
+        self._looks.send({"tenantId": tenant_id})
+
+
+def _choice(row: Row) -> str:
+    """What marks the users it brought; never empty, or an admin's users would be taken for the group's."""
+    return row.text("choice") or row.text("group_id")
 
 
 def _shown(row: Row) -> WatchGroup:

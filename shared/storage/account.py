@@ -36,10 +36,11 @@ QUEUES: Final = (
     "outbound-visits",
     "webhook-deliveries",
     "presence-polls",
+    "watch-groups",
     "tenant-offboarding",
 )
 # Whoever changes the lists above changes this too, so that running accounts get what is new.
-LAYOUT: Final = "3"
+LAYOUT: Final = "4"
 
 # A blip is bridged within a second; longer waits belong to the caller, who knows what is at stake.
 _RETRIES: Final[dict[str, Any]] = {"retry_total": 2, "retry_backoff_factor": 0.2}

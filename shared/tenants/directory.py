@@ -216,8 +216,8 @@ class Directory:
 
     # users whom a security group brought
 
-    def bring_user(self, tenant_id: str, group_id: str, user_id: str, wanted: UserWrite) -> bool:
-        """Add a user on behalf of a group; False if the user is there already, who then stays whose they are.
+    def bring_user(self, tenant_id: str, choice: str, user_id: str, wanted: UserWrite) -> bool:
+        """Add a user on behalf of a chosen group; False if the user is there already, who then stays whose they are.
 
         Raises Conflict (``UpnInUse``) when another user has the UPN.
         """
@@ -225,7 +225,7 @@ class Directory:
             return False
         user = User(user_id=user_id, **dict(wanted))
         after, claim = self._past(None, tenant_id, _USER + user_id)
-        row = write(None, tenant_id, _USER + user_id, user, after=after, licences="", from_group=group_id)
+        row = write(None, tenant_id, _USER + user_id, user, after=after, licences="", from_group=choice)
         pointer = Insert(Row(tenant_id, _UPN + key(user.upn), {"user_id": user_id}))
         try:
             self._table.transact([row, *claim, pointer, _next_generation(tenant_id)])
@@ -234,22 +234,22 @@ class Directory:
             return False
         return True
 
-    def users_from(self, tenant_id: str, group_id: str) -> set[str]:
-        """Ids of the users whom a group brought and nobody has written since."""
+    def users_from(self, tenant_id: str, choice: str) -> set[str]:
+        """Ids of the users whom a chosen group brought and nobody has written since."""
         rows = self._table.span(
             tenant_id,
             _USER,
             prefix_end(_USER),
             only="from_group eq @group",
-            parameters={"group": group_id},
+            parameters={"group": choice},
             select=["PartitionKey", "RowKey"],
         )
         return {row.row.removeprefix(_USER) for row in rows}
 
-    def remove_user_from(self, tenant_id: str, group_id: str, user_id: str) -> bool:
-        """Remove a user whom the group brought; False for any other."""
+    def remove_user_from(self, tenant_id: str, choice: str, user_id: str) -> bool:
+        """Remove a user whom the chosen group brought; False for any other."""
         found = self._user(tenant_id, user_id)
-        if found is None or found.row.text("from_group") != group_id:
+        if found is None or found.row.text("from_group") != choice:
             return False
         pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
         try:

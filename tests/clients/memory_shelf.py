@@ -22,8 +22,9 @@ class MemoryShelf:
         if not self.broken:
             self.tokens[tenant_id, who] = (value, renew_at)
 
-    def forget_token(self, tenant_id: str, who: str) -> None:
-        self.tokens.pop((tenant_id, who), None)
+    def forget_token(self, tenant_id: str, who: str, value: str | None = None) -> None:
+        if value in (None, self.tokens.get((tenant_id, who), ("",))[0]):
+            self.tokens.pop((tenant_id, who), None)
 
     def claim(self, tenant_id: str, who: str) -> bool:
         return who not in self.renewing

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import requests
 
@@ -24,9 +27,9 @@ class FakePresences:
         self.tokens: list[str] = []
         self.outdated: set[str] = set()
         self.forbidden: set[str] = set()
-        cloud.on(PRESENCES, self._answer)
+        cloud.on(PRESENCES, self.answer)
 
-    def _answer(self, asked: Asked) -> Answer:
+    def answer(self, asked: Asked) -> Answer:
         token = asked.headers["Authorization"].removeprefix("Bearer ")
         self.tokens.append(token)
         if token in self.outdated:
@@ -77,6 +80,25 @@ def test_a_token_graph_does_not_accept_is_replaced_once(
     presences.outdated.add(presences.tokens[0])
     assert reader.read(TENANT, source, [ADA])
     assert [token.rpartition("#")[2] for token in presences.tokens] == ["1", "1", "2"]
+
+
+def test_a_token_that_ends_in_the_middle_of_many_calls_costs_one_sign_in(
+    cloud: FakeCloud, reader: PresenceReader, presences: FakePresences, entra: FakeEntra
+) -> None:
+    reader.read(TENANT, "account1", [ADA])
+    (ended,) = presences.tokens
+    presences.outdated.add(ended)
+    all_refused = threading.Barrier(4)
+
+    def answer(asked: Asked) -> Answer:
+        if asked.headers["Authorization"].endswith(ended):
+            all_refused.wait(5)
+        return presences.answer(asked)
+
+    cloud.on(PRESENCES, answer)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: reader.read(TENANT, "account1", [ADA]), range(4)))
+    assert len(entra.sign_ins()) == 2
 
 
 def test_a_second_refusal_is_the_answer(reader: PresenceReader, presences: FakePresences) -> None:

@@ -43,18 +43,21 @@ class FragileTable(Table):
 class Wire:
     """Stands between the SDK and the tables. ``lose`` answers of transactions get lost, the work is done.
 
-    ``inserts_into`` names a table whose single inserts are meant instead.
+    ``inserts_into`` names a table whose single inserts are meant instead. ``requests`` counts all, ``seen`` those that
+    are meant.
     """
 
     def __init__(self, target: str) -> None:
         self.lose = 0
         self.seen = 0
         self.inserts_into = ""
+        self.requests = 0
         self._target = urlsplit(target)
 
     def forward(
         self, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, list[tuple[str, str]], bytes]:
+        self.requests += 1
         connection = http.client.HTTPConnection(self._target.netloc, timeout=10)
         try:
             connection.request(method, path, body, headers)

@@ -16,6 +16,7 @@ from shared.clouds import CLOUDS
 from shared.config import PresenceAccount
 from shared.presence.accounts import Accounts
 from shared.presence.poller import Poller
+from shared.presence.readers import Reader
 from shared.presence.store import PresenceStore
 from shared.presence.token_shelf import TokenShelf
 from shared.presence.views import Presence
@@ -57,19 +58,19 @@ class PresenceCloud:
         world.set(presenceTracking={"trackOverGuestAccounts": True})
         self.poller = self.another()
 
-    def another(self, clock: FakeClock | None = None, store: PresenceStore | None = None) -> Poller:
-        """One more instance, with a clock or a storage of its own."""
+    def another(
+        self, clock: FakeClock | None = None, store: PresenceStore | None = None, reader: Reader | None = None
+    ) -> Poller:
+        """One more instance, with a clock, a storage or a reader of its own."""
         world = self.world
-        polls = world.account.queue("presence-polls")
         return Poller(
             store or world.presence,
             world.tenants,
             world.directory,
-            self.reader,
-            polls,
+            reader or self.reader,
+            world.polls,
             timedelta(seconds=INTERVAL),
             clock or world.clock,
-            world.slept.append,
         )
 
     def tell(self, **changes: Any) -> None:
@@ -92,6 +93,14 @@ class PresenceCloud:
         """Move the clock by one interval, or as told, and poll."""
         self.world.clock.move(**(moved or {"seconds": INTERVAL}))
         return self.poller.poll(self.world.tenant_id, to_wire(self.world.clock()))
+
+    def rest(self) -> list[float]:
+        """Poll what was left for later, at its time; gives the pauses in seconds."""
+        left = self.world.polls.take()
+        for message, pause in left:
+            self.world.clock.move(seconds=pause)
+            assert self.poller.poll(message["tenantId"], message["tick"], message["part"], rest=message["rest"])
+        return [pause for _, pause in left]
 
     def reads(self) -> list[tuple[str, int]]:
         """Who asked Graph for presence since the last look, and the status it got (0: no answer)."""

@@ -19,6 +19,7 @@ from shared.presence.accounts import (
     noted,
     reading_order,
     rested,
+    sources,
     to_json,
 )
 
@@ -134,6 +135,35 @@ def test_a_change_is_a_change_of_the_code_and_since_tells_when_it_was(
 def test_what_is_kept_is_read_back(events: list[tuple[Account, str, timedelta]]) -> None:
     accounts, _ = after(events)
     assert from_json(to_json(accounts)) == accounts
+
+
+def test_an_outage_does_not_outlast_itself_and_a_refusal_keeps_its_pause() -> None:
+    both = [Note("account1", "Unknown", "UpstreamBroken"), Note("account2", "Unknown", "UpstreamUnreachable")]
+    accounts = noted(noted(Accounts(), both, NOW), both, NOW + timedelta(seconds=30))
+    later = NOW + timedelta(seconds=31)
+    assert reading_order(accounts, later) == ("account1",)
+    assert reading_order(noted(accounts, [Note("account1", "MfaRequired", "AADSTS50076")], later), later) == (
+        "account2",
+    )
+    refused = [Note(one.account, "MfaRequired", "AADSTS50076") for one in both]
+    assert reading_order(noted(accounts, refused, later), later) == ()
+
+
+def test_the_application_pauses_after_a_refusal_and_not_after_an_outage() -> None:
+    def asked(note: Note, **later: float) -> bool:
+        accounts = noted(Accounts(), [note], NOW)
+        return sources(accounts, NOW + timedelta(**later), tracking=False) == ("application",)
+
+    refusal = Note("application", "PermissionNotGranted", "Forbidden")
+    assert (asked(refusal, seconds=29), asked(refusal, seconds=30)) == (False, True)
+    assert asked(Note("application", "Unknown", "UpstreamUnreachable"), seconds=1)
+    assert asked(Note("account1", "MfaRequired"), seconds=1), "what the accounts do is nothing to it"
+
+
+def test_a_pause_that_a_clock_gone_wrong_has_noted_is_not_kept() -> None:
+    ahead = NOW + timedelta(days=1)
+    accounts = noted(Accounts(), [Note("account1", "MfaRequired"), Note("account2", "MfaRequired")], ahead)
+    assert reading_order(accounts, NOW) == ("account1", "account2")
 
 
 @given(events=EVENTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from shared.clock import to_wire
 from shared.errors import StorageDown
 from shared.presence.store import PresenceStore
+from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.tables import Table
 from tests.core.presence_cloud import ANA, BEN, INTERVAL, ONE, PresenceCloud, presence_cloud
@@ -76,15 +78,17 @@ def test_consent_withdrawn_counts_from_the_next_token_on_and_given_again_heals(t
 
 def test_429_with_a_pause_is_waited_for_as_the_same_account(tenant: PresenceCloud) -> None:
     tenant.fault(status=429, retryAfter=3)
-    assert tenant.tick()
-    assert (tenant.reads(), tenant.world.slept) == ([("presence1", 429), ("presence1", 200)], [3])
-    assert tenant.accounts().account1.well
+    assert not tenant.tick()
+    assert tenant.rest() == [3]
+    assert tenant.reads() == [("presence1", 429), ("presence1", 200)]
+    assert not tenant.accounts().account1.code
 
 
 def test_429_without_a_pause_is_waited_for_as_well(tenant: PresenceCloud) -> None:
     tenant.fault(status=429)
-    assert tenant.tick()
-    assert (tenant.reads(), tenant.world.slept) == ([("presence1", 429), ("presence1", 200)], [5])
+    assert not tenant.tick()
+    assert tenant.rest() == [5]
+    assert tenant.reads() == [("presence1", 429), ("presence1", 200)]
 
 
 @pytest.mark.parametrize(
@@ -176,23 +180,74 @@ class GoneTable(Table):
         self._answer()
         return super().transact(operations)  # type: ignore[arg-type]
 
+    def overwrite(self, row: Row) -> str:
+        self._answer()
+        return super().overwrite(row)
+
     def _answer(self) -> None:
         if self.clock() < self.back_at:
             raise StorageDown("Azure Storage does not answer")
 
 
-def test_storage_gone_for_20_seconds_costs_one_poll_at_most_and_no_reading(tenant: PresenceCloud) -> None:
-    table = GoneTable(tenant.world.account.table("presence"), tenant.world.clock)
+class GoingAccount(StorageAccount):
+    """A storage account one table of which goes away for 20 seconds."""
+
+    def __init__(self, inner: StorageAccount, table: str, clock: FakeClock) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.gone = GoneTable(inner.table(table), clock)
+        self._gone_name = table
+
+    def table(self, name: str) -> Table:
+        return self.gone if name == self._gone_name else super().table(name)
+
+
+@pytest.mark.parametrize("table", ["presence", "tenants", "directory"])
+def test_storage_gone_for_20_seconds_costs_one_poll_at_most_and_no_reading(
+    started: CloudClient, account: StorageAccount, clock: FakeClock, table: str
+) -> None:
+    storage = GoingAccount(account, table, clock)
+    started.control("POST", "reset")
+    with presence_cloud(World(storage, clock, str(uuid.uuid4())), started) as tenant:
+        assert tenant.tick()
+        clock.move(seconds=INTERVAL)
+        tick, storage.gone.back_at = to_wire(clock()), clock() + timedelta(seconds=20)
+        with pytest.raises(StorageDown):
+            tenant.poller.poll(tenant.world.tenant_id, tick)
+        clock.move(seconds=20)
+        assert not tenant.seen(BEN).stale
+        assert tenant.poller.poll(tenant.world.tenant_id, tick), "the host gives the message again"
+        assert tenant.tick(seconds=10)
+
+
+def test_storage_that_goes_while_graph_is_asked_costs_one_poll_and_no_reading(tenant: PresenceCloud) -> None:
+    world = tenant.world
+    table = GoneTable(world.account.table("presence"), world.clock)
     tenant.poller = tenant.another(store=PresenceStore(table))
     assert tenant.tick()
-    table.back_at = tenant.world.clock() + timedelta(seconds=INTERVAL + 20)
-    tick = to_wire(tenant.world.clock() + timedelta(seconds=INTERVAL))
+
+    class Asking:
+        def read(self, *asked: object) -> object:
+            table.back_at = world.clock() + timedelta(seconds=20)
+            return tenant.reader.read(*asked)  # type: ignore[arg-type]
+
+    good, world.clock.moment = tenant.poller, world.clock() + timedelta(seconds=INTERVAL)
+    tenant.poller = tenant.another(store=PresenceStore(table), reader=Asking())  # type: ignore[arg-type]
     with pytest.raises(StorageDown):
-        tenant.tick()
+        tenant.poller.poll(world.tenant_id, to_wire(world.clock()))
+    tenant.poller = good
+    assert tenant.tick()
     assert not tenant.seen(BEN).stale
-    tenant.world.clock.move(seconds=20)
-    assert tenant.poller.poll(tenant.world.tenant_id, tick), "the host gives the message again"
-    assert tenant.tick(seconds=10)
+
+
+def test_without_the_table_of_tokens_polls_go_on(
+    started: CloudClient, account: StorageAccount, clock: FakeClock
+) -> None:
+    storage = GoingAccount(account, "signins", clock)
+    started.control("POST", "reset")
+    with presence_cloud(World(storage, clock, str(uuid.uuid4())), started) as tenant:
+        storage.gone.back_at = clock() + timedelta(minutes=1)
+        assert tenant.tick()
+        assert tenant.seen(BEN).state == "InACall"
 
 
 def test_a_poller_killed_between_reading_and_writing_costs_one_interval(tenant: PresenceCloud) -> None:

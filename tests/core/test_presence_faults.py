@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from shared.errors import AppError, Broken, Denied, Throttled, Unreachable, Upstream
-from shared.presence.faults import REMEDIES, FaultCode, fault_of, remedy_of
+from shared.errors import AppError, Broken, Denied, NotPermitted, Throttled, Unreachable, Upstream
+from shared.presence.faults import REMEDIES, FaultCode, fault_as, fault_of, remedy_of
 
 # Source: entra-docs, reference-error-codes; by what an admin has to do.
 BY_FAULT: dict[FaultCode, str] = {
@@ -43,9 +43,16 @@ def test_an_unknown_code_is_kept_as_it_came() -> None:
     assert remedy_of("Unknown", "AADSTS999999") == REMEDIES["Unknown"]
 
 
-@pytest.mark.parametrize("reason", ["Authorization_RequestDenied", "Forbidden", "NothingReturned"])
-def test_signed_in_and_yet_refused_or_given_nothing_means_restricted_guests(reason: str) -> None:
-    assert fault_of(Denied("no", reason=reason)) == ("GuestAccessRestricted", reason)
+@pytest.mark.parametrize("reason", ["Authorization_RequestDenied", "Forbidden", "AccessDenied", "UnknownError", ""])
+def test_signed_in_and_yet_refused_means_restricted_guests_whatever_graph_calls_it(reason: str) -> None:
+    refusal = NotPermitted("no", reason=reason)
+    assert fault_of(refusal) == ("GuestAccessRestricted", reason or refusal.code)
+    assert fault_as("account2", refusal) == fault_of(refusal)
+    assert fault_as("application", refusal)[0] == "PermissionNotGranted", "the application is nobody's guest"
+
+
+def test_signed_in_and_given_nothing_means_restricted_guests() -> None:
+    assert fault_of(Denied("no", reason="NothingReturned")) == ("GuestAccessRestricted", "NothingReturned")
 
 
 @pytest.mark.parametrize(

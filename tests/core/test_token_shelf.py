@@ -54,15 +54,26 @@ def test_a_token_is_found_by_another_instance_and_is_not_readable_in_the_table(
     assert shelf.token(tenant_id, WHO) is None
 
 
-def test_a_token_copied_to_another_tenant_does_not_open(
-    shelf: TokenShelf, table: Table, clock: FakeClock, tenant_id: str
-) -> None:
+def test_a_token_opens_in_its_own_row_only(shelf: TokenShelf, table: Table, clock: FakeClock, tenant_id: str) -> None:
+    another_account, other = "presence2@nimbus.example", str(uuid.uuid4())
     shelf.keep_token(tenant_id, WHO, "a token", clock())
     (row,) = table.span(tenant_id, "", "~")
-    other = str(uuid.uuid4())
+    shelf.keep_token(tenant_id, another_account, "b token", clock())
+    (second,) = (one for one in table.span(tenant_id, "", "~") if one.row != row.row)
     table.insert(Row(other, row.row, row.values))
+    table.overwrite(Row(tenant_id, second.row, row.values))
     assert shelf.token(other, WHO) is None
+    assert shelf.token(tenant_id, another_account) is None
+    assert shelf.token(tenant_id, WHO) is not None
     table.remove_blindly([Row(other, row.row, {})])
+
+
+def test_only_the_token_that_was_refused_is_forgotten(shelf: TokenShelf, clock: FakeClock, tenant_id: str) -> None:
+    shelf.keep_token(tenant_id, WHO, "newer", clock())
+    shelf.forget_token(tenant_id, WHO, "refused")
+    assert shelf.token(tenant_id, WHO) == ("newer", clock())
+    shelf.forget_token(tenant_id, WHO, "newer")
+    assert shelf.token(tenant_id, WHO) is None
 
 
 def test_of_8_instances_one_renews(shelf: TokenShelf, clock: FakeClock, tenant_id: str) -> None:

@@ -8,12 +8,12 @@ import pytest
 
 from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
-from shared.clients.groups import GroupReader
+from shared.clients.groups import GroupChanges, GroupMember, GroupReader
 from shared.clients.sign_in import SignIns
 from shared.clouds import CLOUDS
 from shared.errors import NotFound
 from shared.presence.token_shelf import TokenShelf
-from shared.presence.watch_group import WatchGroups, WatchGroupWrite
+from shared.presence.watch_group import Groups, WatchGroups, WatchGroupWrite
 from shared.tenants.models import UserWrite
 from tests.core.world import World
 from tests.simulator.cloud_client import NIMBUS_APP, NIMBUS_SECRET, CloudClient, running
@@ -41,8 +41,12 @@ def groups(world: World, cloud: CloudClient) -> Iterator[WatchGroups]:
         shelf = TokenShelf(world.account.table("signins"), world.secrets, world.clock)
         sign_ins = SignIns(session, CLOUDS["public"], NIMBUS_APP, NIMBUS_SECRET, world.clock, shelf)
         reader = GroupReader(sign_ins, Graph(session, CLOUDS["public"]))
-        polls = world.account.queue("presence-polls")
-        yield WatchGroups(world.account.table("presence"), world.tenants, world.directory, reader, polls, world.clock)
+        yield watching(world, reader)
+
+
+def watching(world: World, reader: Groups) -> WatchGroups:
+    looks = world.account.queue("watch-groups")
+    return WatchGroups(world.account.table("presence"), world.tenants, world.directory, reader, looks, world.clock)
 
 
 def tell(
@@ -102,10 +106,12 @@ def test_who_an_admin_put_there_stays_when_leaving_the_group(
 
 
 def test_a_sync_that_was_killed_is_done_again_in_full(world: World, cloud: CloudClient, groups: WatchGroups) -> None:
-    tell(world, cloud, ANA, BEN)
-    world.directory.bring_user(world.tenant_id, GROUP, ANA, UserWrite(upn="u1@contoso.example", display_name="Ana"))
-    world.directory.bring_user(world.tenant_id, GROUP, CLEO, UserWrite(upn="u3@contoso.example", display_name="Cleo"))
+    tell(world, cloud, ANA, CLEO)
     choose(world, groups)
+    tell(world, cloud, ANA, BEN)
+    # As a killed one leaves it: users are there, and no link yet.
+    groups.choose(world.tenant_id, WatchGroupWrite(group_id=GROUP), world.by)
+    groups.sync(world.tenant_id)
     assert watched(world) == [ANA, BEN]
 
 
@@ -142,3 +148,58 @@ def test_without_a_group_nothing_is_synced_and_who_was_brought_stays(
     assert watched(world) == [ANA]
     with pytest.raises(NotFound):
         groups.read(world.tenant_id)
+
+
+def test_whom_an_earlier_choice_brought_is_an_admins_even_if_the_same_group_is_chosen_again(
+    world: World, cloud: CloudClient, groups: WatchGroups
+) -> None:
+    tell(world, cloud, ANA, BEN)
+    choose(world, groups)
+    choose(world, groups, OTHER)
+    assert watched(world) == [ANA, BEN, CLEO]
+    tell(world, cloud, BEN)
+    choose(world, groups)
+    assert watched(world) == [ANA, BEN, CLEO]
+    groups.forget(world.tenant_id, world.by)
+    tell(world, cloud)
+    choose(world, groups)
+    assert watched(world) == [ANA, BEN, CLEO]
+
+
+class FakeGroups:
+    """Says what it was told to say next."""
+
+    def __init__(self) -> None:
+        self.next = GroupChanges([], [], True, "link")
+        self.links: list[str] = []
+
+    def changes(self, tenant_id: str, group_id: str, link: str) -> GroupChanges:
+        self.links.append(link)
+        return self.next
+
+
+def test_members_without_names_are_not_taken_for_gone_and_the_problem_is_told(world: World) -> None:
+    reader = FakeGroups()
+    groups = watching(world, reader)
+    ana, ben = (GroupMember(one, f"u{one[-1]}@contoso.example", "U") for one in (ANA, BEN))
+    reader.next = GroupChanges([ana, ben], [], True, "link")
+    choose(world, groups)
+    reader.next = GroupChanges([ana, GroupMember(BEN, "", ""), GroupMember(CLEO, "", "")], [], True, "link")
+    groups.sync(world.tenant_id)
+    assert watched(world) == [ANA, BEN]
+    assert groups.read(world.tenant_id).problem == "MembersWithoutNames"
+    reader.next = GroupChanges([ana], [], True, "link")
+    groups.sync(world.tenant_id)
+    assert (watched(world), groups.read(world.tenant_id).problem) == ([ANA], None)
+    assert reader.links == ["", "link", ""], "everybody is read again, not only who came since"
+
+
+def test_who_left_and_came_back_between_two_looks_stays(world: World) -> None:
+    reader = FakeGroups()
+    groups = watching(world, reader)
+    ana = GroupMember(ANA, "u1@contoso.example", "Ana")
+    reader.next = GroupChanges([ana], [], True, "link")
+    choose(world, groups)
+    reader.next = GroupChanges([ana], [ANA], False, "link")
+    groups.sync(world.tenant_id)
+    assert watched(world) == [ANA]

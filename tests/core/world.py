@@ -31,11 +31,13 @@ from shared.outbound.turns import Candidate
 from shared.outbound.visits import Visits
 from shared.poison import Poison
 from shared.presence.accounts import Source
+from shared.presence.health import HealthOfPresence, PresenceHealth
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
 from shared.storage.account import QUEUES, StorageAccount
 from shared.storage.keys import key
+from shared.storage.queues import Queue
 from shared.tenants.documents import write
 from shared.tenants.models import Service, ServiceWrite, TenantWrite, UserWrite
 from shared.tenants.tenant_settings import TenantSettings
@@ -103,6 +105,20 @@ class Calls:
         self.sent.append(parse(Appointment, message))
 
 
+class LaterPolls(Queue):
+    """A queue that remembers what was sent, each message with the seconds after which it comes."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[dict[str, Any], float]] = []
+
+    def send(self, message: Mapping[str, object], *, delay: timedelta = timedelta(0)) -> None:
+        self.sent.append((dict(message), delay.total_seconds()))
+
+    def take(self) -> list[tuple[dict[str, Any], float]]:
+        taken, self.sent = self.sent, []
+        return taken
+
+
 class FakeMembers:
     """Who could take a task, whatever the service."""
 
@@ -162,16 +178,10 @@ class World:
         self.intake = Intake(self.scheduler, self.batches, self.tenants, self.refusals, self.poison)
         self.reader = FakeReader()
         self.presence = PresenceStore(account.table("presence"))
-        self.slept: list[float] = []
+        self.polls = LaterPolls()
+        interval = timedelta(seconds=30)
         self.poller = Poller(
-            self.presence,
-            self.tenants,
-            self.directory,
-            self.reader,
-            account.queue("presence-polls"),
-            timedelta(seconds=30),
-            clock,
-            self.slept.append,
+            self.presence, self.tenants, self.directory, self.reader, self.polls, interval, clock, self.elapsed
         )
         self.presences = Presences(self.presence, self.directory, clock, timedelta(seconds=30))
         tenant = TenantWrite(display_name="Contoso", products=["ContactCenter", "AdvancedRouting"])
@@ -185,6 +195,13 @@ class World:
             None, self.tenant_id, f"service:{key(SERVICE)}", service, licences=service.licence, calls_out=True
         ).row
         self.account.table("directory").insert(row)
+
+    def health(self) -> PresenceHealth:
+        return HealthOfPresence(self.presence, self.clock, timedelta(seconds=30)).of(self.head)
+
+    def elapsed(self) -> float:
+        """Seconds that pass only while the clock moves."""
+        return self.clock.moment.timestamp()
 
     @property
     def head(self) -> Head:

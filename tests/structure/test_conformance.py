@@ -103,6 +103,7 @@ QUEUED = {
     },
     "visit_outbound": json.dumps({"kind": "task", "tenantId": STAYING, "subject": "nobody@contoso.example"}),
     "deliver_webhooks": json.dumps({"kind": "webhook", "tenantId": STAYING, "subject": str(uuid.uuid4())}),
+    "look_at_watched_group": json.dumps({"tenantId": STAYING}),
     "offboard_tenant": json.dumps({"tenantId": LEAVING}),
 }
 TIMED = (
