@@ -6,6 +6,7 @@ Takes about half an hour on two cores. Exit code 0 means that every claim held.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description="The storm at full size, then the latency of offers.")
     parser.add_argument("--submissions", type=int, default=LARGE.submissions, help="of the storm; 0 leaves it out")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends too
     began = time.monotonic()
 
     def say(text: str) -> None:
