@@ -16,9 +16,9 @@ from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import AppError, NotFound, Stale, StorageDown, Throttled, Unreachable
 from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
-from shared.interact.lanes import Lanes
 from shared.interact.session_rules import as_of
 from shared.interact.session_store import FIELD, HeldSession, SessionStore
+from shared.interact.side_by_side import SideBySide
 from shared.storage.entities import Delete, Insert, Row, Values
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Exists, Table
@@ -132,7 +132,7 @@ class SessionEnds:
         """
         sweep, gone = _Sweep(self._clock() + LONGEST), 0
         while True:
-            lanes = Lanes[Row](
+            work = SideBySide[Row](
                 lambda entry: entry.text("tenant"),
                 lambda entry: self._look(entry, self._clock(), sweep),
                 lambda: sweep.storage_down or self._clock() >= sweep.until,
@@ -140,9 +140,9 @@ class SessionEnds:
                 per_lane=AT_ONCE_OF_TENANT,
                 waiting=self._waiting,
             )
-            lanes.run(self._due(self._clock()))
-            gone += lanes.counted
-            if not lanes.left_out or self._clock() >= sweep.until:
+            work.run(self._due(self._clock()))
+            gone += work.counted
+            if not work.left_out or self._clock() >= sweep.until:
                 return gone
 
     def _due(self, now: datetime) -> Iterator[Row]:

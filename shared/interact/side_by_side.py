@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Lanes(Generic[T]):
+class SideBySide(Generic[T]):
     """Runs ``act`` on items, ``at_once`` at the same time and ``per_lane`` of one lane, so that a lane which hangs
     leaves room for the others. ``act`` says whether the item counts.
 
