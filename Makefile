@@ -39,7 +39,7 @@ format: setup ## Put all Python files into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## Measure cold start, admission, calls, presence polls, contact search; prints tables, ratios first
+bench: setup ## Measure cold start, admission, calls, session starts, presence polls, contact search; prints tables, ratios first
 	@env -u CONTAINER_NAME $(BIN)/python -m bench
 
 presence-signin: setup ## Sign presence account ACCOUNT=1 or 2 in with a device code (SETTINGS=file of app settings)
