@@ -11,7 +11,7 @@ from tests.leaks import WATCH, Listener
 from tests.scale import scaled
 
 settings.register_profile(
-    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=scaled(25, 100)
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=scaled(50, 100)
 )
 settings.load_profile("patient")
 

@@ -18,7 +18,7 @@ SMALL = Size(
     submitters=16,
     due=1,
     pause=0.1,
-    patience=180,
+    patience=60,
 )
 
 

@@ -59,7 +59,7 @@ def _cut(text: str) -> list[Token] | FilterError:
 
 
 @given(conditions)
-@settings(max_examples=scaled(40, 1_000), deadline=None)
+@settings(max_examples=scaled(80, 1_000), deadline=None)
 def test_a_tree_survives_being_written_and_read(tree: Condition) -> None:
     text = canonical(tree)
     assume(len(text) <= LONGEST)
@@ -68,7 +68,7 @@ def test_a_tree_survives_being_written_and_read(tree: Condition) -> None:
 
 
 @given(st.text(max_size=200) | st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join))
-@settings(max_examples=scaled(40, 1_000), deadline=None)
+@settings(max_examples=scaled(80, 1_000), deadline=None)
 def test_a_text_is_read_or_refused_and_examined_in_any_case(text: str) -> None:
     report, tree = examine(text), _read(text)
     if isinstance(tree, FilterError):
@@ -85,7 +85,7 @@ def test_a_text_is_read_or_refused_and_examined_in_any_case(text: str) -> None:
 def test_a_hundred_thousand_random_texts_neither_crash_nor_hang() -> None:
     chance = random.Random(7)  # the same texts every time
     read, longest = 0, 0.0
-    for number in range(scaled(3_000, 100_000)):
+    for number in range(scaled(10_000, 100_000)):
         if number % 2:
             text = "".join(chance.choices(PIECES, k=chance.randint(1, 25)))
         else:
@@ -110,7 +110,7 @@ def test_a_text_of_full_length_costs_no_more_than_its_length(piece: str) -> None
 
 
 @given(st.text(max_size=60) | st.sampled_from(TRICKS) | st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
-@settings(max_examples=scaled(40, 1_000), deadline=None)
+@settings(max_examples=scaled(80, 1_000), deadline=None)
 def test_a_users_text_is_one_string_whatever_it_holds(text: str) -> None:
     written = quoted(text)
     assume(len(written) <= LONGEST)

@@ -94,7 +94,7 @@ def test_an_entry_with_two_addresses_makes_one_person_of_two_that_have_one_each(
     assert one.email_addresses == ["a@x.example", "b@x.example", "A@x.example", "b@X.example"]
 
 
-@settings(max_examples=scaled(40, 2_000), deadline=None)
+@settings(max_examples=scaled(100, 2_000), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(SOURCES), st.lists(st.sampled_from("abcd"), max_size=3)), max_size=9))
 def test_no_two_people_of_different_sources_share_an_address_and_no_source_is_in_one_twice(
     entries: list[tuple[Source, list[str]]],

@@ -208,7 +208,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=scaled(80, 2_000))
+@settings(max_examples=scaled(150, 2_000))
 @given(st.sampled_from(("direct", "service")), st.sampled_from((5, 20, 60)), STEPS)
 def test_any_run_of_events_ends_as_the_model_says(
     conversation: Conversation, recovery: int, steps: list[tuple[int, str, int | None]]
