@@ -16,6 +16,8 @@ from tests.app.stack import AppStack, NewTenant
 
 GRAPH_CLIENT: Final = "a0000000-0000-4000-8000-000000000002"
 GUESTS: Final = ("presence1@nimbus.example", "presence2@nimbus.example")
+LETS_RING: Final = 0.05  # share of offers nobody answers
+OTHERWISE: Final = 0.10  # below this the dice say decline, or fail
 SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
 
 
@@ -111,12 +113,14 @@ class ContactCentre:
 class Shift:
     """All agents at work, each in a thread of its own, as whims have it, until ``end``.
 
-    They decline, let ring, fail and forget tasks. Calls that find no worker are made again: it was killed.
+    They decline, let ring and fail tasks; of those they took they forget the share ``forgets``. Calls that find no
+    worker are made again: it was killed.
     """
 
-    def __init__(self, centre: ContactCentre, *, pause: float, seed: int) -> None:
+    def __init__(self, centre: ContactCentre, *, pause: float, forgets: float, seed: int) -> None:
         self._centre = centre
         self._pause = pause
+        self._forgets = {"Offered": LETS_RING, "InProgress": forgets}
         self._over = threading.Event()
         self.faults: list[str] = []
         self._threads = [
@@ -140,7 +144,7 @@ class Shift:
                 self.faults.append(f"{agent.upn} has {offer}")
             if offer and offer[0] not in ignored:
                 task_id, state = offer[0]
-                answer = _whim(state, whims)
+                answer = self._whim(state, whims)
                 if answer is None:
                     ignored.add((task_id, state))
                 else:
@@ -160,12 +164,10 @@ class Shift:
             self.faults.append(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json() if answer.status_code == 200 else None
 
-
-def _whim(state: str, whims: random.Random) -> str | None:
-    """What to answer in this state; None: nothing, until the clock takes the task away."""
-    answers = {"Offered": ("accept", "decline", 0.10), "InProgress": ("complete", "fail", 0.10)}
-    usual, other, share = answers[state]
-    dice = whims.random()
-    if dice < (0.05 if state == "Offered" else 0.01):
-        return None
-    return other if dice < share else usual
+    def _whim(self, state: str, whims: random.Random) -> str | None:
+        """What to answer in this state; None: nothing, until the clock takes the task away."""
+        usual, other = {"Offered": ("accept", "decline"), "InProgress": ("complete", "fail")}[state]
+        dice = whims.random()
+        if dice < self._forgets[state]:
+            return None
+        return other if dice < OTHERWISE else usual

@@ -32,6 +32,7 @@ LARGE: Final = Size(
     submitters=16,
     due=240,
     pause=2.0,
+    forgets=0.01,
     patience=3600,
 )
 SPREAD: Final = 20  # seconds over which tasks come due, so that they meet every phase of timer and polls

@@ -29,7 +29,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Size:
-    """``patience`` is for the agents' work, in seconds; ``due`` the seconds from the first submission."""
+    """``patience`` is for the agents' work, in seconds; ``due`` the seconds from the first submission.
+
+    ``forgets`` is the share of taken tasks that wait until their attempt times out, 30 s at least.
+    """
 
     services: int
     submissions: int
@@ -39,6 +42,7 @@ class Size:
     submitters: int
     due: float
     pause: float
+    forgets: float
     patience: float
 
     @property
@@ -129,7 +133,7 @@ class Storm:
     def _work(self, accepted: int) -> None:
         """Until nothing is unfinished, killing a process each time another share of the tasks has ended."""
         size = self._size
-        shift = Shift(self._centre, pause=size.pause, seed=self._seed)
+        shift = Shift(self._centre, pause=size.pause, forgets=size.forgets, seed=self._seed)
         killed = 0
 
         def all_ended() -> bool:

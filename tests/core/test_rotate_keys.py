@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import base64
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +22,16 @@ from shared.storage.secrets import SecretBox
 from shared.tenants.widget_keys import WidgetKeys
 from tests.azurite import azurite
 from tests.core.world import FakeClock, World
+from tests.devhost.stack import eventually
 from tools.rotate_keys import MOST_NAMED
 
 ROOT = Path(__file__).parents[2]
 OLD = f"old:{base64.b64encode(bytes(32)).decode()}"
 NEW_KEY = ("new", bytes([1]) * 32)
 NEW = f"new:{base64.b64encode(NEW_KEY[1]).decode()}"
-TENANTS = 24  # enough to be stopped among them
+TENANTS = 12  # more than are named in the last sentence
+PAGE = 4096  # bytes, the smallest pipe there is
+ONE_LINE = 80  # bytes, more than a line of progress and less than two
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +61,13 @@ def run(call: list[str]) -> tuple[int, str]:
     return ended.returncode, ended.stderr.splitlines()[-1]
 
 
+def unread(pipe: int) -> int:
+    """Bytes that wait in the pipe."""
+    waiting = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    return waiting[0]
+
+
 def plain() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "CONTAINER_NAME"}
 
@@ -63,11 +76,15 @@ def test_stopped_in_the_middle_it_says_so_and_goes_on_where_it_stopped(
     tmp_path: Path, storage: str, worlds: list[World]
 ) -> None:
     call = command(tmp_path, storage, f"{NEW},{OLD}")
-    with subprocess.Popen(call, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=plain()) as process:
-        assert process.stderr is not None
-        assert process.stderr.read(1)  # the first line of progress: one tenant is done
+    # A pipe with room for one line of progress: the command waits there with one tenant done, however slow we are.
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PAGE)
+    full = os.write(writing, b"." * (PAGE - ONE_LINE))
+    with subprocess.Popen(call, cwd=ROOT, stderr=writing, env=plain()) as process, os.fdopen(reading) as pipe:
+        os.close(writing)
+        eventually(lambda: unread(reading) > full, "one tenant is done", 30)
         process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
+        said = pipe.read()
     assert (process.returncode, said.splitlines()[-1]) == (130, "stopped. Run it again to go on.")
     code, sentence = run(call)
     assert code == 0

@@ -10,7 +10,7 @@ import pytest
 
 from tests.app.interact_world import API_CLIENT, InteractTenant
 from tests.app.stack import CONTOSO, ROOT, AppStack
-from tests.app.test_readme import pattern, run_tour, steps
+from tests.app.tour import pattern, run_tour, steps
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,12 @@
-"""The tour of the README, run as it is printed, with each answer compared."""
+"""Commands and answers printed on a page, and the commands run as a reader would."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
-import pytest
+from tests.app.stack import ROOT, AppStack
 
-from tests.app.stack import ROOT, AppStack, running
-
-README = ROOT / "README.md"
 END = "---end of answer---"
 
 
@@ -38,20 +34,6 @@ def _split(part: str) -> tuple[str, str]:
 def pattern(answer: str) -> str:
     """The printed answer as a pattern: an ellipsis stands for anything."""
     return ".*".join(re.escape(part) for part in answer.strip().split("…"))
-
-
-def test_the_tour_of_the_readme_gives_the_answers_it_prints(tmp_path: Path) -> None:
-    with running(tmp_path, "--in-memory", PRESENCE_SCHEDULE="*/2 * * * * *") as stack:
-        tour = steps(README.read_text())
-        assert len(tour) > 15
-        answers = run_tour(stack, [command for command, _ in tour])
-        for (command, printed), answer in zip(tour, answers, strict=True):
-            assert re.fullmatch(pattern(printed), answer.strip(), re.DOTALL), f"{command}\n{answer}"
-
-
-@pytest.mark.parametrize(("printed", "answer"), [("a…c", "abc"), ("…\nb", "x\ny\nb"), ("(a)", "(a)")])
-def test_an_ellipsis_stands_for_anything(printed: str, answer: str) -> None:
-    assert re.fullmatch(pattern(printed), answer, re.DOTALL)
 
 
 def run_tour(stack: AppStack, commands: list[str]) -> list[str]:

@@ -5,8 +5,8 @@ Named so that it runs after the other files of this room.
 
 from __future__ import annotations
 
+from tests.app.calm.test_secrets import CONTOSO_STRING
 from tests.app.stack import AppStack
-from tests.app.test_secrets import CONTOSO_STRING
 from tests.leaks import WATCH
 
 

@@ -76,11 +76,6 @@ class Crew:
 
 
 @pytest.fixture(scope="module")
-def stack(polling: AppStack) -> AppStack:
-    return polling
-
-
-@pytest.fixture(scope="module")
 def crew(stack: AppStack) -> Crew:
     crew = Crew(stack, 2)
     crew.are("Available", 0, 1)

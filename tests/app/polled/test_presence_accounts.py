@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from devhost.settings import storage_connection
+from tests.app.polled.test_presence import read, watched_user
 from tests.app.stack import CONTOSO, HOME, ROOT, AppStack, NewTenant
-from tests.app.test_presence import read, watched_user
 from tests.devhost.stack import eventually
 
 CLIENT = "a0000000-0000-4000-8000-000000000002"
