@@ -8,16 +8,9 @@ from typing import Final
 import azure.functions as func
 
 from functions.wiring import core
+from shared.queue_names import QUEUES
 
 bp = func.Blueprint()
-QUEUES: Final = (
-    "outbound-requests",
-    "outbound-visits",
-    "webhook-deliveries",
-    "presence-polls",
-    "watch-groups",
-    "tenant-offboarding",
-)
 _REASON: Final = "it failed five times; the log says why"
 
 

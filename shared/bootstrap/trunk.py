@@ -19,7 +19,8 @@ from shared.outbound.store import OutboundStore
 from shared.presence.store import PresenceStore
 from shared.presence.token_shelf import TokenShelf
 from shared.presence.warnings import PresenceWarnings
-from shared.storage.account import QUEUES, StorageAccount
+from shared.queue_names import QUEUES
+from shared.storage.account import StorageAccount
 from shared.storage.queues import Queue
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table

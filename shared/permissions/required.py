@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
-from shared.permissions.catalogue import PRODUCTS, Permission, catalogue
+from shared.permissions.catalogue import PRODUCTS, Kind, Permission, catalogue
 from shared.tenants.effects import ROUTING
 from shared.tenants.settings import Settings
 
+
+def _of_nimbus_app(name: str, kind: Kind, needed_by: Collection[str], purpose: str, *, optional: bool) -> Permission:
+    return Permission(
+        component="Nimbus App",
+        permission=name,
+        type=kind,
+        granted_by="Tenant Admin",
+        products={product: product in needed_by for product in PRODUCTS},
+        purpose=purpose,
+        optional=optional,
+    )
+
+
 # The product's page on settings lists it with User.Read and User.ReadBasic.All, which are in the catalogue anyway.
 # The page on permissions, whose rows the catalogue holds, knows the application's permission of that name only.
-GUESTS_READ_PRESENCE: Final = Permission(
-    component="Nimbus App",
-    permission="Presence.Read.All",
-    type="Delegated",
-    granted_by="Tenant Admin",
-    products={product: product in ROUTING for product in PRODUCTS},
-    purpose="Lets the guest accounts read presence in full while it is tracked over them.",
+GUESTS_READ_PRESENCE: Final = _of_nimbus_app(
+    "Presence.Read.All",
+    "Delegated",
+    ROUTING,
+    "Lets the guest accounts read presence in full while it is tracked over them.",
+    optional=False,
 )
 
 # There is no credential for the Interact App, in whose rows the page has it, so the Nimbus App makes the meetings.
 # The page does not ask it of the Nimbus App, so it is no gap; the meeting check is what says that meetings fail.
-NIMBUS_MAKES_MEETINGS: Final = Permission(
-    component="Nimbus App",
-    permission="OnlineMeetings.ReadWrite.All",
-    type="Application",
-    granted_by="Tenant Admin",
-    products={product: product == "Interact" for product in PRODUCTS},
-    purpose="Makes the meeting in which customer and agent talk.",
+NIMBUS_MAKES_MEETINGS: Final = _of_nimbus_app(
+    "OnlineMeetings.ReadWrite.All",
+    "Application",
+    {"Interact"},
+    "Makes the meeting in which customer and agent talk.",
     optional=True,
 )
 
 # The contact search reads the directory as the Nimbus App, while the page asks the Attendant Console for delegated
 # permissions only. Without it the search lacks one of three sources and says so, so it is no gap.
-NIMBUS_SEARCHES_USERS: Final = Permission(
-    component="Nimbus App",
-    permission="User.Read.All",
-    type="Application",
-    granted_by="Tenant Admin",
-    products={product: product == "AttendantConsole" for product in PRODUCTS},
-    purpose="Lets attendants find users of the directory.",
+NIMBUS_SEARCHES_USERS: Final = _of_nimbus_app(
+    "User.Read.All",
+    "Application",
+    {"AttendantConsole"},
+    "Lets attendants find users of the directory.",
     optional=True,
 )
 

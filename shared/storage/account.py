@@ -14,6 +14,7 @@ from azure.storage.queue import LinearRetry, QueueServiceClient, TextBase64Encod
 from requests.adapters import HTTPAdapter
 
 from shared.errors import StorageDown
+from shared.queue_names import QUEUES
 from shared.storage.entities import Row
 from shared.storage.queues import Queue
 from shared.storage.tables import Table
@@ -31,15 +32,7 @@ TABLES: Final = (
     "sessions",
     "contacts",
 )
-QUEUES: Final = (
-    "outbound-requests",
-    "outbound-visits",
-    "webhook-deliveries",
-    "presence-polls",
-    "watch-groups",
-    "tenant-offboarding",
-)
-# Whoever changes the lists above changes this too, so that running accounts get what is new.
+# Whoever changes this list or that of the queues changes this too, so that running accounts get what is new.
 LAYOUT: Final = "4"
 
 # A blip is bridged within a second; longer waits belong to the caller, who knows what is at stake.

@@ -35,7 +35,8 @@ from shared.presence.health import HealthOfPresence, PresenceHealth
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
-from shared.storage.account import QUEUES, StorageAccount
+from shared.queue_names import QUEUES
+from shared.storage.account import StorageAccount
 from shared.storage.keys import key
 from shared.storage.queues import Queue
 from shared.tenants.documents import write

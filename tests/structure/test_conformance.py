@@ -21,7 +21,8 @@ from shared.callers import Caller
 from shared.clock import to_wire
 from shared.outbound.store import OutboundStore
 from shared.poison import Poison
-from shared.storage.account import QUEUES, StorageAccount
+from shared.queue_names import QUEUES
+from shared.storage.account import StorageAccount
 from shared.tenants.models import TenantWrite, UserWrite
 from shared.tenants.tenants import Tenants
 from tests.azurite import azurite

@@ -6,13 +6,7 @@ import json
 
 import pytest
 
-from functions.poison_queue import QUEUES as KEPT
-from shared.storage.account import QUEUES
 from tests.structure.source import ROOT, Module, modules
-
-
-def test_the_poison_of_every_queue_is_kept() -> None:
-    assert sorted(KEPT) == sorted(QUEUES)
 
 
 def test_the_host_leaves_messages_as_they_lie_on_the_queue() -> None:

@@ -14,7 +14,18 @@ FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions
 # Plain values and pure helpers; every room of shared may lean on them.
 GROUND: Final = tuple(
     f"shared.{module}"
-    for module in ("errors", "clock", "log", "callers", "wire", "clouds", "components", "json_text", "kept")
+    for module in (
+        "errors",
+        "clock",
+        "log",
+        "callers",
+        "wire",
+        "clouds",
+        "components",
+        "json_text",
+        "kept",
+        "queue_names",
+    )
 )
 # Libraries that speak to somebody, and what only triggers may know.
 VENDORS: Final = ("azure", "msal", "requests", "urllib3", "httpx", "socket", "http.client")
@@ -68,7 +79,7 @@ WALLS: Final = (
     ),
     Wall(
         "shared.storage",
-        ("shared.errors", "shared.clock"),
+        ("shared.errors", "shared.clock", "shared.queue_names"),
         ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
     ),
     # Seals what it gives to callers with the box that seals secrets.
