@@ -15,7 +15,11 @@ help: ## Print this list
 	@echo "Nimbus Extensions. Targets:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/.ready node_modules/.ready ## Install what local runs and tests need into .venv and node_modules
+setup: ## Install what local runs and tests need into .venv and node_modules
+	@test -e .venv/.ready || test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one (https://www.python.org/downloads/) or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@test -e node_modules/.ready || command -v node >/dev/null || { echo "Node.js 20 or newer is needed for the storage emulator and was not found. Install it: https://nodejs.org"; exit 1; }
+	@test -e node_modules/.ready || command -v npm >/dev/null || { echo "npm is needed to install the storage emulator and was not found. It comes with Node.js: https://nodejs.org"; exit 1; }
+	@$(MAKE) --silent --no-print-directory --jobs=2 .venv/.ready node_modules/.ready
 
 run: setup ## Start the app with everything around it; Ctrl-C stops it
 	@exec $(BIN)/python -m devhost
@@ -51,16 +55,14 @@ clean: ## Remove what setup, runs and tests left here
 	@echo "clean"
 
 .venv/.ready: requirements.txt requirements-dev.txt requirements-conformance.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one (https://www.python.org/downloads/) or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "== Python packages into .venv ($$($(PYTHON) --version)), about a minute the first time"
 	@$(PYTHON) -m venv .venv || { echo "The module venv is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements-conformance.txt
+	@# What is imported is compiled then; most of it never is.
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps --ignore-requires-python -r requirements-conformance.txt
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json
-	@command -v node >/dev/null || { echo "Node.js 20 or newer is needed for the storage emulator and was not found. Install it: https://nodejs.org"; exit 1; }
-	@command -v npm >/dev/null || { echo "npm is needed to install the storage emulator and was not found. It comes with Node.js: https://nodejs.org"; exit 1; }
 	@echo "== Storage emulator into node_modules, about half a minute the first time"
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
