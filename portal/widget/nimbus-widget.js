@@ -39,6 +39,7 @@
       this._storage = storage;
       this._place = `nimbus-widget ${this._base}`;
       this._secret = null;
+      this._said = 0; // ms, of the last event
       this._timer = null;
       // A page that is closed, left or put aside says goodbye; the answer is not waited for.
       window.addEventListener("pagehide", () => this._sayGoodbye());
@@ -62,6 +63,7 @@
       const kept = JSON.parse(this._storage.getItem(this._place) ?? "null");
       if (!kept) return false;
       this._secret = kept.secret;
+      this._said = kept.said ?? 0;
       this.session = kept.session;
       try {
         await this.rejoin();
@@ -107,8 +109,14 @@
     }
 
     async _say(type) {
-      const event = { type, at: new Date().toISOString() };
-      return this._took(await this._ask("POST", `${this._path()}/events`, event));
+      return this._took(await this._ask("POST", `${this._path()}/events`, this._event(type)));
+    }
+
+    /** The server goes by the order of moments, so each is later than the last, also if the clock is set back. */
+    _event(type) {
+      this._said = Math.max(Date.now(), this._said + 1);
+      this._keep();
+      return { type, at: new Date(this._said).toISOString() };
     }
 
     /** A call about the session, which it shows as ended when the server says so. */
@@ -123,7 +131,7 @@
 
     _sayGoodbye() {
       if (this.session?.state !== "Open") return;
-      const event = { type: "customerLeft", at: new Date().toISOString() };
+      const event = this._event("customerLeft");
       const options = { secret: this._secret, keepalive: true };
       this._quietly(this._call("POST", `${this._path()}/events`, event, options));
     }
@@ -144,7 +152,7 @@
     _keep() {
       if (this.session.state === "Ended") return this._storage.removeItem(this._place);
       const { acs, ...session } = this.session;
-      return this._storage.setItem(this._place, JSON.stringify({ secret: this._secret, session }));
+      return this._storage.setItem(this._place, JSON.stringify({ secret: this._secret, said: this._said, session }));
     }
 
     _forget() {

@@ -23,6 +23,8 @@ Outcome = Literal["Done", "Restart", "Restarted", "Refused"]
 
 # A customer who comes back may hold a token that has run out; this long to fetch another one.
 LEAST_OPEN: Final = timedelta(minutes=2)
+# A clock this far ahead is wrong; clocks that are right differ by less.
+FAR_AHEAD: Final = timedelta(minutes=1)
 # A late widget still learns that its session is over; then what the customer typed is removed.
 KEPT: Final = timedelta(hours=24)
 
@@ -32,8 +34,7 @@ class Session:
     """``until`` is when the state ends by itself: of Open the end of the ACS token, or a little later; of Recovering
     the last moment to rejoin; of Ended it is when it ended. ``token_until`` is the end of the last ACS token given.
 
-    ``customer_at`` and ``agent_at`` are the moments of the last event of each side, by the side's own clock where
-    it told the time.
+    ``customer_at`` and ``agent_at`` are the moments of the last event of each side that told one, by its own clock.
     """
 
     session_id: str
@@ -69,7 +70,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``at`` is when it happened by the sender's clock. It orders the events of one side, and measures no time."""
+    """``at`` is when it happened by the sender's clock. It orders the events of one side, and measures no time.
+
+    Without it the event is taken as it arrives, so one that comes late or twice is taken for a new one.
+    """
 
     type: EventType
     at: datetime | None = None
@@ -102,18 +106,18 @@ def after(session: Session, event: Event, now: datetime) -> Step:
         return Step(session, "Restarted")
     if session.state == "Ended":
         return Step(session, "Refused" if event.type == "customerRejoined" else "Done")
-    said = min(event.at or now, now)
-    if _is_late(session, event.type, said):
+    if _is_late(session, event, now):
         return Step(session)
+    at = event.at or _last(session, event)
     match event.type:
         case "customerLeft":
-            return Step(_left(replace(session, customer_at=said), now))
+            return Step(_left(replace(session, customer_at=at), now))
         case "customerRejoined":
-            return _rejoined(replace(session, customer_at=said), now)
+            return _rejoined(replace(session, customer_at=at), now)
         case "agentJoined":
-            return Step(replace(session, agent="present", agent_at=said))
+            return Step(replace(session, agent="present", agent_at=at))
         case "agentLeft":
-            return Step(replace(session, agent="left", agent_at=said))
+            return Step(replace(session, agent="left", agent_at=at))
         case "ended":
             return Step(ended(session, now))
 
@@ -141,18 +145,21 @@ def _rejoined(session: Session, now: datetime) -> Step:
     return Step(replace(session, state="Open", until=max(session.token_until, now + LEAST_OPEN)))
 
 
-def _is_late(session: Session, event: EventType, said: datetime) -> bool:
-    """Whether the same side has told something newer already.
+def _last(session: Session, event: Event) -> datetime | None:
+    """When the side that sends the event last told something, by its own clock."""
+    return session.agent_at if event.type in ("agentJoined", "agentLeft") else session.customer_at
 
-    A rejoin of one who has left never is: a page whose clock was set back must not be locked out.
+
+def _is_late(session: Session, event: Event, now: datetime) -> bool:
+    """Whether the same side has told something newer already, or this rejoin.
+
+    What it told by a clock far ahead is not newer than what it tells once that clock is right again.
     """
-    match event:
-        case "customerRejoined" if session.state == "Recovering":
-            last = None
-        case "customerLeft" | "customerRejoined":
-            last = session.customer_at
-        case "agentJoined" | "agentLeft":
-            last = session.agent_at
-        case _:
-            last = None
-    return last is not None and said < last
+    last = _last(session, event)
+    if event.type == "ended" or event.at is None or last is None:
+        return False
+    if event.at - now < FAR_AHEAD <= last - now:
+        return False
+    # Said again after the agent of a service has left, a rejoin that was heard would start a new session.
+    heard = event.type == "customerRejoined" and session.state == "Open" and event.at == last
+    return event.at < last or heard

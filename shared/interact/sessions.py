@@ -36,11 +36,11 @@ def _short(customer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _moment(text: str) -> str:
+    """As rows keep it: an event that comes again is to be known by its moment."""
     try:
-        from_wire(text)
+        return to_wire(from_wire(text))
     except (ValueError, OverflowError):
         raise ValueError("is not a time with an offset, such as 2026-03-01T12:00:00Z") from None
-    return text
 
 
 class SessionWrite(Wire):
@@ -56,7 +56,9 @@ class SessionWrite(Wire):
 
 
 class EventWrite(Wire):
-    """``at`` is when it happened by the sender's clock: it orders the events of one side and measures no time."""
+    """``at`` is when it happened by the sender's clock, to the millisecond: it orders the events of one side and
+    measures no time. An event that comes again is known by it.
+    """
 
     type: EventType
     at: Annotated[str, AfterValidator(_moment)] | None = None

@@ -128,9 +128,11 @@ class SessionWorld:
     def held(self, session: SessionState) -> HeldSession:
         return self.sessions.of_tenant(self.tenant, session.session_id)
 
-    def say(self, session: SessionStarted, event: str, sessions: Sessions | None = None) -> SessionState:
+    def say(
+        self, session: SessionStarted, event: str, sessions: Sessions | None = None, at: str | None = None
+    ) -> SessionState:
         """What page or back end tell, each through the call that is theirs."""
-        told = parse(EventWrite, {"type": event})
+        told = parse(EventWrite, {"type": event} | ({"at": at} if at else {}))
         actor = sessions or self.sessions
         held = actor.of_tenant(self.tenant, session.session_id)
         if event.startswith("agent"):

@@ -135,11 +135,34 @@ def test_a_clock_that_ran_ahead_once_does_not_silence_the_page() -> None:
     assert rules.after(ahead, Event("customerRejoined", moment(110)), moment(110)).session.state == "Open"
 
 
-def test_a_page_whose_clock_was_set_back_comes_back_and_is_heard_from_then_on() -> None:
+def test_a_page_whose_clock_was_set_back_comes_back_if_it_tells_no_time() -> None:
     left = rules.after(session(), Event("customerLeft", moment(100)), moment(100)).session
-    back = rules.after(left, Event("customerRejoined", moment(40)), moment(105)).session
-    assert back.state == "Open"
-    assert rules.after(back, Event("customerLeft", moment(50)), moment(115)).session.state == "Recovering"
+    assert rules.after(left, Event("customerRejoined"), moment(105)).session.state == "Open"
+
+
+@pytest.mark.parametrize("wrong", [-7200, 0, 30, 7200])
+def test_a_rejoin_that_comes_again_after_the_page_has_left_opens_nothing(wrong: int) -> None:
+    """``wrong`` is by how much the page's clock is."""
+    back = Event("customerRejoined", moment(wrong + 10))
+    current = play(session(), (0, "customerLeft")).session
+    for arrives, event in ((10, back), (20, Event("customerLeft", moment(wrong + 20))), (25, back)):
+        current = rules.after(current, event, moment(arrives)).session
+    assert (current.state, current.until) == ("Recovering", moment(40))
+
+
+def test_a_rejoin_that_the_goodbye_after_it_overtook_opens_nothing() -> None:
+    left = rules.after(session(), Event("customerLeft", moment(20)), moment(20)).session
+    assert rules.after(left, Event("customerRejoined", moment(19)), moment(21)).session == left
+
+
+def test_a_rejoin_that_comes_again_after_the_agent_has_left_starts_no_new_session() -> None:
+    back = Event("customerRejoined", moment(10))
+    current = play(session("service"), (0, "agentJoined"), (1, "customerLeft")).session
+    for arrives, event in ((10, back), (20, Event("agentLeft")), (21, back)):
+        step = rules.after(current, event, moment(arrives))
+        current = step.session
+    assert (step.outcome, current.state) == ("Done", "Open")
+    assert rules.after(current, Event("customerRejoined", moment(22)), moment(22)).outcome == "Restart"
 
 
 def test_the_two_sides_need_not_agree_what_time_it_is() -> None:
@@ -175,11 +198,12 @@ class Model:
             self.closed = True
             return "Done"
         side = "agent" if event.startswith("agent") else "customer"
-        said = now if at is None else min(at, now)
-        if said < self.newest[side] and (event, state) != ("customerRejoined", "Recovering"):
-            return "Done"
+        if at is not None and not self.was_ahead(side, now, at):
+            again = event == "customerRejoined" and state == "Open" and at == self.newest[side]
+            if at < self.newest[side] or again:
+                return "Done"
         restart = event == "customerRejoined" and self.conversation == "service" and self.agent_gone
-        self.newest[side] = said
+        self.newest[side] = self.newest[side] if at is None else at
         if side == "agent":
             self.agent_gone = event == "agentLeft"
         elif restart:
@@ -189,6 +213,10 @@ class Model:
         elif event == "customerRejoined" and state == "Recovering":
             self.away_since, self.stays_until = None, max(self.token_end, now + 120)
         return "Done"
+
+    def was_ahead(self, side: str, now: float, at: float) -> bool:
+        """The side's clock was wrong when it last spoke, and is not any more."""
+        return self.newest[side] >= now + 60 and at < now + 60
 
     def renew(self, now: float) -> None:
         if self.state(now) == "Open":
@@ -201,7 +229,7 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from((0, 1, 2, 3, 4) * 4 + (5, 6, 19, 20, 21, 119, 120, HOUR - 1, HOUR, HOUR + 20)),
         st.sampled_from(KINDS[:4] * 4 + KINDS[4:]),
-        st.sampled_from((None, None, 0, -1, -10, 30)),
+        st.sampled_from((None, None, 0, -1, -10, 30, 59, 60, 90)),
     ),
     min_size=1,
     max_size=40,
@@ -247,6 +275,30 @@ def test_an_event_said_twice_is_said_once(
     # Where the second between the two ends a token, the second rejoin is one indeed.
     if once.outcome == "Done" and kind != "ended" and seen.state == once.session.state:
         assert rules.as_of(twice.session, moment(now + 1)) == seen
+
+
+@given(
+    st.sampled_from(("direct", "service")),
+    st.sampled_from((-7200, -10, 0, 30, 7200)),
+    st.lists(st.tuples(st.integers(1, 25), st.sampled_from(KINDS[:4] * 4 + KINDS[4:5])), max_size=12),
+)
+def test_what_comes_again_or_late_changes_nothing(
+    conversation: Conversation, wrong: int, steps: list[tuple[int, EventType]]
+) -> None:
+    """Each side tells the time by a clock that is ``wrong`` seconds ahead."""
+    current, now, told = session(conversation), 0, list[Event]()
+    for pause, kind in steps:
+        now += pause
+        told.append(Event(kind, moment(now + wrong)))
+        step = rules.after(current, told[-1], moment(now))
+        if step.outcome == "Restart":
+            break
+        current = rules.as_of(step.session, moment(now))
+        for event in told:
+            assert rules.after(current, event, moment(now)).session == current
+            if event.type != "ended":
+                overtaken = Event(event.type, moment((event.at - NOON).total_seconds() - 0.5))  # type: ignore[operator]
+                assert rules.after(current, overtaken, moment(now)).session == current
 
 
 @given(STEPS)

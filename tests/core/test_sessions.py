@@ -576,6 +576,27 @@ def test_a_rejoin_of_the_first_of_three_sessions_leads_to_the_last(shop: Session
         shop.say(session, "customerRejoined")
 
 
+def test_a_rejoin_that_comes_again_is_known_by_its_moment_however_it_is_written(shop: SessionWorld) -> None:
+    session = shop.start("service")
+    shop.say(session, "agentJoined")
+    shop.say(session, "customerLeft", at="2026-03-01T11:59:00Z")
+    for back in ("2026-03-01T12:00:00.123456Z", "2026-03-01T13:00:00.123456+01:00"):
+        assert shop.say(session, "customerRejoined", at=back).session_id == session.session_id
+        shop.say(session, "agentLeft")
+    assert (shop.state(session), len(shop.rows())) == ("Open", 1)
+
+
+def test_a_rejoin_of_the_old_session_that_comes_again_opens_no_new_one_that_was_left(shop: SessionWorld) -> None:
+    session = shop.start("service")
+    shop.say(session, "agentLeft")
+    anew = shop.say(session, "customerRejoined", at="2026-03-01T12:00:00Z")
+    assert isinstance(anew, SessionStarted)
+    shop.say(anew, "customerLeft", at="2026-03-01T12:00:05Z")
+    with pytest.raises(Conflict):
+        shop.say(session, "customerRejoined", at="2026-03-01T12:00:00Z")
+    assert shop.state(anew) == "Recovering"
+
+
 def test_events_at_the_same_moment_are_all_heard(shop: SessionWorld) -> None:
     session = shop.start()
     events = ("agentJoined", "customerLeft", "customerLeft", "agentLeft")

@@ -19,10 +19,12 @@ from shared import clock
 from shared.bootstrap.trunk import Trunk, open_trunk
 from shared.callers import Caller
 from shared.clock import to_wire
+from shared.interact import session_ends
 from shared.outbound.store import OutboundStore
 from shared.poison import Poison
 from shared.queue_names import QUEUES
 from shared.storage.account import StorageAccount
+from shared.storage.entities import Row, Values
 from shared.tenants.models import TenantWrite, UserWrite
 from shared.tenants.tenants import Tenants
 from tests.azurite import azurite
@@ -156,7 +158,7 @@ def seen() -> Iterator[Seen]:
 
 
 def _settle(account: StorageAccount) -> None:
-    """A tenant with one user, and one that is leaving."""
+    """A tenant with one user, and one that is leaving; a session's end to look at, whose user is out of reach."""
     tenants, directory = trunk_of(account).tenants, trunk_of(account).directory
     by = Caller(STAYING, "somebody", "Somebody", frozenset())
     for tenant_id in (STAYING, LEAVING):
@@ -166,6 +168,8 @@ def _settle(account: StorageAccount) -> None:
         user = UserWrite(upn="ana@contoso.example", display_name="Ana")
         directory.put_user(tenant_id, str(uuid.uuid4()), lambda: user, versions=None, by=by)  # noqa: B023 - called at once
     tenants.start_offboarding(LEAVING, by)
+    end: Values = {"tenant": STAYING, "session": "x", "user": "8:acs:x", "sealed": "", "made_at": TICK, "tries": 0}
+    account.table("system").insert(Row(session_ends.PARTITION, f"{0:015}|{STAYING}|x", end))
 
 
 def test_both_find_the_same_functions_with_the_same_bindings(seen: Seen) -> None:
@@ -216,6 +220,10 @@ def _set_aside(seen: Seen) -> list[tuple[str, int]]:
 def test_a_leaving_tenant_is_gone(seen: Seen) -> None:
     assert list(seen.tenants.ids()) == [STAYING]
     assert list(seen.account.table("directory").span(LEAVING, "", "~")) == []
+
+
+def test_the_end_of_a_session_was_looked_at(seen: Seen) -> None:
+    assert list(seen.account.table("system").span(session_ends.PARTITION, "0", ":")) == []
 
 
 def test_a_poll_was_tried(seen: Seen) -> None:

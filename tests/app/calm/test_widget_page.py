@@ -254,6 +254,35 @@ def test_what_is_planned_meanwhile_takes_the_place_of_another_try(website: Websi
     assert website.asked_after(minutes=5) == ["s"]
 
 
+def test_what_a_page_tells_is_in_order_though_its_clock_is_set_back_and_it_is_loaded_again(website: Website) -> None:
+    moments = website.page.evaluate(
+        """async () => {
+            const moments = [];
+            const acs = { userId: "u", token: "t", expiresOn: new Date(Date.now() + 3600e3).toISOString() };
+            window.fetch = async (url, { body }) => {
+                const { at } = JSON.parse(body);
+                if (at) moments.push(at);
+                return { ok: true, json: async () => ({ sessionId: "s", state: "Open", acs }) };
+            };
+            const kept = new Map();
+            const storage = { getItem: (name) => kept.get(name), setItem: (name, text) => kept.set(name, text) };
+            const page = () => new NimbusWidget({ baseUrl: "https://x", widgetKey: "k", storage });
+            const before = page();
+            await before.start({ conversation: "direct", target: "a@b.example" });
+            await before.leave();
+            const now = Date.now();
+            Date.now = () => now - 60e3;
+            await before.rejoin();
+            window.dispatchEvent(new Event("pagehide"));
+            await page().resume();
+            return moments;
+        }"""
+    )
+    mine = moments[:2] + moments[-2:]  # the widget of the fixture says goodbye, too
+    assert mine == sorted(set(mine))
+    assert len(mine) == 4
+
+
 def test_the_client_is_served_so_that_websites_may_load_and_keep_it(stack: AppStack) -> None:
     url = f"{stack.base}/portal/widget/nimbus-widget.js"
     answer = requests.get(url, timeout=20)
