@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from threading import Event
+from threading import Barrier, Event
 
 import pytest
 
@@ -108,6 +108,19 @@ def test_a_broken_account_costs_one_call_and_one_that_breaks_on_the_way_no_more_
     world.reader.meanwhile = first_waits_for_another
     assert tick(world)
     assert readers(world) == ["account1"] + ["account2"] * blocks
+
+
+def test_blocks_are_read_four_at_a_time_once_the_first_call_went_well(world: World) -> None:
+    crowded(world, 5 * IDS_PER_BLOCK)
+    together = Barrier(4)
+
+    def others_wait_for_each_other() -> None:
+        if len(world.reader.asked) > 1:
+            together.wait(5)
+
+    world.reader.meanwhile = others_wait_for_each_other
+    assert tick(world)
+    assert len(readers(world)) == 5
 
 
 def test_notes_of_two_polls_at_the_same_time_both_count(world: World) -> None:
