@@ -332,6 +332,24 @@ def test_whatever_is_no_id_is_nobody(world: World, odd: str) -> None:
         seen(world, odd)
 
 
+def test_the_figures_are_as_old_as_the_block_that_is_read_last(world: World) -> None:
+    crowded(world, 2 * IDS_PER_BLOCK)
+
+    def only_one_call_a_poll() -> None:
+        world.reader.fails = {} if len(world.reader.asked) == 1 else {"account1": slow_down}
+
+    slow_down, world.reader.meanwhile = Throttled("slow down", retry_after=5), only_one_call_a_poll
+    assert tick(world)
+    assert (world.health().age_seconds, world.health().stale) == (None, True), "half of the users were never read"
+    readers(world)
+    assert rest(world) == [True]
+    assert (world.health().age_seconds, world.health().stale) == (5, False), "of the block that was read first"
+    for _ in range(2):
+        readers(world)
+        assert tick(world)
+        assert world.health().age_seconds == 30, "the block that was read now does not hide the other"
+
+
 def test_a_poll_that_waits_is_throttled_in_the_figures_and_not_degraded(world: World) -> None:
     world.reader.fails["account1"] = Throttled("slow down", retry_after=5)
     tick(world)
