@@ -14,8 +14,12 @@ from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head
 
 TOP_SERVICES: Final = 5
-MOST_SERVICES_READ: Final = 50  # of a tenant with more, the first by name
+MOST_SERVICES_READ: Final = 50  # whose slots are counted; of a tenant with more, the first by name
 RECENT: Final = 5
+_DEGRADED: Final = {
+    True: "Neither presence account can read your tenant, so agents will show as Unknown. Test the accounts.",
+    False: "The application cannot read presence in your tenant, so agents will show as Unknown. Check permissions.",
+}
 
 
 class Overview:
@@ -37,14 +41,14 @@ class Overview:
 
     def of(self, head: Head) -> dict[str, Any]:
         """JSON-ready: ``sections, presence, outbound, permissions, recentChanges, recommendations``."""
-        services = self._directory.services(head.tenant_id, top=MOST_SERVICES_READ).items
+        services = self._directory.all_services(head.tenant_id)
         health = self._presence.of(head)
         effects = self._settings.effects(head, head.settings.value)
         recent = self._settings.history(head.tenant_id, top=RECENT, continuation=None, section=None, by=None)
         return {
             "sections": {n: {"effective": e.effective, "because": list(e.because)} for n, e in effects.items()},
             "presence": _presence(health),
-            "outbound": self._top_services(head, services),
+            "outbound": self._top_services(head, services[:MOST_SERVICES_READ]),
             "permissions": self._permissions.last(head),
             "recentChanges": recent.items,
             "recommendations": _recommendations(health, services),
@@ -78,8 +82,7 @@ def _presence(health: PresenceHealth) -> dict[str, Any]:
 def _recommendations(health: PresenceHealth, services: list[Service]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if health.degraded:
-        message = "Neither presence account can read your tenant, so agents will show as Unknown. Test the accounts."
-        found.append({"code": "PresenceDegraded", "message": message})
+        found.append({"code": "PresenceDegraded", "message": _DEGRADED[health.tracking]})
     if health.works:
         # The product's pages advise it once calls can be told from being busy.
         message = "Calls can be told from being busy now, so let the service distribute while busy."

@@ -13,10 +13,11 @@ from shared.wire import Wire
 
 
 class PresenceHealth(Wire):
-    """The last poll, summed over the parts of the tenant; times in UTC, ``age_seconds`` since the oldest part.
+    """The last poll, summed over the parts of the tenant; times in UTC.
 
-    ``degraded``: who should read is refused, with tracking on both accounts, else the application; ``problem`` says
-    with which code. ``stale``: readings are too old to count.
+    ``age_seconds``: since the block was read that nobody has read for the longest time, None if one never was; with
+    ``stale`` that is too long for its readings to count. ``degraded``: who should read is refused, with tracking on
+    both accounts, else the application; ``problem`` says with which code.
     """
 
     tracking: bool
@@ -54,12 +55,12 @@ class HealthOfPresence:
 
     def _summed(self, tracking: bool, states: list[PartState], accounts: Accounts) -> PresenceHealth:
         figures = [state.figures for state in states]
-        oldest = min((one.polled_at for one in figures), default="")
+        oldest = min((one.oldest for one in figures), default="")
         problem = accounts.problem(tracking=tracking)
         age = self._clock() - from_wire(oldest) if oldest else None
         return PresenceHealth(
             tracking=tracking,
-            last_poll_at=oldest or None,
+            last_poll_at=min((one.polled_at for one in figures), default="") or None,
             age_seconds=max(int(age.total_seconds()), 0) if age is not None else None,
             stale=age is None or not is_fresh(age, self._fresh_for),
             users_read=sum(one.users for one in figures),

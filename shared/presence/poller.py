@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +20,7 @@ from shared.presence.accounts import MAY_BE_FAST
 from shared.presence.blocks import Answer, cut, parts_of, read_again
 from shared.presence.readers import Outcome, Reader, Readers
 from shared.presence.states import is_known
-from shared.presence.store import Figures, Part, PartState, PresenceStore, Roster
+from shared.presence.store import Block, Figures, Part, PartState, PresenceStore, Roster
 from shared.presence.views import POLLS_UNTIL_STALE
 from shared.storage.queues import Queue
 from shared.storage.tables import Exists
@@ -119,13 +119,11 @@ class Poller:
         if part.number >= max(part.roster.parts, 1) or _is_held(state, now):
             return None  # the tenant has become smaller, or another poll runs
         if rest:
-            blocks = {number: part.blocks[number] for number in state.left if number in part.blocks}
-            if state.tick != tick or not blocks:
+            if state.tick != tick or not part.to_read(rest=True):
                 return None
-            part = replace(part, blocks=blocks)
         elif tick <= state.tick <= to_wire(now + MAY_BE_FAST):
             return None
-        held = replace(state, tick=tick, lease_until=now + self._lease, left=())
+        held = replace(state, tick=tick, lease_until=now + self._lease, left=state.left if rest else ())
         try:
             return replace(part, state=self._store.lease(tenant_id, part.number, held))
         except (Stale, Exists, NotFound):
@@ -164,9 +162,10 @@ class Poller:
             figures,
             changes=figures.changes + sum(changed for _, changed in again),
             milliseconds=figures.milliseconds + round(1000 * (self._elapsed() - began)),
+            oldest=_oldest({**part.blocks, **{block.number: block for block, _ in again}}, figures.polled_at),
         )
         pause = self._pause(head.tenant_id, part.state.tick, outcome)
-        left = () if pause is None else tuple(sorted(set(part.blocks) - set(outcome.answers)))
+        left = () if pause is None else tuple(sorted(set(part.to_read(rest=rest)) - set(outcome.answers)))
         state = replace(part.state, lease_until=None, left=left, figures=figures)
         self._store.save(head.tenant_id, part.number, state, [block for block, _ in again])
         self._notes.note(head.tenant_id, outcome.notes, part.accounts)
@@ -178,7 +177,7 @@ class Poller:
 
     def _ask(self, head: Head, part: Part, *, rest: bool) -> Outcome:
         # The oldest first: what a slow Graph leaves unread this time comes first the next time.
-        in_order = sorted(part.blocks.values(), key=lambda block: block.read_at)
+        in_order = sorted(part.to_read(rest=rest).values(), key=lambda block: block.read_at)
         return self._readers.read(
             head.tenant_id,
             {block.number: list(block.readings) for block in in_order},
@@ -214,6 +213,11 @@ def moment(tenant_id: str, interval: timedelta) -> timedelta:
 def _is_held(state: PartState, now: datetime) -> bool:
     """Whether another poll runs. A lease longer than any comes from a clock that had gone wrong."""
     return state.lease_until is not None and now < state.lease_until <= now + LEASE + MAY_BE_FAST
+
+
+def _oldest(blocks: Mapping[int, Block], polled_at: str) -> str:
+    """When the block was read that waits for the longest time; of a tenant without users its last poll."""
+    return min((block.read_at for block in blocks.values()), default=polled_at)
 
 
 def _figures(part: Part, outcome: Outcome, read_at: str, *, rest: bool) -> Figures:

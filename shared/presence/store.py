@@ -56,7 +56,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the last poll of a part did. ``polled_at`` is the last one that read anything (wire form)."""
+    """What the last poll of a part did. ``polled_at`` is the last one that read anything (wire form).
+
+    ``oldest`` is when the block was read that nobody has read for the longest time, '' if one never was.
+    """
 
     polled_at: str = ""
     source: str = ""
@@ -65,6 +68,7 @@ class Figures:
     graph_calls: int = 0
     throttles: int = 0
     milliseconds: int = 0
+    oldest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,10 @@ class Part:
     roster: Roster
     state: PartState
     blocks: Mapping[int, Block]
+
+    def to_read(self, *, rest: bool) -> dict[int, Block]:
+        """The blocks a poll is about: all, or the ``rest`` that an earlier one has left."""
+        return {number: block for number, block in self.blocks.items() if not rest or number in self.state.left}
 
 
 @dataclass(frozen=True, slots=True)

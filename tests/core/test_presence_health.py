@@ -22,7 +22,8 @@ def two_parts(world: World) -> None:
     world.presence.reform(world.tenant_id, Roster("1", 2), [], [])
     AccountNotes(world.presence, world.clock).note(world.tenant_id, [Note("account1"), Note("account2")])
     for number in (0, 1):
-        figures = Figures(to_wire(world.clock() + number * INTERVAL), "account1", 650, 3, 2, 1, 200 + number)
+        at = to_wire(world.clock() + number * INTERVAL)
+        figures = Figures(at, "account1", 650, 3, 2, 1, 200 + number, oldest=at)
         world.presence.lease(world.tenant_id, number, PartState(figures=figures))
     world.clock.move(seconds=30)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from threading import Event
+from threading import Barrier, Event
 
 import pytest
 
@@ -108,6 +108,19 @@ def test_a_broken_account_costs_one_call_and_one_that_breaks_on_the_way_no_more_
     world.reader.meanwhile = first_waits_for_another
     assert tick(world)
     assert readers(world) == ["account1"] + ["account2"] * blocks
+
+
+def test_blocks_are_read_four_at_a_time_once_the_first_call_went_well(world: World) -> None:
+    crowded(world, 5 * IDS_PER_BLOCK)
+    together = Barrier(4)
+
+    def others_wait_for_each_other() -> None:
+        if len(world.reader.asked) > 1:
+            together.wait(5)
+
+    world.reader.meanwhile = others_wait_for_each_other
+    assert tick(world)
+    assert len(readers(world)) == 5
 
 
 def test_notes_of_two_polls_at_the_same_time_both_count(world: World) -> None:
@@ -317,6 +330,24 @@ def test_a_tenant_without_users_is_up_to_date(world: World) -> None:
 def test_whatever_is_no_id_is_nobody(world: World, odd: str) -> None:
     with pytest.raises(NotFound):
         seen(world, odd)
+
+
+def test_the_figures_are_as_old_as_the_block_that_is_read_last(world: World) -> None:
+    crowded(world, 2 * IDS_PER_BLOCK)
+
+    def only_one_call_a_poll() -> None:
+        world.reader.fails = {} if len(world.reader.asked) == 1 else {"account1": slow_down}
+
+    slow_down, world.reader.meanwhile = Throttled("slow down", retry_after=5), only_one_call_a_poll
+    assert tick(world)
+    assert (world.health().age_seconds, world.health().stale) == (None, True), "half of the users were never read"
+    readers(world)
+    assert rest(world) == [True]
+    assert (world.health().age_seconds, world.health().stale) == (5, False), "of the block that was read first"
+    for _ in range(2):
+        readers(world)
+        assert tick(world)
+        assert world.health().age_seconds == 30, "the block that was read now does not hide the other"
 
 
 def test_a_poll_that_waits_is_throttled_in_the_figures_and_not_degraded(world: World) -> None:

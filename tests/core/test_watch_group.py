@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -14,8 +15,9 @@ from shared.clouds import CLOUDS
 from shared.errors import NotFound
 from shared.presence.token_shelf import TokenShelf
 from shared.presence.watch_group import Groups, WatchGroups, WatchGroupWrite
+from shared.storage.queues import Queue
 from shared.tenants.models import UserWrite
-from tests.core.world import World
+from tests.core.world import LaterPolls, World
 from tests.simulator.cloud_client import NIMBUS_APP, NIMBUS_SECRET, CloudClient, running
 
 GROUP, OTHER = "cccccccc-0000-4000-8000-000000000001", "cccccccc-0000-4000-8000-000000000002"
@@ -44,8 +46,8 @@ def groups(world: World, cloud: CloudClient) -> Iterator[WatchGroups]:
         yield watching(world, reader)
 
 
-def watching(world: World, reader: Groups) -> WatchGroups:
-    looks = world.account.queue("watch-groups")
+def watching(world: World, reader: Groups, looks: Queue | None = None) -> WatchGroups:
+    looks = looks or world.account.queue("watch-groups")
     return WatchGroups(world.account.table("presence"), world.tenants, world.directory, reader, looks, world.clock)
 
 
@@ -203,3 +205,14 @@ def test_who_left_and_came_back_between_two_looks_stays(world: World) -> None:
     reader.next = GroupChanges([ana], [ANA], False, "link")
     groups.sync(world.tenant_id)
     assert watched(world) == [ANA]
+
+
+def test_the_nightly_look_is_for_every_tenant_with_a_group_and_for_no_other(world: World) -> None:
+    with_group, without = world, World(world.account, world.clock, str(uuid.uuid4()))
+    looks = LaterPolls()
+    nightly = watching(world, FakeGroups(), looks)
+    nightly.choose(with_group.tenant_id, WatchGroupWrite(group_id=GROUP), world.by)
+    looks.take()
+    nightly.plan()
+    asked = [message["tenantId"] for message, _ in looks.take()]
+    assert (asked.count(with_group.tenant_id), asked.count(without.tenant_id)) == (1, 0)
