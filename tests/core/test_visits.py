@@ -132,6 +132,17 @@ def test_an_agent_who_was_idle_is_claimed_by_one_of_two_who_saw_it(world: World,
     assert hold.is_of("a", 1)
 
 
+def test_the_end_of_an_earlier_offer_told_late_does_not_end_the_agents_present_one(
+    world: World, clock: FakeClock
+) -> None:
+    until = clock() + timedelta(seconds=20)
+    assert world.agents.claim(world.tenant_id, "ann", None, task_id="a", offer=2, until=until)
+    world.agents.free(world.tenant_id, "ann", "a", 1, idle_since=to_wire(clock()))
+    assert world.agents.holders(world.tenant_id) == {"ann"}
+    world.agents.free(world.tenant_id, "ann", "a", 2, idle_since=to_wire(clock()))
+    assert world.agents.holders(world.tenant_id) == set()
+
+
 def test_ten_visits_at_once_offer_each_task_once_and_each_agent_one(world: World) -> None:
     tasks = [due(world) for _ in range(5)]
     world.ready(1, 2, 3)
