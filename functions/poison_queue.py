@@ -8,6 +8,7 @@ from typing import Final
 import azure.functions as func
 
 from functions.wiring import core
+from shared.outbound.intake import QUEUE as REQUESTS
 from shared.queue_names import QUEUES
 
 bp = func.Blueprint()
@@ -16,7 +17,10 @@ _REASON: Final = "it failed five times; the log says why"
 
 def _keeper(queue: str) -> Callable[[func.QueueMessage], None]:
     def keep(message: func.QueueMessage) -> None:
-        core().poison.keep(message.get_body(), queue=queue, reason=_REASON, attempts=5, message_id=message.id or "")
+        raw = message.get_body()
+        core().poison.keep(raw, queue=queue, reason=_REASON, attempts=5, message_id=message.id or "")
+        if queue == REQUESTS:
+            core().outbound.intake.give_up(raw)
 
     keep.__name__ = keep.__qualname__ = f"keep_poison_of_{queue.replace('-', '_')}"
     return keep

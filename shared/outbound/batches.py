@@ -23,6 +23,8 @@ from shared.storage.tables import Exists, Table
 from shared.wire import Wire, is_guid
 
 KIND: Final = "batch"  # of appointments
+SET_ASIDE: Final = "MessageSetAside"
+"""Code of an item whose message failed five times; the list of messages set aside holds it, to be sent again."""
 ItemState = Literal["pending", "admitted", "refused", "invalid"]
 
 
@@ -89,11 +91,10 @@ class Batches:
         return BatchStatus(items=[_item(row) for row in rows])
 
     def decide(self, tenant_id: str, batch_id: str, index: int, state: ItemState, *, entry_id: str, code: str) -> None:
-        """Note what became of an item. The first decision stands; the body goes."""
+        """Note what became of an item. The first decision stands, but for one that was set aside; the body goes."""
         partition = _partition(tenant_id, batch_id)
         row = self._table.get(partition, f"{index:03}")
-        # A task that is in stays in, whatever a second copy of its message was told.
-        if row is None or not (row.text("state") == "pending" or (state, row.text("state")) == ("admitted", "refused")):
+        if row is None or not _may_become(row, state):
             return
         values = {"state": state, "entry_id": entry_id, "code": code, "at": to_wire(self._clock())}
         try:
@@ -109,6 +110,12 @@ class Batches:
                 self._queue.send(message)
             except MessageTooBig as exc:
                 self.decide(tenant_id, batch_id, index, "invalid", entry_id="", code=exc.code)
+
+
+def _may_become(row: Row, state: ItemState) -> bool:
+    before = row.text("state")
+    # A task that is in stays in, whatever a second copy of its message was told.
+    return before == "pending" or row.text("code") == SET_ASIDE or (before, state) == ("refused", "admitted")
 
 
 def _item(row: Row) -> Item:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from shared.errors import Conflict, Invalid, Malformed, NotFound
 from shared.json_text import read_json, read_text
-from shared.outbound.batches import Batches, ItemState
+from shared.outbound.batches import SET_ASIDE, Batches, ItemState
 from shared.outbound.models import SchedulerEntryWrite, read_entry
 from shared.outbound.refusals import LIMIT_REACHED, Refusals
 from shared.outbound.scheduler import Accepted, Scheduler
@@ -25,6 +25,11 @@ QUEUE: Final = "outbound-requests"
 class _Place(Wire, extra="ignore"):
     id: Guid
     index: Annotated[int, Field(ge=0, le=99)]
+
+    @property
+    def name(self) -> str:
+        """Stands for the message's id: items are sent again, each time as another message, when one seems lost."""
+        return f"{self.id}/{self.index}"
 
 
 class _Addressed(Wire, extra="ignore"):
@@ -64,15 +69,36 @@ class Intake:
             else:
                 self._decided(head, place, "invalid", code=exc.findings[0].code)
             return
-        # The items of a batch are sent again when their messages seem lost, so the message's id would not do.
-        name = f"{place.id}/{place.index}" if place else message_id
-        outcome = self._submit(head, write, name)
+        outcome = self._submit(head, write, place.name if place else message_id)
         if place is None:
             return
         if isinstance(outcome, Accepted):
             self._decided(head, place, "admitted", entry_id=outcome.entry.task_id)
         else:
             self._decided(head, place, "refused", code=outcome)
+
+    def give_up(self, raw: bytes) -> None:
+        """Tell its batch what became of an item whose message failed five times. It may be sent again and come in."""
+        try:
+            data = read_json(read_text(raw).encode())
+            address = parse(_Addressed, data)
+            head = self._tenants.head(address.tenant_id)
+        except (Malformed, Invalid, NotFound):
+            return
+        if (place := address.batch) is None:
+            return
+        if refused := self._refusals.of_message(head.tenant_id, place.name):
+            self._decided(head, place, "refused", code=refused)
+        elif entry_id := self._brought(head, place, data):
+            self._decided(head, place, "admitted", entry_id=entry_id)
+        else:
+            self._decided(head, place, "invalid", code=SET_ASIDE)
+
+    def _brought(self, head: Head, place: _Place, data: object) -> str | None:
+        try:
+            return self._scheduler.brought(head.tenant_id, read_entry(data), place.name)
+        except Invalid:
+            return None
 
     def _submit(self, head: Head, write: SchedulerEntryWrite, message_id: str) -> Accepted | str:
         """What came in, or the code of the refusal, which hooks are told too."""

@@ -95,17 +95,23 @@ class Scheduler:
         if by is not None:
             check_owner(service, by)
         check_outbound(head, service, write)
-        reference = reference_key(write.reference_id or f"\0message {message_id}")
         wish = _Wish(
             head,
             service,
             write.model_copy(update={"service_upn": service.upn}),
-            reference if write.reference_id or message_id else "",
+            _reference(write, message_id) if write.reference_id or message_id else "",
             write.fingerprint(),
             source,
             message_id,
         )
         return self._admit(wish)
+
+    def brought(self, tenant_id: str, write: SchedulerEntryWrite, message_id: str) -> str | None:
+        """The id of the task that a message has brought in already, if it has."""
+        found = self._store.reference(tenant_id, write.service_upn, _reference(write, message_id))
+        if found is None or (write.reference_id and found.fingerprint != write.fingerprint()):
+            return None
+        return found.entry_id
 
     def tell_rejected(self, tenant_id: str, write: SchedulerEntryWrite, code: str, message_id: str) -> None:
         """Hooks learn that a message of the queue brought no task. Telling twice is telling once."""
@@ -205,6 +211,10 @@ def _entry(wish: _Wish, entry_id: str, slot: int, now: str) -> Entry:
             service_tel_number=wish.service.pstn_number,
         )
     )
+
+
+def _reference(write: SchedulerEntryWrite, message_id: str) -> str:
+    return reference_key(write.reference_id or f"\0message {message_id}")
 
 
 def _held_by(reference: str, held: Sequence[Slot]) -> Slot | None:

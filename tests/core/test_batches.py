@@ -13,6 +13,7 @@ from shared.errors import Malformed, StorageDown
 from shared.json_text import read_json
 from shared.outbound.batches import Batches
 from shared.outbound.external_tasks import ExternalTasks
+from shared.outbound.intake import Intake
 from shared.outbound.models import ExternalTaskWrite
 from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
@@ -32,6 +33,16 @@ class Sent:
         if self.down:
             raise StorageDown("queue does not answer")
         self.texts.append(json.dumps(message, ensure_ascii=False))
+
+
+class Deaf(Batches):
+    """Notes nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def decide(self, *_: Any, **__: Any) -> None:
+        pass
 
 
 def body(world: World, **changes: Any) -> dict[str, Any]:
@@ -71,6 +82,57 @@ def test_an_item_of_a_batch_that_was_refused_stays_refused_when_its_second_messa
     states = [item.state for item in batches.status(world.tenant_id, batch).items]
     assert states == ["admitted", "refused"]
     assert held(world) == 0, "refused, told so, and yet it runs"
+
+
+def test_an_item_whose_message_was_set_aside_says_so_until_it_is_sent_again(world: World) -> None:
+    batches, sent = batches_of(world)
+    batch = batches.submit(world.tenant_id, [body(world), body(world, destination="0041")])
+    for text in sent.texts:
+        world.intake.give_up(text.encode())
+    assert [(item.state, item.code) for item in batches.status(world.tenant_id, batch).items] == [
+        ("invalid", "MessageSetAside")
+    ] * 2
+    batches.send_pending(world.tenant_id, batch)
+    assert len(sent.texts) == 2, "what was set aside waits for a person"
+    for number, text in enumerate(sent.texts):
+        take(world, text, f"again {number}")
+    first, second = batches.status(world.tenant_id, batch).items
+    assert (first.state, first.code) == ("admitted", None)
+    assert (second.state, second.code) == ("invalid", "InvalidValue")
+
+
+def test_an_item_that_was_decided_before_its_message_was_set_aside_reads_as_decided(world: World) -> None:
+    """All five deliveries died right before they could note it."""
+    world.set_limit(1)
+    batches, sent = batches_of(world)
+    deaf = Intake(world.scheduler, Deaf(), world.tenants, world.refusals, world.poison)
+    batch = batches.submit(world.tenant_id, [body(world, ReferenceId="r-1"), body(world)])
+    for number, text in enumerate(sent.texts):
+        deaf.take(text.encode(), message_id=f"m{number}", attempts=5)
+        world.intake.give_up(text.encode())
+    first, second = batches.status(world.tenant_id, batch).items
+    (entry,) = world.entries.unfinished(world.tenant_id, SERVICE, by=world.by)
+    assert (first.state, first.scheduler_entry_id) == ("admitted", entry.task_id)
+    assert (second.state, second.code) == ("refused", "OutboundTaskLimitReached")
+    for text in sent.texts:
+        world.intake.give_up(text.encode())
+    assert batches.status(world.tenant_id, batch).items == [first, second]
+
+
+def test_a_task_of_somebody_else_with_the_items_reference_is_not_taken_for_the_items(world: World) -> None:
+    world.submit(ReferenceId="r-1")
+    batches, sent = batches_of(world)
+    batch = batches.submit(world.tenant_id, [body(world, ReferenceId="r-1", destination="+41790000002")])
+    world.intake.give_up(sent.texts[0].encode())
+    assert [item.code for item in batches.status(world.tenant_id, batch).items] == ["MessageSetAside"]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{}", b"nothing to read", b'{"tenantId": "11111111-1111-4111-8111-111111111119"}']
+)
+def test_a_message_of_no_batch_that_is_set_aside_concerns_no_batch(world: World, raw: bytes) -> None:
+    world.intake.give_up(raw)
+    world.intake.give_up(json.dumps(body(world) | {"tenantId": world.tenant_id}).encode())
 
 
 def test_a_batch_whose_rows_are_in_is_accepted_though_the_queue_is_away(world: World) -> None:

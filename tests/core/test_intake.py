@@ -65,6 +65,16 @@ def test_a_refused_message_ends_and_is_counted(world: World) -> None:
     assert set_aside(world) == []
 
 
+def test_hooks_are_told_of_a_refused_message_with_the_reason(world: World) -> None:
+    world.set_limit(1)
+    world.submit()
+    take(world, message(world, ReferenceId="r-2"))
+    world.beat()
+    (told,) = (event.scheduler_entry for event in world.hooks.told.values() if event.name == "Rejected")
+    assert told is not None
+    assert (told["completionReason"], told["ReferenceId"]) == ("OutboundTaskLimitReached", "r-2")
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

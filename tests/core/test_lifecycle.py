@@ -13,8 +13,8 @@ from shared.clock import to_wire
 from shared.errors import Conflict
 from shared.outbound import lifecycle
 from shared.outbound.events import FINAL
-from shared.outbound.models import read_entry
-from shared.outbound.task import Entry
+from shared.outbound.models import ExternalTaskWrite, read_body, read_entry
+from shared.outbound.task import Entry, ExternalTask
 from shared.outbound.turns import Candidate, next_pair
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -228,3 +228,16 @@ def test_the_longest_idle_member_comes_first_and_a_new_one_before_all() -> None:
     idle = {ANNA: to_wire(now), BEN: to_wire(now - timedelta(minutes=5))}
     assert next_pair([task], [anna, ben], idle, now) == (0, ben)
     assert next_pair([task], [anna, ben, new], idle, now) == (0, new)
+
+
+def test_preferred_users_come_before_who_is_idle_longer_and_the_lowest_priority_first() -> None:
+    preferred = [{"upn": "ANNA@x.example", "priority": 2}, {"upn": "ben@x.example"}]
+    write = read_body(ExternalTaskWrite, {"serviceUpn": "desk@contoso.example", "preferredUsers": preferred})
+    given = {name: getattr(write, name) for name in ExternalTaskWrite.model_fields}
+    at = to_wire(START)
+    task = ExternalTask(**given, task_id="t-1", created_at=at, due_date_time_utc=at)
+    anna, ben, new = (Candidate(name, f"{name}@x.example") for name in (ANNA, BEN, "new"))
+    idle = {ANNA: at, BEN: to_wire(START + timedelta(minutes=5))}
+    assert next_pair([task], [new, anna, ben], idle, START) == (0, ben)
+    assert next_pair([task], [new, anna], idle, START) == (0, anna)
+    assert next_pair([task], [new], idle, START) == (0, new)

@@ -40,6 +40,16 @@ def assert_slots_are_the_unfinished_entries(world: World) -> None:
         )
 
 
+def assert_somebody_comes(world: World) -> None:
+    """The service is on the agenda, all that is due of it done with this call."""
+    world.clock.move(seconds=3)
+    world.calls.sent.clear()
+    world.agenda.call_due()
+    calls = [call for call in world.calls.sent if call.tenant_id == world.tenant_id]
+    assert [call.subject for call in calls] == [SERVICE], "a change nobody looks at"
+    world.agenda.answer(calls[0], lambda: None)
+
+
 @pytest.fixture
 def fragile(world: World) -> FragileTable:
     return FragileTable(world.account.table("outbound"))
@@ -83,6 +93,7 @@ def test_a_submission_that_dies_after_its_write_is_found_again_by_its_reference(
     assert submit(world, scheduler, ReferenceId="r-1") == entry.task_id
     assert_slots_are_the_unfinished_entries(world)
     assert len(rows(world, "slot")) == 1
+    assert_somebody_comes(world)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -91,8 +102,11 @@ def test_a_cancellation_that_dies_leaves_the_entry_whole_or_gone(
 ) -> None:
     entry_id = submit(world, scheduler, ReferenceId="r-1")
     fragile.fails = when
+    world.clock.move(minutes=5)
+    assert_somebody_comes(world)
     with pytest.raises(StorageDown):
         entries.cancel(world.tenant_id, entry_id, by=world.by)
+    assert_somebody_comes(world)
     assert_slots_are_the_unfinished_entries(world)
     assert len(rows(world, "slot")) == (1 if when == "before" else 0)
 
@@ -189,6 +203,7 @@ def lossy(connection: str, account: StorageAccount, clock: FakeClock) -> Iterato
 def test_a_lost_answer_does_not_make_one_submission_two_tasks(lossy: tuple[Wire, World], limit: int) -> None:
     tap, world = lossy
     world.set_limit(limit)
+    world.open_gate()  # a first task finds it shut, and the answer that gets lost would be that refusal
     tap.lose = 1
     outcome = world.submit()
     assert tap.lose == 0, "the write went through the wire"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,9 @@ from shared.errors import AppError, Conflict, StorageDown
 from shared.outbound.agenda import Agenda
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
+from shared.outbound.events import Event
 from shared.outbound.lifecycle import passed_by_time, scheduled
-from shared.outbound.models import TaskInformation
+from shared.outbound.models import ExternalTaskWrite, TaskInformation
 from shared.outbound.rows import Desk, KeptTask
 from shared.outbound.scheduler import Accepted
 from shared.outbound.store import OutboundStore
@@ -30,6 +32,14 @@ from tests.core.race import codes, together
 from tests.core.world import SERVICE, FakeClock, FakeHooks, World
 
 OTHER = "sales@contoso.example"
+EXTERNAL = parse(ExternalTaskWrite, {"serviceUpn": SERVICE})
+
+
+@dataclass(frozen=True)
+class Told:
+    """Hooks that do with events what they are told to."""
+
+    publish: Callable[[Sequence[Event]], None]
 
 
 def due(world: World, **changes: Any) -> str:
@@ -106,6 +116,31 @@ def test_nobody_holds_two_offers_even_of_two_services(world: World) -> None:
     together(8, lambda number: world.beat(SERVICE if number % 2 else OTHER))
     assert sorted(state(world, task)[0] for task in (first, second)) == ["Offered", "Queued"]
     assert len(mine(world, 1)) == 1
+
+
+def test_an_agent_who_was_idle_is_claimed_by_one_of_two_who_saw_it(world: World, clock: FakeClock) -> None:
+    """Both read the agent's row; whoever writes second must find it taken."""
+    world.agents.came_on_duty(world.tenant_id, "ann", clock())
+    idle = world.agents.of(world.tenant_id, "ann")
+    until = clock() + timedelta(seconds=20)
+    first, second = (
+        world.agents.claim(world.tenant_id, "ann", idle, task_id=task, offer=1, until=until) for task in ("a", "b")
+    )
+    assert (first, second) == (True, False)
+    hold = world.agents.of(world.tenant_id, "ann")
+    assert hold is not None
+    assert hold.is_of("a", 1)
+
+
+def test_the_end_of_an_earlier_offer_told_late_does_not_end_the_agents_present_one(
+    world: World, clock: FakeClock
+) -> None:
+    until = clock() + timedelta(seconds=20)
+    assert world.agents.claim(world.tenant_id, "ann", None, task_id="a", offer=2, until=until)
+    world.agents.free(world.tenant_id, "ann", "a", 1, idle_since=to_wire(clock()))
+    assert world.agents.holders(world.tenant_id) == {"ann"}
+    world.agents.free(world.tenant_id, "ann", "a", 2, idle_since=to_wire(clock()))
+    assert world.agents.holders(world.tenant_id) == set()
 
 
 def test_ten_visits_at_once_offer_each_task_once_and_each_agent_one(world: World) -> None:
@@ -250,6 +285,66 @@ def test_a_freed_agent_waits_behind_the_others(world: World, clock: FakeClock) -
     assert hold.idle_since == to_wire(clock())
 
 
+def test_an_event_is_told_by_the_next_visit_when_the_hooks_could_not_take_it(world: World) -> None:
+    task = due(world)
+    publish, tries = world.hooks.publish, 0
+
+    def fail_once(events: Sequence[Event]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise StorageDown("the process died here")
+        publish(events)
+
+    visits = Visits(world.outbound, world.agents, world.agenda, world.members, Told(fail_once), world.clock)
+    with pytest.raises(StorageDown):
+        visits.visit(world.tenant_id, SERVICE)
+    visits.visit(world.tenant_id, SERVICE)
+    assert world.hooks.names(task) == ["Scheduled", "Queued"]
+
+
+CHANGES: dict[str, Callable[[World, str], object]] = {
+    "an external task": lambda world, _: world.external_tasks.add(world.head, EXTERNAL, by=world.by),
+    "a task": lambda world, _: world.submit(),
+    "a rewrite": lambda world, task: world.entries.rewrite(world.head, task, world.entry(), by=world.by),
+    "a cancellation": lambda world, task: world.entries.cancel(world.tenant_id, task, by=world.by),
+    "a release": lambda world, task: world.supervision.release(world.tenant_id, task, "stuck", by=world.by),
+    "an update": lambda world, task: updates_of(world).update(world.tenant_id, task, TaskInformation(), by=world.by),
+    "a refused message": lambda world, _: world.scheduler.tell_rejected(world.tenant_id, world.entry(), "Full", "m"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_whatever_changes_is_looked_at_soon_and_once_more_a_minute_later(
+    world: World, clock: FakeClock, change: Callable[[World, str], object]
+) -> None:
+    task = world.submit().entry.task_id
+    clock.move(minutes=5)
+    assert called(world)
+    assert not called(world)
+    change(world, task)
+    world.calls.sent.clear()  # a call by queue may get lost
+    clock.move(seconds=3)
+    assert called(world), "nobody comes"
+    clock.move(seconds=118)
+    assert called(world), "nobody comes a second time, for a write that took long"
+
+
+def called(world: World) -> bool:
+    """Whether the agenda has the service looked at now; it is, and nothing is found."""
+    world.agenda.call_due()
+    calls, world.calls.sent = world.calls.sent, []
+    ours = [call for call in calls if call.tenant_id == world.tenant_id]
+    for call in ours:
+        assert (call.kind, call.subject) == ("task", SERVICE)
+        world.agenda.answer(call, lambda: None)
+    return bool(ours)
+
+
+def updates_of(world: World) -> TaskUpdates:
+    return TaskUpdates(world.outbound, world.directory, world.agenda, world.clock)
+
+
 def test_a_cancelled_task_tells_its_hooks_and_a_rewritten_one_starts_over(world: World, clock: FakeClock) -> None:
     task = due(world)
     world.beat()
@@ -339,7 +434,7 @@ def test_a_service_and_a_task_that_comes_as_it_is_deleted_end_together_or_not_at
 
 
 def test_a_flow_that_sends_a_task_again_is_answered_with_it_though_another_flow_added_to_it(world: World) -> None:
-    updates = TaskUpdates(world.outbound, world.directory, world.agenda, world.clock)
+    updates = updates_of(world)
     write = world.entry(ReferenceId="r-1", dueDateTimeUtc=to_wire(world.clock()), maxAttempts=1)
 
     def again() -> Any:
@@ -523,7 +618,7 @@ def test_a_burst_of_updates_does_not_jam_the_hooks_of_a_service(world: World) ->
     webhooks.register(world.tenant_id, "tasks", {"config": config}, by=world.by)
     large = [{"name": f"p{n}", "value": "ü" * 1000} for n in range(15)]
     task = world.submit(customCallContextParameters=large).entry.task_id
-    updates = TaskUpdates(world.outbound, world.directory, world.agenda, world.clock)
+    updates = updates_of(world)
     customer = {"customFields": [{"name": f"c{n}", "value": "x" * 1000} for n in range(30)]}
     for _ in range(40):
         updates.update(world.tenant_id, task, parse(TaskInformation, {"customer": customer}), by=world.by)
@@ -538,7 +633,7 @@ def test_an_admin_hears_of_a_finished_task_though_its_service_is_gone(world: Wor
     world.directory.delete_service(world.tenant_id, SERVICE, versions=None, by=world.by)
     with pytest.raises(Conflict) as finished:
         world.entries.cancel(world.tenant_id, task, by=world.by)
-    updates = TaskUpdates(world.outbound, world.directory, world.agenda, world.clock)
+    updates = updates_of(world)
     with pytest.raises(Conflict) as too_late:
         updates.update(world.tenant_id, task, parse(TaskInformation, {}), by=world.by)
     assert finished.value.code == too_late.value.code == "OutboundTaskFinished"

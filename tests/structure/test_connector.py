@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -13,11 +11,9 @@ from pydantic import BaseModel
 import function_app
 from functions import openapi
 from functions.web import ENDPOINTS, Endpoint
+from tests.published import OPERATIONS, TYPES
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"
-PUBLISHED: dict[str, Any] = json.loads((Path(__file__).parent / "connector.json").read_text())
-OPERATIONS: list[dict[str, Any]] = PUBLISHED["operations"]
-TYPES: dict[str, Any] = PUBLISHED["types"]
 
 
 def endpoint(operation: dict[str, Any]) -> Endpoint:

@@ -8,9 +8,16 @@ import pytest
 
 from tests.structure.source import ROOT, Module, modules
 
+HOST = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
+
 
 def test_the_host_leaves_messages_as_they_lie_on_the_queue() -> None:
-    assert json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]["messageEncoding"] == "none"
+    assert HOST["messageEncoding"] == "none"
+
+
+def test_the_host_looks_at_each_queue_every_two_seconds() -> None:
+    """Left alone it waits up to a minute, and a due task would not be offered within 15 seconds."""
+    assert "00:00:00" < HOST["maxPollingInterval"] <= "00:00:02"
 
 
 @pytest.mark.parametrize("module", modules(ROOT, "functions"), ids=lambda module: module.name)

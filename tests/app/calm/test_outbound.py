@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from devhost.settings import storage_connection
+from shared import clock
+from shared.outbound.batches import Batches
+from shared.storage.account import StorageAccount
 from tests.app.partition import walk
 from tests.app.stack import ADMIN, CONTOSO, DESK, FABRIKAM, HOME, OWNER, AppStack, entry
 from tests.devhost.stack import eventually
 from tests.scale import scaled
+
+
+class Kept:
+    """A queue that keeps what was sent to itself."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def send(self, message: Mapping[str, object]) -> None:
+        self.texts.append(json.dumps(message))
 
 
 @pytest.mark.parametrize("repetition", range(scaled(4, 20)))
@@ -46,6 +62,8 @@ def test_a_changed_limit_holds_for_the_next_submission(stack: AppStack) -> None:
     tenant.set(outbound={"maxScheduledTasksPerService": 1})
     assert len(tenant.unfinished()) == 2
     assert tenant.submit().status_code == 409
+    (shown,) = tenant.call("GET", f"/api/tenants/{tenant.id}/outbound").json()["items"]
+    assert (shown["limit"], shown["scheduled"], shown["free"], shown["refusedToday"]) == (1, 2, 0, 3)
 
 
 def test_cancelling_frees_the_slot(stack: AppStack) -> None:
@@ -203,3 +221,26 @@ def test_a_message_of_any_queue_that_failed_too_often_goes_to_the_list_and_back(
     assert tenant.call("POST", f"{path}/{item['id']}/requeue").status_code == 200
     assert tenant.call("POST", f"{path}/{item['id']}/requeue").status_code == 404
     assert tenant.call("GET", path).json()["items"] == []
+
+
+def test_an_item_whose_message_failed_five_times_says_so_and_comes_in_when_it_is_sent_again(stack: AppStack) -> None:
+    tenant = stack.new_tenant()
+    account, sent = StorageAccount(storage_connection(stack.storage_port), None, ""), Kept()
+    nobody: Any = SimpleNamespace(wake=lambda *_: None)  # would send the item again
+    batch = Batches(account.table("journal"), sent, nobody, clock.now).submit(tenant.id, [entry(tenant.services[0])])
+    (text,) = sent.texts
+
+    def item() -> dict[str, Any]:
+        (found,) = tenant.call("GET", f"/api/tenants/{tenant.id}/outbound/batch/{batch}").json()["items"]
+        return dict(found)
+
+    assert item()["state"] == "pending"
+    stack.send("outbound-requests-poison", text)
+    eventually(lambda: item()["state"] != "pending", "somebody says what became of it")
+    assert (item()["state"], item()["code"]) == ("invalid", "MessageSetAside")
+    path = f"/api/tenants/{tenant.id}/outbound/poison"
+    (row,) = tenant.call("GET", path).json()["items"]
+    assert tenant.call("POST", f"{path}/{row['id']}/requeue").status_code == 200
+    eventually(lambda: item()["state"] != "invalid", "it came in")
+    assert (item()["state"], item()["code"]) == ("admitted", None)
+    assert [one["schedulerEntryId"] for one in tenant.unfinished()] == [item()["schedulerEntryId"]]
