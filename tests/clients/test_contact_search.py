@@ -326,6 +326,32 @@ def test_each_tick_of_the_directory_finds_a_user_by_that_field_and_by_no_other(c
     assert "By none" not in console.names("needle")
 
 
+def test_each_plus_of_the_directory_narrows_to_those_who_have_that_value(console: Console) -> None:
+    pluses = [place for place in places("o365").values() if place.ability.filter]
+    values = {place.property: f"{place.name} O'B" for place in pluses}
+    others = [values | {place.property: f"{place.name} O'B X"} for place in pluses]
+    fill(console.cloud, users=[user(f"Anna {n}", None) | other for n, other in enumerate(others)])
+    for number, place in enumerate(pluses):
+        found = console.names("anna", narrowed={place.name: values[place.property]})
+        assert found == [f"Anna {n}" for n in range(len(pluses)) if n != number]
+
+
+def test_each_tick_of_mailboxes_finds_a_contact_by_that_field_and_by_no_other(console: Console) -> None:
+    contacts: list[dict[str, Any]] = []
+    for place in places("exchange").values():
+        contacts.append({"displayName": f"Begins {place.name}", place.property: "Needle"})
+        contacts.append({"displayName": f"Holds {place.name}", place.property: "A needle"})
+    blank = {"givenName": "Needle", "surname": "Needle", "mobilePhone": "Needle", "businessPhones": ["Needle"]}
+    blank |= {"emailAddresses": [{"address": "needle@contoso.example"}], "businessAddress": {"city": "Needle"}}
+    contacts.append({"displayName": "By none"} | blank)
+    fill(console.cloud, "Contacts.Read", contacts={ALICE: contacts})
+    for name, place in places("exchange").items():
+        names = ["Needle", "A needle"] if name == "displayName" else [f"Begins {name}", f"Holds {name}"]
+        found = console.names("needle", fields=name, sources="exchange", token=console.token())
+        assert set(found) == set(names if place.ability.contains else names[:1])
+    assert "By none" not in console.names("needle", sources="exchange", token=console.token())
+
+
 def test_address_books_that_found_no_room_are_told(console: Console) -> None:
     assert console.find("anna", sources="addressBook").notes == []
     console.books.whole = False
