@@ -208,6 +208,10 @@ def test_depth_ends_in_an_answer(opening: str) -> None:
         parse(text)
 
 
+def test_a_filter_has_two_thousand_characters_and_64_levels_at_most() -> None:
+    assert (LONGEST, DEEPEST) == (2_000, 64)
+
+
 def test_as_deep_as_allowed_is_read_and_one_more_is_not() -> None:
     for before, after in (("(", ")"), ("not ", ""), ("not(", ")")):
         assert parse(before * DEEPEST + "city eq 'x'" + after * DEEPEST)
