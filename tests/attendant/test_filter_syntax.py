@@ -11,38 +11,61 @@ from shared.attendant.filter_tokens import LONGEST, FilterError, tokens
 
 EXAMPLE = "endsWith(userPrincipalName,'onmicrosoft.com') and preferredLanguage eq 'en-GB'"
 
-# What is typed, and its canonical text; None where it is canonical already. Most are the samples of Graph's own pages
-# filter-query-parameter and aad-advanced-queries, in the spelling they have there.
-READ = {
-    EXAMPLE: "endswith(userPrincipalName,'onmicrosoft.com') and preferredLanguage eq 'en-GB'",
-    "startswith(displayName,'mary') or startswith(givenName,'mary') or startswith(surname,'mary')": None,
+# What is typed, and its canonical text; None where it is canonical already.
+# Samples of Graph's pages filter-query-parameter, aad-advanced-queries and user-list, in the spelling they have there.
+GRAPHS = {
+    "startswith(displayName,'mary') or startswith(givenName,'mary') or startswith(surname,'mary') or startswith(mail,'mary') or startswith(userPrincipalName,'mary')": None,  # noqa: E501
     "endswith(mail,'@hotmail.com')": None,
     "assignedLicenses/$count eq 0": None,
     "assignedLicenses/$count ne 0": None,
     "not(assignedLicenses/$count eq 0)": None,
-    "ownedObjects/$count eq 1": None,
+    "owners/$count eq 1": None,
     "department in ('Retail', 'Sales')": "department in ('Retail','Sales')",
     "mail in ('mail1@domain.com', 'mail2@domain.com')": "mail in ('mail1@domain.com','mail2@domain.com')",
     "companyName in (null, 'Microsoft')": "companyName in (null,'Microsoft')",
     "not(userType in ('Member'))": None,
     "assignedPlans/any(a:a/servicePlanId eq 2e2ddb96-6af9-4b1d-a3f0-d6ecfd22edb2 and a/capabilityStatus eq 'Suspended')": None,  # noqa: E501
     "assignedLicenses/any(s:s/skuId eq 184efa21-98c3-4e5d-95ab-d07053a96e67)": None,
-    "companyName ne null and NOT(companyName eq 'M')": "companyName ne null and not(companyName eq 'M')",
+    "identities/any(c:c/issuerAssignedId eq 'j.smith@yahoo.com' and c/issuer eq 'My B2C tenant')": None,
+    "NOT groupTypes/any(c:c eq 'Unified')": "not(groupTypes/any(c:c eq 'Unified'))",
+    "alternativeSecurityIds/any(a:a/type le 2)": None,
+    "companyName ne null and NOT(companyName eq 'Microsoft')": "companyName ne null and not(companyName eq 'Microsoft')",  # noqa: E501
     "companyName ne null": None,
     "userType eq 'Member'": None,
     "not(userType eq 'Member')": None,
+    "isAssignableToRole ne true": None,
+    "isRead eq false": None,
+    "start/dateTime ge '2017-07-01T08:00'": None,
+    "from/emailAddress/address eq 'someuser@example.com'": None,
+    "ReceivedDateTime ge 2017-04-01 and receivedDateTime lt 2017-05-01": None,
+    "registrationDateTime le 2021-01-02T12:00:00Z": None,
     "startswith(userPrincipalName, 'admin')": "startswith(userPrincipalName,'admin')",
+    "startsWith( displayName, 'Box')": "startswith(displayName,'Box')",
+    "startsWith(mobilePhone, '25478') OR startsWith(mobilePhone, '25473')": "startswith(mobilePhone,'25478') or startswith(mobilePhone,'25473')",  # noqa: E501
+    "NOT startsWith(displayName, 'Conf')": "not(startswith(displayName,'Conf'))",
+    "endsWith(mail,'@outlook.com')": "endswith(mail,'@outlook.com')",
+    "endsWith(userPrincipalName,'#EXT#@contoso.com')": "endswith(userPrincipalName,'#EXT#@contoso.com')",
     "not(endswith(mail, 'contoso.com'))": "not(endswith(mail,'contoso.com'))",
     "not(startswith(mail, 'A'))": "not(startswith(mail,'A'))",
+    "not(mail eq 'PineviewSchoolStaff@Contoso.com')": None,
     "not(companyName eq 'Contoso E.A.')": None,
+    "appOwnerOrganizationId eq 72f988bf-86f1-41af-91ab-2d7cd011db47": None,
     "imAddresses/any(i:i eq 'admin@contoso.com')": None,
     "NOT(imAddresses/any(i:i eq 'admin@contoso.com'))": "not(imAddresses/any(i:i eq 'admin@contoso.com'))",
-    "NOT imAddresses/any(i:i eq 'a')": "not(imAddresses/any(i:i eq 'a'))",
     "businessPhones/any(p:startswith(p, '44'))": "businessPhones/any(p:startswith(p,'44'))",
     "proxyAddresses/any(p:endswith(p,'contoso.com'))": None,
+    "proxyAddresses/any (p:endsWith(p, 'OnMicrosoft.com'))": "proxyAddresses/any(p:endswith(p,'OnMicrosoft.com'))",
     "certificateUserIds/any(x:x eq '9876543210@mil')": None,
+    "not(certificateUserIds/any(x:x eq '9876543210@mil'))": None,
     "accountEnabled eq false": None,
     "accountEnabled ne true": None,
+    "contains(scope/microsoft.graph.accessReviewQueryScope/query, './members')": "contains(scope/microsoft.graph.accessReviewQueryScope/query,'./members')",  # noqa: E501
+    "scenarios has 'secureFoundation'": None,
+}
+OURS = {
+    EXAMPLE: "endswith(userPrincipalName,'onmicrosoft.com') and preferredLanguage eq 'en-GB'",
+    "ownedObjects/$count eq 1": None,
+    "NOT imAddresses/any(i:i eq 'a')": "not(imAddresses/any(i:i eq 'a'))",
     "createdDateTime ge 2021-01-02T12:00:00Z": None,
     "createdDateTime le 2021-01-02t12:00:00.5+01:00": "createdDateTime le 2021-01-02T12:00:00.5+01:00",
     "createdDateTime ge 2021-01-02 AND createdDateTime LT 2021-02-02": "createdDateTime ge 2021-01-02 and createdDateTime lt 2021-02-02",  # noqa: E501
@@ -50,8 +73,6 @@ READ = {
     "surname eq 'O''Brien'": None,
     "surname eq ''": None,
     "surname eq ''''": None,
-    "contains(scope/microsoft.graph.accessReviewQueryScope/query, './members')": "contains(scope/microsoft.graph.accessReviewQueryScope/query,'./members')",  # noqa: E501
-    "scenarios has 'secureFoundation'": None,
     "extension_4750531c75d84e8698ecd21bbd5da9f5_test eq 'x'": None,
     "onPremisesExtensionAttributes/extensionAttribute1 eq 'x'": None,
     "tolower(city) eq 'zurich'": None,
@@ -59,6 +80,11 @@ READ = {
     "'en-GB' eq preferredLanguage": None,
     "employeeId gt -5": None,
 }
+READ = GRAPHS | OURS
+
+
+def test_forty_samples_of_graphs_own_pages_are_among_those_read() -> None:
+    assert len(GRAPHS) >= 40
 
 
 @pytest.mark.parametrize(("typed", "expected"), READ.items())
@@ -180,6 +206,10 @@ def test_depth_ends_in_an_answer(opening: str) -> None:
     text = opening * (LONGEST // len(opening))
     with pytest.raises(FilterError, match="levels"):
         parse(text)
+
+
+def test_a_filter_has_two_thousand_characters_and_64_levels_at_most() -> None:
+    assert (LONGEST, DEEPEST) == (2_000, 64)
 
 
 def test_as_deep_as_allowed_is_read_and_one_more_is_not() -> None:

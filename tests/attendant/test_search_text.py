@@ -67,6 +67,16 @@ def test_narrowing_compares_the_whole_value_of_its_field() -> None:
     assert ask(docs, "anna", jobTitle="sales") == {}
 
 
+@pytest.mark.parametrize("name", [name for name, place in places("addressBook").items() if place.ability.filter])
+def test_each_plus_of_the_matrix_narrows_to_those_who_have_that_value(name: str) -> None:
+    def anna(number: int, value: str) -> Doc:
+        where: dict[str, Any] = {"addresses": [{}, {name: value}]} if name in ("country", "state") else {name: value}
+        return contact(number, firstName="Anna", company="Sales", **where)
+
+    docs = [anna(1, "Sales"), anna(2, "Sales Ops"), anna(3, "")]
+    assert ask(docs, "anna", most=9, **{name: "sales"}) == {"1": "exact"}
+
+
 def test_narrowing_alone_is_a_question_too() -> None:
     docs = [contact(1, department="Sales"), contact(2, company="Sales"), contact(3, department="sales")]
     question = Question("", frozenset({LETTERS["department"]}), {LETTERS["department"]: "sales"})
