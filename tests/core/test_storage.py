@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from azure.data.tables import TableServiceClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -453,3 +454,7 @@ def test_a_new_account_is_prepared_by_four_at_once_and_again() -> None:
             assert accounts[0].table(name).get("nothing", "here") is None
         for queue in QUEUES:
             accounts[0].queue(queue).send({})
+        with TableServiceClient.from_connection_string(connection) as tables:
+            tables.delete_table("contacts")
+            StorageAccount(connection, None, "").prepare()
+            assert "contacts" not in {one.name for one in tables.list_tables()}, "a known account costs one read"
