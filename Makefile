@@ -53,7 +53,7 @@ clean: ## Remove what setup, runs and tests left here
 .venv/.ready: requirements.txt requirements-dev.txt requirements-conformance.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one (https://www.python.org/downloads/) or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "== Python packages into .venv ($$($(PYTHON) --version)), about a minute the first time"
-	@$(PYTHON) -m venv .venv || { echo "The module venv is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "No virtual environment could be made in .venv; the reason stands above. If the module venv or ensurepip is missing, on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements-conformance.txt
 	@touch $@
