@@ -56,7 +56,7 @@ clean: ## Remove what setup, runs and tests left here
 
 .venv/.ready: requirements.txt requirements-dev.txt requirements-conformance.txt
 	@echo "== Python packages into .venv ($$($(PYTHON) --version)), about a minute the first time"
-	@$(PYTHON) -m venv .venv || { echo "The module venv is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "No virtual environment could be made in .venv; the reason stands above. If the module venv or ensurepip is missing, on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@# What is imported is compiled then; most of it never is.
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements-dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps --ignore-requires-python -r requirements-conformance.txt

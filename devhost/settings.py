@@ -58,6 +58,13 @@ def worker_environment(
     return {name: value for name, value in told.items() if name not in AZURE_SIGNS}
 
 
+def flaws(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What this product's app would say about its settings, all at once."""
+    from shared.config import problems_of  # noqa: PLC0415 - 0.4 s that only a start that failed pays for
+
+    return problems_of(environ)
+
+
 def resolve(text: str, environ: Mapping[str, str]) -> str:
     """Replace every `%NAME%` by the app setting; raises IndexingError for one that is not set."""
 

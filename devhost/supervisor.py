@@ -19,7 +19,7 @@ from devhost.errors import CannotStart
 from devhost.job import Job
 from devhost.lines import Lines
 from devhost.options import Options
-from devhost.settings import AZURE_SIGNS, read_values, worker_environment
+from devhost.settings import AZURE_SIGNS, flaws, read_values, worker_environment
 from devhost.workers import WorkerSlot
 
 STORAGE_PATIENCE: Final = 30.0  # seconds; Azurite needs about one
@@ -59,10 +59,16 @@ class Stack:
         )
 
     async def start(self) -> None:
-        """Start all parts side by side and open the door last. Raises CannotStart.
+        """Start all parts side by side and open the door last. Raises CannotStart, with every setting that is wrong."""
+        try:
+            await self._start()
+        except CannotStart as reason:
+            if self._options.app == checks.ROOT and (found := flaws(self._app_environ)):
+                raise CannotStart(f"app settings need attention: {'; '.join(found)}.\n  {reason}") from reason
+            raise
 
-        Workers index the app meanwhile and call no function yet, so a mistake in it is told without waiting.
-        """
+    async def _start(self) -> None:
+        """Workers index the app while storage starts and call no function yet: a mistake in it is told at once."""
         self._say_cleared()
         checks.listen(self._socket)
         self._slots = [self._slot(number) for number in range(self._options.processes)]

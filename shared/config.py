@@ -100,6 +100,15 @@ class Config:
         return config
 
 
+def problems_of(env: Mapping[str, str]) -> tuple[str, ...]:
+    """All that is missing or malformed, in the words of ``Config.from_env``; nothing if the app can work."""
+    try:
+        Config.from_env(env)
+    except ConfigError as exc:
+        return exc.problems
+    return ()
+
+
 class _Reader:
     """Reads one setting after the other and remembers what is wrong instead of stopping there."""
 

@@ -20,8 +20,11 @@ _NEEDED_BY: Final = {"interact": "enabled", "assistant": "useOwnAcs"}
 # Facts an answer shows beside the sections; a document read and put back holds them.
 _BESIDE: Final = ("effective", "warnings")
 
-Seal = Callable[[str, str], Secret]
-"""Section and text to the sealed secret. Raises Invalid."""
+Seal = Callable[[str, str, Secret | None], Secret]
+"""Section, text and the secret there is to the sealed secret, which is the one there is if nothing changes.
+
+Raises Invalid.
+"""
 
 
 def replaced(current: Settings, document: object, seal: Seal) -> Settings:
@@ -50,6 +53,11 @@ def shown(settings: Settings, last_checks: Mapping[str, Any]) -> dict[str, Any]:
     for section, name in SECRETS:
         document[section][name] = _shown_secret(document[section][name], last_checks.get(section))
     return document
+
+
+def secret_of(settings: Settings, section: str) -> Secret | None:
+    """That of one of the sections in ``SECRETS``."""
+    return (settings.interact if section == "interact" else settings.assistant).acs_connection_string
 
 
 def differences(before: Settings, after: Settings) -> list[dict[str, Any]]:
@@ -88,13 +96,13 @@ def _judged(current: Settings, data: dict[str, Any], seal: Seal) -> Settings:
 
 def _resolve(part: dict[str, Any], section: str, name: str, current: Settings, seal: Seal) -> list[Finding]:
     """Put the sealed secret in the place of what was sent; gives what is wrong with it."""
-    kept = current.section(section).as_json()[name]
+    secret = secret_of(current, section)
+    kept = secret.as_json() if secret else None
     sent = part.get(name)
     findings: list[Finding] = []
     if isinstance(sent, str):
         try:
-            sealed = seal(section, sent)
-            part[name] = kept if kept and kept["fingerprint"] == sealed.fingerprint else sealed.as_json()
+            part[name] = seal(section, sent, secret).as_json()
         except Invalid as exc:
             part[name] = kept
             return [Finding(f"{section}.{name}", f.message, f.code) for f in exc.findings]

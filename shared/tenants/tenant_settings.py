@@ -11,7 +11,7 @@ from shared.callers import Caller
 from shared.clock import Clock, to_wire
 from shared.errors import Invalid, NotFound, Stale
 from shared.storage.entities import Merge, Overwrite, Row, with_doc
-from shared.storage.secrets import SecretBox
+from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
 from shared.tenants import audit
 from shared.tenants.connection_string import Refused, read_connection_string
@@ -21,7 +21,7 @@ from shared.tenants.licences import ROW as LICENCES
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Stored
 from shared.tenants.settings import SECTIONS, Secret, Settings
-from shared.tenants.settings_document import differences, merged, replaced, shown
+from shared.tenants.settings_document import SECRETS, Seal, differences, merged, replaced, secret_of, shown
 from shared.tenants.tenants import SETTINGS, Head
 from shared.wire import Wire
 
@@ -111,7 +111,7 @@ class TenantSettings:
 
     def connection_string(self, head: Head, section: str) -> str | None:
         """The stored secret in clear, for the call that uses it and nobody else."""
-        secret = _secret(head.settings.value, section)
+        secret = secret_of(head.settings.value, section)
         if secret is None:
             return None
         return self._secrets.open(secret.sealed, tenant=head.tenant_id, field=_field(section))
@@ -121,7 +121,7 @@ class TenantSettings:
 
         A check of another string is not kept: it says nothing about what is stored.
         """
-        secret = _secret(head.settings.value, section)
+        secret = secret_of(head.settings.value, section)
         try:
             fingerprint = read_connection_string(text, self._suffixes).fingerprint
         except Refused:
@@ -144,6 +144,7 @@ class TenantSettings:
             changes = differences(found.value, settings)
             if not changes:
                 return found.stored
+            settings = self._under_newest_key(head, settings)
             count = found.row.number("audit") + 1
             operations = [
                 write(found, head.tenant_id, SETTINGS, settings, audit=count),
@@ -164,20 +165,38 @@ class TenantSettings:
         row = self._table.get(tenant_id, SETTINGS)
         return held(Settings, row) if row else None
 
-    def _seal(self, head: Head) -> Callable[[str, str], Secret]:
-        def seal(section: str, text: str) -> Secret:
+    def _seal(self, head: Head) -> Seal:
+        def seal(section: str, text: str, there: Secret | None) -> Secret:
             try:
                 read = read_connection_string(text, self._suffixes)
             except Refused as exc:
                 raise Invalid.field("", exc.detail, exc.code) from None
+            if there and there.fingerprint == read.fingerprint and (same := self._renewed(head, section, there)):
+                return same
             sealed = self._secrets.seal(read.text, tenant=head.tenant_id, field=_field(section))
             return Secret(sealed=sealed, endpoint=read.endpoint, fingerprint=read.fingerprint)
 
         return seal
 
+    def _under_newest_key(self, head: Head, settings: Settings) -> Settings:
+        """The same settings, to be stored. A secret that does not open stays: the write is about another field."""
+        for section, _ in SECRETS:
+            secret = secret_of(settings, section)
+            if renewed := secret and self._renewed(head, section, secret):
+                part = settings.section(section).model_copy(update={"acs_connection_string": renewed})
+                settings = settings.model_copy(update={section: part})
+        return settings
 
-def _secret(settings: Settings, section: str) -> Secret | None:
-    return (settings.interact if section == "interact" else settings.assistant).acs_connection_string
+    def _renewed(self, head: Head, section: str, secret: Secret) -> Secret | None:
+        """The same secret, sealed again if an older key did it; None if no key of the ring opens it."""
+        place = {"tenant": head.tenant_id, "field": _field(section)}
+        try:
+            plain = self._secrets.open(secret.sealed, **place)
+        except Unreadable:
+            return None
+        if self._secrets.is_current(secret.sealed):
+            return secret
+        return secret.model_copy(update={"sealed": self._secrets.seal(plain, **place)})
 
 
 def _field(section: str) -> str:

@@ -108,6 +108,51 @@ def test_a_write_that_read_before_the_rotation_does_not_bring_the_old_seal_back(
     assert world.head.settings.value.interact.restrict_origins
 
 
+def ringed(world: World, box: SecretBox) -> TenantSettings:
+    """The settings as an instance with another ring writes them."""
+    suffixes = (".communication.azure.com",)
+    return TenantSettings(world.account.table("tenants"), box, world.licences, suffixes, [], world.clock)
+
+
+def patch(world: World, box: SecretBox, change: dict[str, object]) -> None:
+    head = world.head
+    ringed(world, box).patch(head, change, versions=frozenset({head.settings.revision}), by=world.by)
+
+
+@pytest.mark.parametrize(
+    "change", [{"outbound": {"maxScheduledTasksPerService": 7}}, {"interact": {"acsConnectionString": CONTOSO_STRING}}]
+)
+def test_a_write_of_the_settings_seals_their_secrets_with_the_newest_key(
+    world: World, change: dict[str, object]
+) -> None:
+    world.set(interact={"acsConnectionString": CONTOSO_STRING}, assistant={"acsConnectionString": CONTOSO_STRING})
+    patch(world, BOTH, change)
+    for section in ("interact", "assistant"):
+        field = f"{section}.acsConnectionString"
+        assert ONLY_NEW.open(stored(world, section), tenant=world.tenant_id, field=field) == CONTOSO_STRING
+    sealed = stored(world)
+    patch(world, BOTH, {"interact": {"acsConnectionString": CONTOSO_STRING}})
+    assert (stored(world), world.head.settings.revision) == (sealed, 3), "there was nothing left to do"
+
+
+def test_a_write_about_something_else_is_not_said_to_change_a_secret(world: World) -> None:
+    world.set(interact={"acsConnectionString": CONTOSO_STRING})
+    patch(world, BOTH, {"outbound": {"maxScheduledTasksPerService": 7}})
+    page = world.settings.history(world.tenant_id, top=1, continuation=None, section=None, by=None)
+    assert [change.path for change in page.items[0].changes] == ["outbound.maxScheduledTasksPerService"]
+
+
+def test_a_secret_whose_key_is_lost_can_be_written_anew_and_keeps_no_other_field_from_being_written(
+    world: World,
+) -> None:
+    world.set(interact={"acsConnectionString": CONTOSO_STRING})
+    before = stored(world)
+    patch(world, ONLY_NEW, {"outbound": {"maxScheduledTasksPerService": 7}})
+    assert stored(world) == before
+    patch(world, ONLY_NEW, {"interact": {"acsConnectionString": CONTOSO_STRING}})
+    assert ringed(world, ONLY_NEW).connection_string(world.head, "interact") == CONTOSO_STRING
+
+
 def test_a_secret_written_in_the_middle_of_a_rotation_is_kept(world: World) -> None:
     world.set(interact={"acsConnectionString": CONTOSO_STRING})
     newer = CONTOSO_STRING.replace("contoso", "newer")

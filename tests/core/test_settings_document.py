@@ -16,7 +16,7 @@ from shared.tenants.settings_document import differences, merged, replaced, show
 GOOD = "endpoint=https://good.communication.azure.com/;accesskey=AAAA"
 
 
-def seal(section: str, text: str) -> Secret:
+def seal(section: str, text: str, there: Secret | None) -> Secret:
     if not text.startswith("endpoint="):
         raise Invalid.field("", "is not a connection string", "InvalidConnectionString")
     return Secret(sealed=f"sealed for {section}", endpoint="https://good", fingerprint=str(hash(text)))

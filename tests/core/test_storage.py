@@ -6,8 +6,10 @@ import re
 import time
 import uuid
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
+from azure.data.tables import TableServiceClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +33,7 @@ from shared.storage.entities import (
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Exists, Table, TooBig
 from tests.azurite import azurite
+from tests.clients.fake_cloud import Answer, FakeCloud
 from tests.core.faults import FragileTable
 from tests.core.race import together
 
@@ -423,6 +426,23 @@ def test_dead_queues_are_noticed_although_the_tables_answer(connection: str) -> 
     assert time.perf_counter() - started < 5
 
 
+def test_an_account_known_by_its_name_is_asked_as_the_managed_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = FakeCloud()
+    cloud.on("/msi", Answer(body={"access_token": "x", "expires_on": "99999999999", "token_type": "Bearer"}))
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{cloud.url}/msi")  # as Azure Functions says where to ask
+    monkeypatch.setenv("IDENTITY_HEADER", "mine")
+    named = StorageAccount(None, "nimbus", "invalid")  # a suffix that no name server ever answers for
+    with pytest.raises(StorageDown) as tables:
+        named.probe()
+    with pytest.raises(StorageDown) as queues:
+        named.queue("presence-polls").send({})
+    cloud.close()
+    assert "nimbus.table.invalid" in str(tables.value.__cause__)
+    assert "nimbus.queue.invalid" in str(queues.value.__cause__)
+    asked = {(parse_qs(one.query)["resource"][0], one.headers["X-IDENTITY-HEADER"]) for one in cloud.asked}
+    assert asked == {("https://storage.azure.com", "mine")}
+
+
 def test_a_new_account_is_prepared_by_four_at_once_and_again() -> None:
     with azurite() as connection:
         accounts = [StorageAccount(connection, None, "") for _ in range(4)]
@@ -435,3 +455,7 @@ def test_a_new_account_is_prepared_by_four_at_once_and_again() -> None:
             assert accounts[0].table(name).get("nothing", "here") is None
         for queue in QUEUES:
             accounts[0].queue(queue).send({})
+        with TableServiceClient.from_connection_string(connection) as tables:
+            tables.delete_table("contacts")
+            StorageAccount(connection, None, "").prepare()
+            assert "contacts" not in {one.name for one in tables.list_tables()}, "a known account costs one read"

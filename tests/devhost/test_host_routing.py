@@ -3,11 +3,13 @@
 import re
 from urllib.parse import quote
 
+import azure.functions as func
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from devhost.errors import IndexingError
+from devhost.indexing import index
 from devhost.routing import Route, decode_path, find, in_host_order, parse_template
 
 GUID = "0a1b2c3d-0000-4000-8000-00000000000a"
@@ -102,3 +104,11 @@ def test_a_parameter_arrives_as_it_was_before_it_was_escaped(value: str) -> None
     found = find(routes(a="things/{value}"), "GET", f"/things/{quote(value, safe='')}".encode())
     assert found is not None
     assert found[1] == {"value": value}
+
+
+def test_two_functions_whose_names_differ_in_case_only_are_refused() -> None:
+    app = func.FunctionApp()
+    for number, name in enumerate(("item", "Item")):
+        app.function_name(name)(app.route(f"items{number}")(lambda req: "x"))
+    with pytest.raises(IndexingError, match="two functions are named"):
+        index(app, {})

@@ -12,7 +12,7 @@ import pytest
 
 from devhost.indexing import TIMER, Function
 from devhost.invocation import NO_TRACE, Outcome, TraceContext
-from devhost.timers import Timer
+from devhost.timers import Timer, claim
 from tests.devhost.stack import Running
 
 
@@ -79,6 +79,14 @@ def start(folder: Path, function: Function, run_id: str, *, wanted: int = 1) -> 
 
 
 DAILY = "0 0 0 * * *"
+
+
+def test_while_one_process_runs_a_timer_no_other_does_and_it_is_free_again_afterwards(tmp_path: Path) -> None:
+    wants_to_run = timer_function(DAILY, runOnStartup=True)
+    with claim(tmp_path / "t.json") as ours:
+        assert ours is not None
+        assert start(tmp_path, wants_to_run, "run", wanted=0) == []
+    assert len(start(tmp_path, wants_to_run, "run")) == 1
 
 
 def test_missed_ticks_are_made_up_for_once_and_marked(tmp_path: Path) -> None:

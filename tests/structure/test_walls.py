@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,15 @@ def test_a_door_is_there_because_somebody_uses_it(door: str) -> None:
 
 def test_the_core_is_called_only_by_triggers() -> None:
     assert {name.split(".")[0] for name in users(PRODUCT, "functions.wiring.core")} == {"functions"}
+
+
+def test_the_app_registers_every_blueprint_and_does_nothing_else() -> None:
+    (app,) = modules(ROOT, "function_app")
+    triggers = sorted(one.path.stem for one in CORE if one.name.endswith(("_http", "_queue", "_timer")))
+    _, *rest = [statement for statement in app.tree.body if not isinstance(statement, ast.Import | ast.ImportFrom)]
+    written = ast.unparse(ast.Module(rest, []))
+    rooms = ", ".join(triggers)
+    assert written == f"app = func.FunctionApp()\nfor room in ({rooms}):\n    app.register_functions(room.bp)"
 
 
 def test_only_the_config_reads_the_environment() -> None:

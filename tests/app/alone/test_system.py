@@ -6,8 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-from tests.app.stack import HOME, running
-from tests.devhost.stack import eventually, lives
+from tests.app.stack import HOME, ROOT, running
+from tests.devhost.stack import eventually, lives, refusal
 
 
 def test_storage_that_dies_is_told_by_ready_within_5_seconds(tmp_path: Path) -> None:
@@ -36,6 +36,13 @@ def test_app_settings_that_are_missing_or_malformed_are_named_all_at_once(tmp_pa
         assert stack.call("GET", "/api/health/live", token=None).status_code == 200
         refused = stack.call("GET", "/api/tenants", token=stack.token(HOME, "Operator"))
         assert (refused.status_code, refused.json()["code"]) == (503, "ConfigurationError")
+
+
+def test_a_start_that_fails_names_every_setting_that_is_wrong(tmp_path: Path) -> None:
+    broken = {"API_CLIENT_ID": "", "SECRET_KEYS": "a:b", "PRESENCE_SCHEDULE": "", "AzureWebJobsStorage": ""}
+    code, said = refusal(ROOT, STATE_DIR=str(tmp_path), **broken)
+    assert code == 2
+    assert all(name in said.splitlines()[0] for name in broken)
 
 
 def test_a_stack_that_is_told_to_stop_leaves_no_process_behind(tmp_path: Path) -> None:
