@@ -11,6 +11,7 @@ from shared.callers import Caller
 from shared.storage.account import StorageAccount
 from tests.azurite import azurite
 from tests.core.hook_world import HookWorld
+from tests.core.poll_world import people
 from tests.core.world import ADMIN, FakeClock, World
 from tests.simulator.cloud_client import CloudClient, running
 
@@ -44,6 +45,11 @@ def clock() -> FakeClock:
 def world(account: StorageAccount, clock: FakeClock) -> World:
     """A tenant of its own for each test, with one service that may call out."""
     return World(account, clock, tenant_id=str(uuid.uuid4()))
+
+
+@pytest.fixture
+def tracked(world: World) -> None:
+    people(world)
 
 
 @pytest.fixture

@@ -32,7 +32,6 @@ from tests.core.poll_world import (
     Crowd,
     accounts,
     crowded,
-    people,
     poller,
     readers,
     rest,
@@ -44,10 +43,7 @@ from tests.core.poll_world import (
 from tests.core.race import together
 from tests.core.world import FakeClock, Row, World
 
-
-@pytest.fixture(autouse=True)
-def tracked(world: World) -> None:
-    people(world)
+pytestmark = pytest.mark.usefixtures("tracked")
 
 
 # who reads

@@ -28,7 +28,6 @@ from tests.core.poll_world import (
     Crowd,
     accounts,
     crowded,
-    people,
     poller,
     readers,
     rest,
@@ -39,10 +38,7 @@ from tests.core.poll_world import (
 )
 from tests.core.world import FakeClock, World
 
-
-@pytest.fixture(autouse=True)
-def tracked(world: World) -> None:
-    people(world)
+pytestmark = pytest.mark.usefixtures("tracked")
 
 
 # accounts
