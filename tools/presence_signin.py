@@ -7,14 +7,12 @@ the storage account of the app settings. All instances use it from their next si
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from pathlib import Path
 
 from shared.bootstrap.commands import build_device_sign_in
-from shared.config import Config
 from shared.errors import AppError
+from tools.app_settings import read_config
 
 
 def main() -> int:
@@ -23,11 +21,8 @@ def main() -> int:
     parser.add_argument("account", type=int, choices=(1, 2), help="which of the two presence accounts")
     parser.add_argument("--settings", type=Path, help="a local.settings.json to read app settings from")
     arguments = parser.parse_args()
-    env = dict(os.environ)
     try:
-        if arguments.settings:
-            env = {**json.loads(arguments.settings.read_text())["Values"], **env}
-        config = Config.from_env(env)
+        config = read_config(arguments.settings)
         account = config.presence_accounts[arguments.account - 1]
         device, shelf = build_device_sign_in(config)
         print(f"Sign in as {account.upn}.", flush=True)
@@ -38,7 +33,7 @@ def main() -> int:
         if shelf.refresh_token(account.upn, account.refresh_token) != token:
             print("the token could not be kept; is the storage account there?", file=sys.stderr)
             return 2
-    except (AppError, OSError, ValueError, KeyError) as exc:
+    except (AppError, OSError, ValueError) as exc:
         print(f"not signed in: {exc}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -8,18 +8,16 @@ and run again.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from shared.bootstrap.commands import build_provisioner
-from shared.config import Config
-from shared.errors import AppError
+from shared.errors import AppError, ConfigError
 from shared.permissions.provisioning import Step
 from shared.wire import is_guid
+from tools.app_settings import read_config
 
 WORDS = {"granted": "granted", "there": "was there", "planned": "to be granted", "failed": "FAILED"}
 
@@ -29,10 +27,12 @@ def main() -> int:
     arguments = _arguments()
     steps: list[Step] = []
     try:
-        env = dict(os.environ)
-        if arguments.settings:
-            env = {**json.loads(arguments.settings.read_text())["Values"], **env}
-        provisioner = build_provisioner(Config.from_env(env))
+        config = read_config(arguments.settings)
+    except (ConfigError, OSError, ValueError) as exc:
+        _say(f"not started: {exc}")
+        return 2
+    try:
+        provisioner = build_provisioner(config)
         head = provisioner.tenants.head(arguments.tenant)
         token = provisioner.sign_in.admin_token(arguments.tenant, _say)
         _say(f"provisioning {head.tenant.value.display_name} ({arguments.tenant})")
@@ -43,7 +43,7 @@ def main() -> int:
             dry_run=arguments.dry_run,
             optional=arguments.optional,
         )
-    except (AppError, OSError, ValueError, KeyError) as exc:
+    except (AppError, OSError, ValueError) as exc:
         _say(f"stopped: {exc}. Run it again to go on.")
         return 2
     except KeyboardInterrupt:

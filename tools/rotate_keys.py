@@ -8,14 +8,12 @@ Stop it whenever you like; it goes on where it stopped.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from pathlib import Path
 
 from shared.bootstrap.commands import build_rotation
-from shared.config import Config
 from shared.errors import AppError, ConfigError
+from tools.app_settings import read_config
 
 MOST_NAMED = 10  # secrets in the last sentence
 
@@ -26,7 +24,7 @@ def main() -> int:
     parser.add_argument("--settings", type=Path, help="a local.settings.json to read app settings from")
     arguments = parser.parse_args()
     try:
-        rotated = build_rotation(Config.from_env({**_values(arguments.settings), **os.environ})).run(_progress)
+        rotated = build_rotation(read_config(arguments.settings)).run(_progress)
     except (ConfigError, OSError, ValueError) as exc:
         return _say(f"not started: {exc}", 2)
     except AppError as exc:
@@ -42,15 +40,6 @@ def main() -> int:
             2,
         )
     return _say(f"{done}; the others were sealed with the newest key already.", 0)
-
-
-def _values(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    values = json.loads(path.read_text()).get("Values")
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} has no object Values")
-    return values
 
 
 def _say(sentence: str, code: int) -> int:

@@ -155,3 +155,5 @@ def test_the_command_says_in_a_sentence_what_keeps_it_from_working(stack: AppSta
     assert (code, table) == (2, "")
     assert "AADSTS90002" in said
     assert "Traceback" not in said
+    code, table, said = provision(stack, tenant.id, "--settings", "package.json")
+    assert (code, table, said) == (2, "", "not started: package.json has no object Values\n")
