@@ -93,13 +93,15 @@ class Batches:
     def decide(self, tenant_id: str, batch_id: str, index: int, state: ItemState, *, entry_id: str, code: str) -> None:
         """Note what became of an item. The first decision stands, but for one that was set aside; the body goes."""
         partition = _partition(tenant_id, batch_id)
-        row = self._table.get(partition, f"{index:03}")
-        if row is None or not _may_become(row, state):
-            return
         values = {"state": state, "entry_id": entry_id, "code": code, "at": to_wire(self._clock())}
-        try:
-            self._table.replace(Row(partition, row.row, values), etag=row.etag)
-        except (Stale, NotFound):
+        # Somebody else may decide meanwhile: who set the item aside must not hide that its task is in.
+        while (row := self._table.get(partition, f"{index:03}")) and _may_become(row, state):
+            try:
+                self._table.replace(Row(partition, row.row, values), etag=row.etag)
+            except Stale:
+                continue
+            except NotFound:
+                pass
             return
 
     def _send(self, tenant_id: str, batch_id: str, rows: Sequence[Row]) -> None:

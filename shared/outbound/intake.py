@@ -5,7 +5,7 @@ A refusal ends the message and is not retried. What cannot be read is set aside 
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -54,13 +54,10 @@ class Intake:
     def take(self, raw: bytes, *, message_id: str, attempts: int) -> None:
         """Admit, refuse or set aside one message. Raises only for what may be better next time."""
         try:
-            data = read_json(read_text(raw).encode())
-            address = parse(_Addressed, data)
-            head = self._tenants.head(address.tenant_id)
+            data, head, place = self._read(raw)
         except (Malformed, Invalid, NotFound) as exc:
             self._poison.keep(raw, queue=QUEUE, reason=exc.detail, attempts=attempts, message_id=message_id)
             return
-        place = address.batch
         try:
             write = read_entry(data)
         except Invalid as exc:
@@ -80,12 +77,10 @@ class Intake:
     def give_up(self, raw: bytes) -> None:
         """Tell its batch what became of an item whose message failed five times. It may be sent again and come in."""
         try:
-            data = read_json(read_text(raw).encode())
-            address = parse(_Addressed, data)
-            head = self._tenants.head(address.tenant_id)
+            data, head, place = self._read(raw)
         except (Malformed, Invalid, NotFound):
             return
-        if (place := address.batch) is None:
+        if place is None:
             return
         if refused := self._refusals.of_message(head.tenant_id, place.name):
             self._decided(head, place, "refused", code=refused)
@@ -93,6 +88,12 @@ class Intake:
             self._decided(head, place, "admitted", entry_id=entry_id)
         else:
             self._decided(head, place, "invalid", code=SET_ASIDE)
+
+    def _read(self, raw: bytes) -> tuple[Any, Head, _Place | None]:
+        """The message, whose it is, and the item of a batch that it is. Raises Malformed, Invalid, NotFound."""
+        data = read_json(read_text(raw).encode())
+        address = parse(_Addressed, data)
+        return data, self._tenants.head(address.tenant_id), address.batch
 
     def _brought(self, head: Head, place: _Place, data: object) -> str | None:
         try:

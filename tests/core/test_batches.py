@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 from shared.clock import to_wire
 from shared.errors import Malformed, StorageDown
 from shared.json_text import read_json
-from shared.outbound.batches import Batches
+from shared.outbound.batches import Batches, ItemState
 from shared.outbound.external_tasks import ExternalTasks
 from shared.outbound.intake import Intake
 from shared.outbound.models import ExternalTaskWrite
 from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
+from shared.storage.entities import Row
+from shared.storage.tables import Table
 from shared.wire import parse
 from tests.core.faults import wire
 from tests.core.world import SERVICE, World
@@ -43,6 +46,20 @@ class Deaf(Batches):
 
     def decide(self, *_: Any, **__: Any) -> None:
         pass
+
+
+class Overtaken(Table):
+    """Somebody else is a moment faster with the first write."""
+
+    def __init__(self, inner: Table, first: Callable[[], None]) -> None:
+        self.__dict__.update(inner.__dict__)
+        self._first: Callable[[], None] | None = first
+
+    def replace(self, row: Row, *, etag: str) -> str:
+        first, self._first = self._first, None
+        if first is not None:
+            first()
+        return super().replace(row, etag=etag)
 
 
 def body(world: World, **changes: Any) -> dict[str, Any]:
@@ -117,6 +134,22 @@ def test_an_item_that_was_decided_before_its_message_was_set_aside_reads_as_deci
     for text in sent.texts:
         world.intake.give_up(text.encode())
     assert batches.status(world.tenant_id, batch).items == [first, second]
+
+
+@pytest.mark.parametrize(("state", "code"), [("invalid", "MessageSetAside"), ("refused", "OutboundTaskLimitReached")])
+def test_a_task_that_comes_in_at_the_moment_its_item_is_decided_otherwise_reads_as_admitted(
+    world: World, state: ItemState, code: str
+) -> None:
+    batches, sent = batches_of(world)
+    batch = batches.submit(world.tenant_id, [body(world)])
+
+    def otherwise() -> None:
+        batches.decide(world.tenant_id, batch, 0, state, entry_id="", code=code)
+
+    slower = Batches(Overtaken(world.account.table("journal"), otherwise), sent, world.agenda, world.clock)
+    slower.decide(world.tenant_id, batch, 0, "admitted", entry_id="e-1", code="")
+    (item,) = batches.status(world.tenant_id, batch).items
+    assert (item.state, item.scheduler_entry_id, item.code) == ("admitted", "e-1", None)
 
 
 def test_a_task_of_somebody_else_with_the_items_reference_is_not_taken_for_the_items(world: World) -> None:
