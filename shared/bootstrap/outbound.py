@@ -65,7 +65,7 @@ def build_outbound(ground: Ground, poison: Poison, presences: Presences) -> Outb
     agenda = Agenda(ground.account.table("agenda"), kinds | {WEBHOOK: ground.queues["webhook-deliveries"]}, now)
     scheduler = Scheduler(store, directory, refusals, agenda, now)
     batches = Batches(ground.journal, ground.queues["outbound-requests"], agenda, now)
-    agents = Agents(table)
+    agents = Agents(table, store)
     hooks, hook_outbox = HookStore(table, ground.trunk.secrets), HookOutbox(table)
     webhooks = Webhooks(hooks, hook_outbox, directory, agenda, hosts, now)
     sender = CallbackSender(open_session(ground.config.gateway, read_timeout=8.0), now)
@@ -86,7 +86,7 @@ def build_outbound(ground: Ground, poison: Poison, presences: Presences) -> Outb
         visits=Visits(store, agents, agenda, _Members(presences, directory), webhooks, now),
         webhooks=webhooks,
         deliveries=Deliveries(hooks, hook_outbox, directory, agenda, sender, trail, hosts, now),
-        holders=agents.holders,
+        holders=lambda tenant_id: agents.holders(tenant_id, now()),
     )
 
 

@@ -3,16 +3,20 @@
 An agent's row names one task and one offer of it. It is claimed before the task is offered, so nobody holds two
 offers, however many services an agent works for and however many processes distribute. An offer that its task
 knows of but the agent's row does not is none: it cannot be accepted, and it ends like one that nobody answers.
+A row that names an offer its task does not know of was claimed by a process that died then; it counts as free from
+the moment the offer would have been over, wherever it is read, and stays until the agent is claimed again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from shared.clock import from_wire, to_wire
 from shared.errors import NotFound, Stale
+from shared.outbound.store import OutboundStore
 from shared.storage.entities import Row, Values
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Exists, Table
@@ -43,19 +47,24 @@ class Hold:
 
 
 class Agents:
-    """Reads and writes the rows above; every write is conditional on what was read."""
+    """Reads and writes the rows above; every write is conditional on what was read. ``store`` knows the tasks."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, store: OutboundStore) -> None:
         self._table = table
+        self._store = store
 
     def all(self, tenant_id: str) -> dict[str, Hold]:
         """By user id; who never had an offer has no row. 1,000 agents a storage call."""
         rows = self._table.span(_partition(tenant_id), _AGENT, prefix_end(_AGENT))
         return {hold.user_id: hold for hold in map(_hold, rows)}
 
-    def holders(self, tenant_id: str) -> set[str]:
+    def holders(self, tenant_id: str, now: datetime) -> set[str]:
         """Ids of the users who have an offer or a task."""
-        return {user_id for user_id, hold in self.all(tenant_id).items() if not hold.is_free}
+        return self.holders_among(tenant_id, self.all(tenant_id).values(), now)
+
+    def holders_among(self, tenant_id: str, holds: Iterable[Hold], now: datetime) -> set[str]:
+        """The same of holds that were read before."""
+        return {hold.user_id for hold in holds if self._holds(tenant_id, hold, now)}
 
     def of(self, tenant_id: str, user_id: str) -> Hold | None:
         row = self._table.get(_partition(tenant_id), _AGENT + user_id)
@@ -95,7 +104,7 @@ class Agents:
     def came_on_duty(self, tenant_id: str, user_id: str, now: datetime) -> None:
         """Whoever comes on duty goes to the end of the line."""
         hold = self.of(tenant_id, user_id)
-        if hold is not None and hold.is_free:
+        if hold is not None and not self._holds(tenant_id, hold, now):
             self._rest(hold, to_wire(now))
         elif hold is None:
             values: Values = {"task_id": "", "offer": 0, "until": "", "idle_since": to_wire(now)}
@@ -103,6 +112,15 @@ class Agents:
                 self._table.insert(Row(_partition(tenant_id), _AGENT + user_id, values))
             except Exists:
                 return  # offered something this very moment
+
+    def _holds(self, tenant_id: str, hold: Hold, now: datetime) -> bool:
+        """A hold that should be over by now is looked at: its process may have died."""
+        if hold.is_free:
+            return False
+        if hold.until is None or hold.until > now:
+            return True
+        kept = self._store.find(tenant_id, hold.task_id)
+        return kept is not None and kept.task.is_with(hold.user_id) and kept.task.offers == hold.offer
 
     def _rest(self, hold: Hold, idle_since: str) -> bool:
         values: Values = {"task_id": "", "offer": 0, "until": "", "idle_since": idle_since}

@@ -104,7 +104,7 @@ class Visits:
         """Offer tasks to members as long as there are both; gives the queued tasks as they are then."""
         holds = self._agents.all(tenant_id)
         now = self._clock()  # later than whatever made an agent free, so that holds of one agent never overlap
-        busy = {user_id for user_id, hold in holds.items() if not self._is_free(tenant_id, hold, now)}
+        busy = self._agents.holders_among(tenant_id, holds.values(), now)
         try:
             free = list(self._members.available(tenant_id, service_upn, busy=busy))
         except NotFound:
@@ -137,15 +137,6 @@ class Visits:
             since = hold.idle_since if hold else ""
             self._agents.free(tenant_id, candidate.user_id, task.task_id, task.offers, idle_since=since)
         return after
-
-    def _is_free(self, tenant_id: str, hold: Hold, now: datetime) -> bool:
-        """A hold that should be over by now is looked at: its process may have died."""
-        if hold.is_free:
-            return True
-        if hold.until is None or hold.until > now:
-            return False
-        kept = self._store.find(tenant_id, hold.task_id)
-        return kept is None or not (kept.task.is_with(hold.user_id) and kept.task.offers == hold.offer)
 
     def _commit(self, kept: KeptTask, task: Task, now: datetime) -> KeptTask | None:
         try:

@@ -57,6 +57,12 @@ class ContactCentre:
         items = self.tenant.call("GET", f"/api/tenants/{self.tenant.id}/outbound?top=1000").json()["items"]
         return sum(row["scheduled"] + row["inProgress"] for row in items)
 
+    def holding_task(self, service_upn: str) -> list[str]:
+        """UPNs of the service's members who cannot take a task because they have one."""
+        path = f"/api/tenants/{self.tenant.id}/services/{service_upn}/available-users"
+        members = self.tenant.call("GET", path).json()["items"]
+        return [str(member["upn"]) for member in members if "HoldsTask" in member["because"]]
+
     def listed(self) -> list[str]:
         """Ids of all tasks there are, finished or not, as often as they are listed."""
         found: list[str] = []

@@ -171,7 +171,7 @@ class Life(RuleBasedStateMachine):
             assert told == [step.event for step in shown.history]
             assert sum(name in FINAL for name in told) == 1
         assert all(self.world.outbound.slots(self.world.tenant_id, service) == [] for service in SERVICES)
-        assert self.world.agents.holders(self.world.tenant_id) == set()
+        assert self.world.agents.holders(self.world.tenant_id, self.clock()) == set()
 
 
 @pytest.mark.usefixtures("world")

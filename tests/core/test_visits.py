@@ -138,9 +138,9 @@ def test_the_end_of_an_earlier_offer_told_late_does_not_end_the_agents_present_o
     until = clock() + timedelta(seconds=20)
     assert world.agents.claim(world.tenant_id, "ann", None, task_id="a", offer=2, until=until)
     world.agents.free(world.tenant_id, "ann", "a", 1, idle_since=to_wire(clock()))
-    assert world.agents.holders(world.tenant_id) == {"ann"}
+    assert world.agents.holders(world.tenant_id, world.clock()) == {"ann"}
     world.agents.free(world.tenant_id, "ann", "a", 2, idle_since=to_wire(clock()))
-    assert world.agents.holders(world.tenant_id) == set()
+    assert world.agents.holders(world.tenant_id, world.clock()) == set()
 
 
 def test_ten_visits_at_once_offer_each_task_once_and_each_agent_one(world: World) -> None:
@@ -233,6 +233,33 @@ def test_an_agent_claimed_by_a_process_that_died_is_free_when_the_offer_would_be
     world.beat()
     assert state(world, task) == ("Offered", world.agent(1).oid)
     assert answer(world, 1, "accept", task) == "InProgress"
+
+
+def test_an_agent_claimed_for_a_task_that_another_finished_holds_nothing_and_goes_to_the_end_of_the_line(
+    world: World, clock: FakeClock
+) -> None:
+    """The other agent's offer has the number of the one that a dying process never made."""
+    task = due(world)
+    world.ready(1)
+    fragile = FragileTable(world.account.table("outbound"))
+    dying = Visits(OutboundStore(fragile), world.agents, world.agenda, world.members, world.hooks, clock)
+    world.beat_without_agents()
+    fragile.fails = "before"
+    with pytest.raises(StorageDown):
+        dying.visit(world.tenant_id, SERVICE)
+    world.ready(2)
+    world.beat()
+    assert answer(world, 2, "accept", task) == "InProgress"
+    assert answer(world, 2, "complete", task) == "Completed"
+    world.beat()
+    claimed = world.agent(1).oid
+    assert world.agents.holders(world.tenant_id, clock()) == {claimed}
+    clock.move(seconds=21)
+    assert world.agents.holders(world.tenant_id, clock()) == set()
+    world.agents.came_on_duty(world.tenant_id, claimed, clock())
+    hold = world.agents.of(world.tenant_id, claimed)
+    assert hold is not None
+    assert (hold.is_free, hold.idle_since) == (True, to_wire(clock()))
 
 
 def test_an_offer_without_its_agents_row_cannot_be_accepted(world: World, clock: FakeClock) -> None:
@@ -363,10 +390,10 @@ def test_a_released_task_frees_its_slot_and_its_agent(world: World) -> None:
     answer(world, 1, "accept", task)
     shown = world.supervision.release(world.tenant_id, task, "the call is long over", by=world.by)
     assert (shown.state, shown.history[-1].reason) == ("Released", "the call is long over")
-    assert world.agents.holders(world.tenant_id) == set(), "free at once"
+    assert world.agents.holders(world.tenant_id, world.clock()) == set(), "free at once"
     world.beat()
     assert mine(world, 1) == []
-    assert world.agents.holders(world.tenant_id) == set()
+    assert world.agents.holders(world.tenant_id, world.clock()) == set()
     with pytest.raises(AppError) as refused:
         answer(world, 1, "complete", task)
     assert refused.value.code == "OfferGone"
@@ -376,7 +403,8 @@ def test_an_agents_rows_survive_in_another_process(world: World) -> None:
     task = due(world)
     world.ready(1)
     world.beat()
-    assert Agents(world.account.table("outbound")).holders(world.tenant_id) == {world.agent(1).oid}
+    agents = Agents(world.account.table("outbound"), world.outbound)
+    assert agents.holders(world.tenant_id, world.clock()) == {world.agent(1).oid}
     assert mine(world, 1) == [task]
 
 
@@ -477,7 +505,9 @@ def test_an_agent_who_accepts_just_as_the_offer_ends_is_free_afterwards(world: W
     agent = world.agent(1)
     world.members.ready = []
     freeing, accepting = Interrupted(world.account.table("outbound")), Interrupted(world.account.table("outbound"))
-    visits = Visits(world.outbound, Agents(freeing), world.agenda, world.members, world.hooks, world.clock)
+    visits = Visits(
+        world.outbound, Agents(freeing, world.outbound), world.agenda, world.members, world.hooks, world.clock
+    )
 
     def end_the_offer() -> None:
         hold = world.agents.of(world.tenant_id, agent.oid)
@@ -487,7 +517,7 @@ def test_an_agent_who_accepts_just_as_the_offer_ends_is_free_afterwards(world: W
         visits.visit(world.tenant_id, SERVICE)
 
     accepting.before_replace = end_the_offer
-    late = AgentTasks(world.outbound, Agents(accepting), world.directory, world.agenda, world.clock)
+    late = AgentTasks(world.outbound, Agents(accepting, world.outbound), world.directory, world.agenda, world.clock)
     with pytest.raises(AppError) as refused:
         late.accept(world.tenant_id, task, agent)
     assert refused.value.code == "OfferGone"

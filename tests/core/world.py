@@ -165,7 +165,7 @@ class World:
         self.calls = Calls()
         self.agenda = Agenda(account.table("agenda"), dict.fromkeys(("task", "tidy", "batch"), self.calls), clock)
         self.scheduler = Scheduler(self.outbound, self.directory, self.refusals, self.agenda, clock)
-        self.agents = Agents(account.table("outbound"))
+        self.agents = Agents(account.table("outbound"), self.outbound)
         self.members = FakeMembers()
         self.hooks = FakeHooks()
         self.visits = Visits(self.outbound, self.agents, self.agenda, self.members, self.hooks, clock)
