@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# Containers often tell Python to keep nothing it compiles; then each process of a run compiles all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup run test soak lint types format bench presence-signin clean
 
 # The first Python of the versions this runs on; PYTHON=... chooses another one.
