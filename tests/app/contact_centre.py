@@ -129,12 +129,21 @@ class Shift:
         self._forgets = {"Offered": LETS_RING, "InProgress": forgets}
         self._over = threading.Event()
         self.faults: list[str] = []
+        self._completions: list[str] = []  # appending is atomic; all agents do it
         self._threads = [
             threading.Thread(target=self._work, args=(agent, random.Random(seed + number)), daemon=True)
             for number, agent in enumerate(centre.agents)
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def completed(self) -> int:
+        """Tasks that agents were told they have completed. One whose answer a kill took away is not counted."""
+        return len(self._completions)
+
+    def has_completed(self, count: float) -> bool:
+        return self.completed >= count
 
     def end(self) -> None:
         self._over.set()
@@ -154,7 +163,9 @@ class Shift:
                 if answer is None:
                     ignored.add((task_id, state))
                 else:
-                    self._call(agent, "POST", f"/api/me/tasks/{task_id}/{answer}")
+                    told = self._call(agent, "POST", f"/api/me/tasks/{task_id}/{answer}")
+                    if answer == "complete" and told:
+                        self._completions.append(task_id)
                     continue
             elif not offer:
                 ignored.clear()

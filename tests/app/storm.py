@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from tests.app.contact_centre import ContactCentre, Shift
@@ -131,31 +132,29 @@ class Storm:
             yield answer
 
     def _work(self, accepted: int) -> None:
-        """Until nothing is unfinished, killing a process each time another share of the tasks has ended."""
+        """Until nothing is unfinished, killing a process each time another share of the tasks is completed."""
         size = self._size
         shift = Shift(self._centre, pause=size.pause, forgets=size.forgets, seed=self._seed)
-        killed = 0
-
-        def all_ended() -> bool:
-            nonlocal killed
-            left = self._centre.unfinished()
-            if left and killed < size.kills and accepted - left >= accepted * (killed + 0.5) / (size.kills + 1):
-                killed += self._kill()
-                self._say(f"{accepted - left} ended, kill {killed}")
-            return not left
-
-        eventually(all_ended, "every task has ended", size.patience, every=min(10.0, 20 * size.pause))
+        deadline = time.monotonic() + size.patience
+        for kill in range(1, size.kills + 1):
+            share = accepted * (kill - 0.5) / (size.kills + 1)
+            # Asked of the agents, not of the product: between two looks at its lists the work may be over.
+            eventually(partial(shift.has_completed, share), f"time for kill {kill}", deadline - time.monotonic())
+            eventually(self._kill, "a worker runs that can be killed", 30)
+            self._say(f"{shift.completed} completed, kill {kill}")
+        left = deadline - time.monotonic()
+        eventually(
+            lambda: not self._centre.unfinished(), "every task has ended", left, every=min(10.0, 20 * size.pause)
+        )
         shift.end()
-        assert killed == size.kills
         assert shift.faults == []
 
-    def _kill(self) -> int:
-        """One worker at random, without a warning; 0 when none runs just now."""
+    def _kill(self) -> bool:
+        """One worker at random, without a warning; False when none runs just now."""
         living = [pid for pid in self._stack.pids()["workers"] if pid]
-        if not living:
-            return 0
-        os.kill(self._chance.choice(living), signal.SIGKILL)
-        return 1
+        if living:
+            os.kill(self._chance.choice(living), signal.SIGKILL)
+        return bool(living)
 
     def _histories(self, accepted: set[str]) -> list[dict[str, Any]]:
         with ThreadPoolExecutor(8) as pool:
