@@ -6,6 +6,7 @@ them hides those it cannot decode: they end in a poison queue whose trigger cann
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
@@ -20,3 +21,9 @@ def read(message: func.QueueMessage) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise Malformed("the message is not a JSON object")
     return data
+
+
+def sent_at(message: func.QueueMessage) -> datetime | None:
+    """When the storage took the message in, if the host says. It is in UTC, which the library drops from some forms."""
+    moment = message.insertion_time
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,6 +1,6 @@
 """When to look at what: appointments in the table ``agenda``, so that nothing accepted is ever forgotten.
 
-    shard:<n>    <time>|<kind>|<tenant>|<subject>
+    shard:<n>    <time>|<kind>|<tenant>|<hash of the subject>
 
 Whoever is about to change something makes the appointment first and changes it second: a process that dies in
 between leaves an appointment too many, which does no harm, and never a change nobody looks at.
@@ -160,10 +160,14 @@ def _round_up(moment: datetime, seconds: int) -> datetime:
 
 
 def _shard(tenant_id: str, subject: str) -> str:
-    digest = hashlib.sha256(f"{tenant_id}|{key(subject)}".encode()).digest()
-    return f"shard:{digest[0] % SHARDS}"
+    return f"shard:{_digest(tenant_id, subject)[0] % SHARDS}"
+
+
+def _digest(tenant_id: str, subject: str) -> bytes:
+    return hashlib.sha256(f"{tenant_id}|{key(subject)}".encode()).digest()
 
 
 def _row(partition: str, moment: datetime, kind: str, tenant_id: str, subject: str) -> Row:
-    row = f"{to_wire(moment)}|{kind}|{tenant_id}|{key(subject)}"
+    # Not the subject itself: a key may have 512 characters, and a UPN written as a key has up to 480.
+    row = f"{to_wire(moment)}|{kind}|{tenant_id}|{_digest(tenant_id, subject).hex()[:32]}"
     return Row(partition, row, {"kind": kind, "tenant_id": tenant_id, "subject": subject})

@@ -76,24 +76,12 @@ class Agents:
         """False when the agent has changed since ``before`` was read."""
         idle_since = before.idle_since if before else ""
         values: Values = {"task_id": task_id, "offer": offer, "until": to_wire(until), "idle_since": idle_since}
-        row = Row(_partition(tenant_id), _AGENT + user_id, values)
-        try:
-            if before:
-                self._table.replace(row, etag=before.row.etag)
-            else:
-                self._table.insert(row)
-        except (Exists, Stale, NotFound):
-            return False
-        return True
+        return self._write(Row(_partition(tenant_id), _AGENT + user_id, values), before)
 
     def confirm(self, hold: Hold, until: datetime) -> bool:
         """The agent accepts: from here on nobody who read the row before can take the agent for free."""
         values = {**hold.row.values, "until": to_wire(until)}
-        try:
-            self._table.replace(Row(hold.row.partition, hold.row.row, values), etag=hold.row.etag)
-        except (Stale, NotFound):
-            return False
-        return True
+        return self._write(Row(hold.row.partition, hold.row.row, values), hold)
 
     def free(self, tenant_id: str, user_id: str, task_id: str, offer: int, *, idle_since: str) -> None:
         """End this hold, if it is still the agent's; others stay. Doing it twice is no harm."""
@@ -124,10 +112,21 @@ class Agents:
 
     def _rest(self, hold: Hold, idle_since: str) -> bool:
         values: Values = {"task_id": "", "offer": 0, "until": "", "idle_since": idle_since}
+        return self._write(Row(hold.row.partition, hold.row.row, values), hold)
+
+    def _write(self, row: Row, before: Hold | None) -> bool:
+        """Whether the row is now as asked for: False when somebody else wrote since ``before`` was read.
+
+        The SDK sends a write again whose answer got lost; the second time it finds its own work and is refused.
+        """
         try:
-            self._table.replace(Row(hold.row.partition, hold.row.row, values), etag=hold.row.etag)
-        except (Stale, NotFound):
-            return False
+            if before:
+                self._table.replace(row, etag=before.row.etag)
+            else:
+                self._table.insert(row)
+        except (Exists, Stale, NotFound):
+            found = self._table.get(row.partition, row.row)
+            return found is not None and found.values == row.values
         return True
 
 

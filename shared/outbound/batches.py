@@ -23,6 +23,7 @@ from shared.storage.tables import Exists, Table
 from shared.wire import Wire, is_guid
 
 KIND: Final = "batch"  # of appointments
+ITEM: Final = "nimbusBatchItem"  # field of a message: which item it is; nobody writes it by chance
 SET_ASIDE: Final = "MessageSetAside"
 """Code of an item whose message failed five times; the list of messages set aside holds it, to be sent again."""
 ItemState = Literal["pending", "admitted", "refused", "invalid"]
@@ -107,7 +108,8 @@ class Batches:
     def _send(self, tenant_id: str, batch_id: str, rows: Sequence[Row]) -> None:
         for row in rows:
             index = int(row.row)
-            message = {**row.doc, "tenantId": tenant_id, "batch": {"id": batch_id, "index": index}}
+            item = {"id": batch_id, "index": index, "at": row.text("at")}
+            message = {**row.doc, "tenantId": tenant_id, ITEM: item}
             try:
                 self._queue.send(message)
             except MessageTooBig as exc:

@@ -12,12 +12,12 @@ MAY_BE_LATE: Final = timedelta(minutes=5)
 MAY_BE_AHEAD: Final = timedelta(days=90)
 
 
-def is_due_fine(write: SchedulerEntryWrite, now: datetime) -> bool:
-    return now - MAY_BE_LATE <= write.due <= now + MAY_BE_AHEAD
+def is_due_fine(write: SchedulerEntryWrite, asked_at: datetime) -> bool:
+    return asked_at - MAY_BE_LATE <= write.due <= asked_at + MAY_BE_AHEAD
 
 
-def check_due(write: SchedulerEntryWrite, now: datetime) -> None:
-    """Raises Invalid for a time too far away, on either side."""
-    if not is_due_fine(write, now):
-        bound = "more than 5 minutes past" if write.due < now else "more than 90 days ahead"
-        raise Invalid([Finding("dueDateTimeUtc", f"is {bound}", "OutOfRange")])
+def check_due(write: SchedulerEntryWrite, asked_at: datetime) -> None:
+    """Raises Invalid (``DueDateOutOfRange``) for a time too far from when the task was asked for, on either side."""
+    if not is_due_fine(write, asked_at):
+        bound = "more than 5 minutes past" if write.due < asked_at else "more than 90 days ahead"
+        raise Invalid([Finding("dueDateTimeUtc", f"is {bound}", "OutOfRange")], code="DueDateOutOfRange")

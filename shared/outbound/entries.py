@@ -49,7 +49,7 @@ class Entries:
                 self._store.commit(kept, finished, now)
             except (Stale, NotFound):
                 continue  # somebody moved the entry since it was read; judge its new state
-            log.info("outbound task cancelled", tenant=tenant_id, service=entry.service_upn, entry=entry_id)
+            log.info("outbound task cancelled", tenant=tenant_id, service=entry.service_upn, entry=entry_id, by=by.oid)
             return
 
     def rewrite(self, head: Head, entry_id: str, write: SchedulerEntryWrite, *, by: Caller) -> Entry:
@@ -72,7 +72,13 @@ class Entries:
                 self._store.rewrite(kept, changed, reference, replaces, now)
             except (Stale, NotFound, ReferenceTaken):
                 continue  # the entry moved, or its new ReferenceId: judge them as they are now
-            log.info("outbound task rewritten", tenant=head.tenant_id, service=entry.service_upn, entry=entry_id)
+            log.info(
+                "outbound task rewritten",
+                tenant=head.tenant_id,
+                service=entry.service_upn,
+                entry=entry_id,
+                by=by.oid,
+            )
             return changed
 
     def _find(self, tenant_id: str, entry_id: str) -> tuple[KeptTask, Entry]:

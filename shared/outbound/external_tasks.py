@@ -74,4 +74,5 @@ class ExternalTasks:
                 self._store.commit(kept, finished, now)
             except (Stale, NotFound):
                 continue
+            log.info("external task removed", tenant=tenant_id, entry=task_id, by=by.oid)
             return

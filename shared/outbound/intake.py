@@ -5,14 +5,16 @@ A refusal ends the message and is not retried. What cannot be read is set aside 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from shared.clock import from_wire
 from shared.errors import Conflict, Invalid, Malformed, NotFound
 from shared.json_text import read_json, read_text
-from shared.outbound.batches import SET_ASIDE, Batches, ItemState
-from shared.outbound.models import SchedulerEntryWrite, read_entry
+from shared.outbound.batches import ITEM, SET_ASIDE, Batches, ItemState
+from shared.outbound.models import SchedulerEntryWrite, UtcTime, read_entry
 from shared.outbound.refusals import LIMIT_REACHED, Refusals
 from shared.outbound.scheduler import Accepted, Scheduler
 from shared.poison import Poison
@@ -22,9 +24,12 @@ from shared.wire import Guid, Wire, parse
 QUEUE: Final = "outbound-requests"
 
 
-class _Place(Wire, extra="ignore"):
+class _Place(Wire):
+    """Which item of a batch a message is, and when the batch was asked for."""
+
     id: Guid
     index: Annotated[int, Field(ge=0, le=99)]
+    at: UtcTime
 
     @property
     def name(self) -> str:
@@ -33,10 +38,9 @@ class _Place(Wire, extra="ignore"):
 
 
 class _Addressed(Wire, extra="ignore"):
-    """Whose a message is, and which item of a batch it is, if it is one."""
+    """Whose a message is."""
 
     tenant_id: Guid
-    batch: _Place | None = None
 
 
 class Intake:
@@ -51,8 +55,11 @@ class Intake:
         self._refusals = refusals
         self._poison = poison
 
-    def take(self, raw: bytes, *, message_id: str, attempts: int) -> None:
-        """Admit, refuse or set aside one message. Raises only for what may be better next time."""
+    def take(self, raw: bytes, *, message_id: str, attempts: int, sent_at: datetime | None = None) -> None:
+        """Admit, refuse or set aside one message. Raises only for what may be better next time.
+
+        ``sent_at`` is when the storage took the message in; None, and it was just now.
+        """
         try:
             data, head, place = self._read(raw)
         except (Malformed, Invalid, NotFound) as exc:
@@ -66,7 +73,8 @@ class Intake:
             else:
                 self._decided(head, place, "invalid", code=exc.findings[0].code)
             return
-        outcome = self._submit(head, write, place.name if place else message_id)
+        asked_at = from_wire(place.at) if place else sent_at
+        outcome = self._submit(head, write, place.name if place else message_id, asked_at)
         if place is None:
             return
         if isinstance(outcome, Accepted):
@@ -93,7 +101,7 @@ class Intake:
         """The message, whose it is, and the item of a batch that it is. Raises Malformed, Invalid, NotFound."""
         data = read_json(read_text(raw).encode())
         address = parse(_Addressed, data)
-        return data, self._tenants.head(address.tenant_id), address.batch
+        return data, self._tenants.head(address.tenant_id), _place(data)
 
     def _brought(self, head: Head, place: _Place, data: object) -> str | None:
         try:
@@ -101,22 +109,42 @@ class Intake:
         except Invalid:
             return None
 
-    def _submit(self, head: Head, write: SchedulerEntryWrite, message_id: str) -> Accepted | str:
+    def _submit(
+        self, head: Head, write: SchedulerEntryWrite, message_id: str, asked_at: datetime | None
+    ) -> Accepted | str:
         """What came in, or the code of the refusal, which hooks are told too."""
-        if refused := self._refusals.of_message(head.tenant_id, message_id):
-            self._scheduler.tell_rejected(head.tenant_id, write, refused, message_id)  # it may have died before
-            return refused
-        try:
-            outcome = self._scheduler.submit(head, write, by=None, source="queue", message_id=message_id)
-        except (Invalid, NotFound, Conflict) as exc:
-            self._refusals.note(head.tenant_id, write.service_upn, exc.code, "queue", message_id)
-            code = exc.code
-        else:
+        code = self._refusals.of_message(head.tenant_id, message_id)  # it may have died before hooks were told
+        if not code:
+            outcome = self._judge(head, write, message_id, asked_at)
             if isinstance(outcome, Accepted):
                 return outcome
-            code = LIMIT_REACHED
-        self._scheduler.tell_rejected(head.tenant_id, write, code, message_id)
+            code = outcome
+        self._scheduler.tell_rejected(
+            head.tenant_id, self._scheduler.as_stored(head.tenant_id, write), code, message_id
+        )
         return code
+
+    def _judge(
+        self, head: Head, write: SchedulerEntryWrite, message_id: str, asked_at: datetime | None
+    ) -> Accepted | str:
+        """What came in, or the code of the refusal, which is noted."""
+        try:
+            outcome = self._scheduler.submit(
+                head, write, by=None, source="queue", message_id=message_id, asked_at=asked_at
+            )
+        except (Invalid, NotFound, Conflict) as exc:
+            named = self._scheduler.as_stored(head.tenant_id, write).service_upn
+            self._refusals.note(head.tenant_id, named, exc.code, "queue", message_id)
+            return exc.code
+        return outcome if isinstance(outcome, Accepted) else LIMIT_REACHED
 
     def _decided(self, head: Head, place: _Place, state: ItemState, *, entry_id: str = "", code: str = "") -> None:
         self._batches.decide(head.tenant_id, place.id, place.index, state, entry_id=entry_id, code=code)
+
+
+def _place(data: Any) -> _Place | None:
+    """What stands there in another form is a field of somebody else's, and ignored like all that are not known."""
+    try:
+        return parse(_Place, data.get(ITEM))
+    except Invalid:
+        return None

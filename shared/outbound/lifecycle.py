@@ -96,6 +96,8 @@ def accepted(task: T, user_id: str, now: datetime) -> T:
         accepted_at=to_wire(now),
         offered_until=None,
         attempt_until=_later(now, task.attempt_timeout_in_seconds),
+        connected_user_id=user_id,
+        connected_upn=task.agent_upn,
         passed={},
     )
 
@@ -145,6 +147,8 @@ def rewritten(entry: Entry, write: SchedulerEntryWrite, now: datetime) -> Entry:
         "Scheduled",
         now,
         attempt=0,
+        connected_user_id=None,
+        connected_upn=None,
         passed={},
         queued_at=None,
         queue_until=None,

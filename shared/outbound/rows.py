@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.clock import to_wire
+from shared.clock import from_wire, to_wire
 from shared.outbound.task import WITH_AGENT, Entry, Task
 from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row, Values, with_doc
 from shared.storage.keys import key
@@ -93,6 +93,11 @@ def new_id(service_upn: str) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
+def new_mark() -> str:
+    """Tells one write from every other one, also from one of the same content at the same moment."""
+    return secrets.token_hex(8)
+
+
 def reference_key(reference_id: str) -> str:
     """Compared without case, and of a length that fits a key."""
     return hashlib.sha256(reference_id.casefold().encode()).hexdigest()
@@ -140,19 +145,24 @@ def slot_values(entry: Entry, reference: str, fingerprint: str) -> dict[str, str
     }
 
 
-def step_of(kept: KeptTask, task: Task, now: datetime, event: str | None) -> tuple[list[Operation], Row]:
-    """One step as operations, and the task's row after it. The first one fails if the task changed meanwhile."""
+def step_of(
+    kept: KeptTask, task: Task, now: datetime, *, event: str | None = None, mark: str = ""
+) -> tuple[list[Operation], Row]:
+    """One step as operations, and the task's row after it. The first one fails if the task changed meanwhile.
+
+    ``mark`` stays in the row, for whoever must know his own write again.
+    """
     partition = kept.row.partition
     told = event_row(partition, task.model_copy(update={"event": event}) if event else task, kept.task)
     if task.is_finished:
-        return [*_finishing(kept, task, now), told], Row(partition, PAST + task.task_id, {})
+        return [*_finishing(kept, task, now, mark), told], Row(partition, PAST + task.task_id, {})
     known = kept.row.text("reference"), kept.row.text("fingerprint")
-    row = Row(partition, kept.row.row, task_values(task, *known))
+    row = Row(partition, kept.row.row, task_values(task, *known, mark))
     slot = _slot_changes(kept, task) if isinstance(task, Entry) else []
     return [Replace(row, kept.row.etag), *slot, told], row
 
 
-def _finishing(kept: KeptTask, task: Task, now: datetime) -> list[Operation]:
+def _finishing(kept: KeptTask, task: Task, now: datetime, mark: str) -> list[Operation]:
     """The last step: from entry to past, its slot freed, its ReferenceId kept for ``REFERENCE_KEPT``."""
     partition, reference = kept.row.partition, kept.row.text("reference")
     operations: list[Operation] = [
@@ -161,15 +171,15 @@ def _finishing(kept: KeptTask, task: Task, now: datetime) -> list[Operation]:
             Row(
                 partition,
                 PAST + task.task_id,
-                with_doc(task.as_json(), state=task.state, finished_at=str(task.finished_at)),
+                with_doc(task.as_json(), state=task.state, finished_at=str(task.finished_at), mark=mark),
             )
         ),
     ]
     if isinstance(task, Entry):
         operations.append(Delete(Row(partition, slot_key(task.slot), {}), "*"))
         if reference:
-            values = reference_values(task, kept.row.text("fingerprint")) | {"free_at": to_wire(now + REFERENCE_KEPT)}
-            operations.append(Overwrite(Row(partition, REF + reference, values)))
+            freed = freed_reference(partition, reference, task, kept.row.text("fingerprint"), now)
+            operations.append(Overwrite(freed))
     return operations
 
 
@@ -185,9 +195,20 @@ def reference_values(entry: Entry, fingerprint: str) -> dict[str, str]:
     return {"entry_id": entry.task_id, "fingerprint": fingerprint}
 
 
-def task_values(task: Task, reference: str, fingerprint: str) -> Values:
+def reference_of(row: Row) -> Reference:
+    free_at = row.text("free_at")
+    return Reference(row.text("entry_id"), row.text("fingerprint"), from_wire(free_at) if free_at else None, row)
+
+
+def freed_reference(partition: str, reference: str, entry: Entry, fingerprint: str, now: datetime) -> Row:
+    """Its task has no use for it any more; others may have it after ``REFERENCE_KEPT``."""
+    free_at = to_wire(now + REFERENCE_KEPT)
+    return Row(partition, REF + reference, reference_values(entry, fingerprint) | {"free_at": free_at})
+
+
+def task_values(task: Task, reference: str, fingerprint: str, mark: str = "") -> Values:
     """``fingerprint`` is of what a flow asked for last; what is added while the task lives does not change it."""
-    return with_doc(task.as_json(), reference=reference, fingerprint=fingerprint, state=task.state)
+    return with_doc(task.as_json(), reference=reference, fingerprint=fingerprint, state=task.state, mark=mark)
 
 
 def event_row(partition: str, task: Task, before: Task | None) -> Insert:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from shared import log
 from shared.callers import Caller
 from shared.clock import Clock, to_wire
-from shared.errors import Conflict, Stale
+from shared.errors import Conflict, NotFound, Stale
 from shared.outbound.admission import Full, admit
 from shared.outbound.agenda import Agenda
 from shared.outbound.due import check_due, is_due_fine
@@ -60,6 +61,7 @@ class _Wish:
     fingerprint: str
     source: Source
     message_id: str
+    asked_at: datetime
 
     @property
     def tenant_id(self) -> str:
@@ -83,12 +85,20 @@ class Scheduler:
         self._clock = clock
 
     def submit(
-        self, head: Head, write: SchedulerEntryWrite, *, by: Caller | None, source: Source, message_id: str = ""
+        self,
+        head: Head,
+        write: SchedulerEntryWrite,
+        *,
+        by: Caller | None,
+        source: Source,
+        message_id: str = "",
+        asked_at: datetime | None = None,
     ) -> Accepted | Refused:
         """Admit one task. ``head`` was read with this call, so the limit is the present one.
 
         ``by`` is None for what comes through the queue; there ``message_id`` makes a second delivery of a
-        message without a ReferenceId the same task. Raises NotFound (``ServiceNotFound``), NotAllowed
+        message without a ReferenceId the same task, and ``asked_at`` is when it was sent: its due date was right or
+        wrong then, however long it waited for us. Raises NotFound (``ServiceNotFound``), NotAllowed
         (``NotServiceOwner``), Invalid, Conflict (``ReferenceIdConflict``).
         """
         service = self._directory.service(head.tenant_id, write.service_upn).value
@@ -103,8 +113,17 @@ class Scheduler:
             write.fingerprint(),
             source,
             message_id,
+            asked_at or self._clock(),
         )
         return self._admit(wish)
+
+    def as_stored(self, tenant_id: str, write: SchedulerEntryWrite) -> SchedulerEntryWrite:
+        """The body with the service spelt as its directory row spells it; as it came if there is none."""
+        try:
+            service = self._directory.service(tenant_id, write.service_upn).value
+        except NotFound:
+            return write
+        return write.model_copy(update={"service_upn": service.upn})
 
     def brought(self, tenant_id: str, write: SchedulerEntryWrite, message_id: str) -> str | None:
         """The id of the task that a message has brought in already, if it has."""
@@ -147,13 +166,13 @@ class Scheduler:
             if wish.reference and (known := _held_by(wish.reference, held)):
                 return self._replay(wish, known.entry_id, known.fingerprint)
             verdict = admit([slot.number for slot in held], limit=wish.limit)
-            if wish.reference and (isinstance(verdict, Full) or not is_due_fine(wish.write, self._clock())):
+            if wish.reference and (isinstance(verdict, Full) or not is_due_fine(wish.write, wish.asked_at)):
                 # Refused either way, unless it is an old acquaintance: one more look before the answer.
                 finished = self._live_reference(wish)
                 if finished is not None:
                     return self._replay(wish, finished.entry_id, finished.fingerprint)
             if not due_checked:
-                check_due(wish.write, self._clock())
+                check_due(wish.write, wish.asked_at)
                 due_checked = True
             if isinstance(verdict, Full):
                 return self._refuse(wish, held)

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
-from shared.clock import from_wire, to_wire
+from shared.clock import to_wire
 from shared.errors import NotFound, Stale
 from shared.outbound.rows import (
     ENTRY,
@@ -21,7 +21,6 @@ from shared.outbound.rows import (
     OUTBOX,
     PAST,
     REF,
-    REFERENCE_KEPT,
     SLOT,
     Desk,
     KeptTask,
@@ -29,9 +28,12 @@ from shared.outbound.rows import (
     Slot,
     Untold,
     event_row,
+    freed_reference,
+    new_mark,
     outbox_key,
     partition_of,
     partition_of_task,
+    reference_of,
     reference_values,
     slot_key,
     slot_of,
@@ -74,10 +76,7 @@ class OutboundStore:
 
     def reference(self, tenant_id: str, service_upn: str, reference: str) -> Reference | None:
         row = self._table.get(partition_of(tenant_id, service_upn), REF + reference)
-        if row is None:
-            return None
-        free_at = row.text("free_at")
-        return Reference(row.text("entry_id"), row.text("fingerprint"), from_wire(free_at) if free_at else None, row)
+        return reference_of(row) if row else None
 
     def add(self, tenant_id: str, entry: Entry, reference: str, replaces: Reference | None) -> None:
         """Entry, slot, reference and first event at once. Raises SlotTaken, ReferenceTaken, GateShut.
@@ -150,8 +149,22 @@ class OutboundStore:
 
         ``event`` is what hooks are told where the task keeps the event before.
         """
-        operations, row = step_of(kept, task, now, event)
-        return KeptTask(task, replace(row, etag=self._table.transact(operations)[0]))
+        mark = new_mark()
+        operations, row = step_of(kept, task, now, event=event, mark=mark)
+        try:
+            return KeptTask(task, replace(row, etag=self._table.transact(operations)[0]))
+        except (Stale, NotFound):
+            if (written := self._written(kept, mark)) is not None:
+                return written
+            raise
+
+    def _written(self, kept: KeptTask, mark: str) -> KeptTask | None:
+        """The task as it is, if the write that left this mark was the last one.
+
+        The SDK sends a write again whose answer got lost; the second time it finds its own work and is refused.
+        """
+        found = self.find(kept.row.partition.split("|")[0], kept.task.task_id)
+        return found if found is not None and found.row.text("mark") == mark else None
 
     def commit_each(self, steps: Sequence[tuple[KeptTask, Task]], now: datetime) -> list[KeptTask | None]:
         """``commit`` for tasks of one service, many in one transaction; None for one that changed meanwhile."""
@@ -159,7 +172,7 @@ class OutboundStore:
         return [after for few in some for after in self._commit_few(few, now)]
 
     def _commit_few(self, steps: Sequence[tuple[KeptTask, Task]], now: datetime) -> list[KeptTask | None]:
-        parts = [step_of(kept, task, now, None) for kept, task in steps]
+        parts = [step_of(kept, task, now) for kept, task in steps]
         try:
             etags = self._table.transact([operation for operations, _ in parts for operation in operations])
         except (Stale, NotFound, TooBig) as exc:
@@ -176,9 +189,9 @@ class OutboundStore:
     def rewrite(self, kept: KeptTask, entry: Entry, reference: str, replaces: Reference | None, now: datetime) -> None:
         """Like ``commit``, where the ReferenceId may be another one. Raises ReferenceTaken too."""
         partition, before = kept.row.partition, kept.row.text("reference")
-        fingerprint = entry.fingerprint()
+        fingerprint, mark = entry.fingerprint(), new_mark()
         operations: list[Operation] = [
-            Replace(Row(partition, kept.row.row, task_values(entry, reference, fingerprint)), kept.row.etag),
+            Replace(Row(partition, kept.row.row, task_values(entry, reference, fingerprint, mark)), kept.row.etag),
             event_row(partition, entry, kept.task),
             Overwrite(Row(partition, slot_key(entry.slot), slot_values(entry, reference, fingerprint))),
         ]
@@ -188,17 +201,17 @@ class OutboundStore:
         elif reference:
             operations.append(Replace(row, replaces.row.etag) if replaces else Insert(row))
         if before and before != reference:
-            old = Row(
-                partition,
-                REF + before,
-                reference_values(entry, fingerprint) | {"free_at": to_wire(now + REFERENCE_KEPT)},
-            )
+            old = freed_reference(partition, before, entry, fingerprint, now)
             own = isinstance(kept.task, Entry) and kept.task.reference_id is None  # a message's: it may come again
             operations.append(Overwrite(old) if own else Delete(old, "*"))
         try:
             self._table.transact(operations)
-        except Exists as exc:
-            raise ReferenceTaken from exc
+        except (Stale, NotFound, Exists) as exc:
+            if self._written(kept, mark) is not None:
+                return
+            if isinstance(exc, Exists):
+                raise ReferenceTaken from exc
+            raise
 
     def page(
         self, tenant_id: str, service_upn: str | None, state: State | None, *, top: int, continuation: str | None
@@ -273,13 +286,8 @@ class OutboundStore:
     def tidy(self, tenant_id: str, service_upn: str, *, finished_before: datetime, now: datetime) -> None:
         """Remove tasks finished before that, and references that are free."""
         partition = partition_of(tenant_id, service_upn)
-        old = self._table.span(
-            partition,
-            PAST,
-            prefix_end(PAST),
-            only="finished_at lt @old",
-            parameters={"old": to_wire(finished_before)},
-        )
+        before = {"old": to_wire(finished_before)}
+        old = self._table.span(partition, PAST, prefix_end(PAST), only="finished_at lt @old", parameters=before)
         self._table.remove_blindly(list(old))
         free = self._table.span(
             partition, REF, prefix_end(REF), only="free_at lt @now", parameters={"now": to_wire(now)}

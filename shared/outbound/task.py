@@ -43,7 +43,8 @@ class _Life(ConnectorModel):
     """How far a task has come. ``event`` is the last one, ``number`` how many there were.
 
     ``attempt`` counts how often an agent accepted it, ``offers`` how often it was offered; each offer has a number
-    of its own, so that a late answer to an old one is told apart. ``passed`` says who let an offer pass, and when.
+    of its own, so that a late answer to an old one is told apart. ``passed`` says who let an offer pass, and when;
+    ``connected_user_id`` is who accepted it last.
     """
 
     task_id: str
@@ -62,6 +63,8 @@ class _Life(ConnectorModel):
     completion_reason: str | None = None
     agent_user_id: str | None = None
     agent_upn: str | None = None
+    connected_user_id: str | None = None
+    connected_upn: str | None = None
     passed: dict[str, UtcTime] = {}
     history: list[Step] = []
     service_display_name: str | None = None
@@ -166,7 +169,6 @@ def read_task(doc: Any) -> Task:
 def task_event_data(tenant_id: str, task: Task) -> dict[str, Any]:
     """TaskEventData of the connector: what a hook on tasks is told. Empty fields are absent."""
     information: dict[str, Any] = {"customer": task.customer.as_json() if task.customer else None}
-    connected = task.attempt and task.state != "Offered"
     told: dict[str, Any] = {
         "taskId": task.task_id,
         "tenantId": tenant_id,
@@ -175,8 +177,8 @@ def task_event_data(tenant_id: str, task: Task) -> dict[str, Any]:
         "modality": task.modality,
         "created": task.created_at,
         "terminated": task.finished_at,
-        "lastConnectedUserId": task.agent_user_id if connected else None,
-        "LastConnectedUserUPN": task.agent_upn if connected else None,
+        "lastConnectedUserId": task.connected_user_id,
+        "LastConnectedUserUPN": task.connected_upn,
         "serviceUPN": task.service_upn,
         "serviceDisplayName": task.service_display_name,
         "serviceTelNumber": task.service_tel_number,

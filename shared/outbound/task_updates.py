@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared import log
 from shared.callers import Caller
 from shared.clock import Clock
 from shared.errors import NotFound, Stale
@@ -37,4 +38,5 @@ class TaskUpdates:
                 self._store.commit(kept, after, now, event="Updated")
             except (Stale, NotFound):
                 continue
+            log.info("task updated", tenant=tenant_id, entry=task_id, by=by.oid)
             return

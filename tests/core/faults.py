@@ -17,6 +17,8 @@ from shared.storage.tables import Table
 class FragileTable(Table):
     """A table of which one transaction fails, ``before`` or ``after`` it took effect; then it is well again.
 
+    ``again`` is what the SDK makes of an answer that got lost: it sends the transaction a second time.
+
     ``transactions`` remembers what was asked for, ``meanwhile`` runs once, just before the next transaction.
     """
 
@@ -35,6 +37,8 @@ class FragileTable(Table):
             raise StorageDown("the process died before the write")
         self.transactions.append(list(operations))
         etags = super().transact(operations)
+        if fails == "again":
+            return super().transact(operations)
         if fails == "after":
             raise StorageDown("the process died after the write")
         return etags

@@ -22,7 +22,7 @@ from shared.storage.entities import Row
 from shared.storage.tables import Table
 from shared.wire import parse
 from tests.core.faults import wire
-from tests.core.world import SERVICE, World
+from tests.core.world import SERVICE, FakeClock, World
 
 
 class Sent:
@@ -99,6 +99,16 @@ def test_an_item_of_a_batch_that_was_refused_stays_refused_when_its_second_messa
     states = [item.state for item in batches.status(world.tenant_id, batch).items]
     assert states == ["admitted", "refused"]
     assert held(world) == 0, "refused, told so, and yet it runs"
+
+
+def test_an_item_is_judged_by_the_moment_its_batch_was_asked_for(world: World, clock: FakeClock) -> None:
+    batches, sent = batches_of(world)
+    batch = batches.submit(world.tenant_id, [body(world, dueDateTimeUtc=to_wire(clock()))])
+    clock.move(hours=1)
+    batches.send_pending(world.tenant_id, batch)
+    _, again = sent.texts
+    world.intake.take(again.encode(), message_id="m", attempts=1, sent_at=clock())
+    assert [item.state for item in batches.status(world.tenant_id, batch).items] == ["admitted"]
 
 
 def test_an_item_whose_message_was_set_aside_says_so_until_it_is_sent_again(world: World) -> None:

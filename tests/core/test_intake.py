@@ -11,6 +11,7 @@ import pytest
 
 from shared.clock import to_wire
 from shared.errors import StorageDown
+from shared.outbound.batches import ITEM
 from shared.outbound.intake import Intake
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
@@ -79,13 +80,47 @@ def test_hooks_are_told_of_a_refused_message_with_the_reason(world: World) -> No
     ("change", "code"),
     [
         ({"serviceUpn": "nobody@contoso.example"}, "ServiceNotFound"),
-        ({"dueDateTimeUtc": "2020-01-01T00:00:00Z"}, "InvalidContent"),
+        ({"dueDateTimeUtc": "2020-01-01T00:00:00Z"}, "DueDateOutOfRange"),
     ],
 )
 def test_what_the_rules_refuse_ends_as_a_refusal(world: World, change: dict[str, Any], code: str) -> None:
     take(world, message(world, **change))
     assert refusals(world) == [(code, "queue")]
     assert (held(world), set_aside(world)) == (0, [])
+
+
+def test_a_message_that_waited_for_an_hour_is_judged_by_the_moment_it_was_sent(world: World, clock: FakeClock) -> None:
+    sent_at = clock()
+    text = message(world, dueDateTimeUtc=to_wire(sent_at))
+    too_late = message(world, dueDateTimeUtc=to_wire(sent_at - timedelta(minutes=6)))
+    clock.move(hours=1)
+    for number, one in enumerate((text, too_late)):
+        world.intake.take(one.encode(), message_id=f"m-{number} {world.tenant_id}", attempts=2, sent_at=sent_at)
+    assert held(world) == 1
+    assert refusals(world) == [("DueDateOutOfRange", "queue")]
+
+
+@pytest.mark.parametrize(
+    "batch", ["nightly-run", {"id": "b", "index": 0}, {"id": str(uuid.uuid4()), "index": 0}, [], 7]
+)
+@pytest.mark.parametrize("field", ["batch", ITEM])
+def test_a_field_of_the_senders_own_changes_nothing(world: World, field: str, batch: object) -> None:
+    for number in range(2):
+        take(world, message(world, **{field: batch}), f"m-{number}")
+    assert (held(world), set_aside(world)) == (2, [])
+
+
+def test_a_refusal_names_the_service_as_its_admin_spells_it(world: World) -> None:
+    world.set_limit(1)
+    take(world, message(world, serviceUpn=SERVICE.upper(), ReferenceId="r-1"), "m-1")
+    take(world, message(world, serviceUpn=SERVICE.upper(), ReferenceId="r-1", destination="+41790000001"), "m-2")
+    take(world, message(world, serviceUpn=SERVICE.upper()), "m-3")
+    take(world, message(world, serviceUpn=SERVICE.upper()), "m-3")
+    page = world.refusals.page(world.tenant_id, top=100, continuation=None)
+    assert {refusal.service_upn for refusal in page.items} == {SERVICE}
+    world.beat()
+    rejected = [event for event in world.hooks.told.values() if event.name == "Rejected"]
+    assert [(event.service_upn, event.task["serviceUPN"]) for event in rejected] == [(SERVICE, SERVICE)] * 2
 
 
 def test_a_conflicting_reference_ends_as_a_refusal(world: World) -> None:

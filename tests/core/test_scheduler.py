@@ -372,7 +372,7 @@ def test_refusals_come_in_the_agreed_order(world: World, clock: FakeClock) -> No
         "ServiceNotLicensed",
         "replay",
         "ReferenceIdConflict",
-        "InvalidContent",
+        "DueDateOutOfRange",
         "Refused",
         "Accepted",
     ]

@@ -527,7 +527,7 @@ def test_an_agent_who_accepts_just_as_the_offer_ends_is_free_afterwards(world: W
     assert hold.is_free, f"held until {hold.until}"
 
 
-def test_an_offer_does_not_say_that_its_user_was_connected(world: World) -> None:
+def test_an_event_says_who_was_connected_last_also_after_the_attempt_failed(world: World) -> None:
     task = due(world, maxAttempts=2)
     world.ready(1)
     world.beat()
@@ -537,8 +537,10 @@ def test_an_offer_does_not_say_that_its_user_was_connected(world: World) -> None
     world.beat()
     world.beat()
     told = [event for event in world.hooks.told.values() if event.task_id == task]
-    connected = [event.task.get("lastConnectedUserId") for event in told if event.name in ("Offered", "Accepted")]
-    assert connected == [None, world.agent(1).oid, None]
+    connected = [(event.name, event.task.get("lastConnectedUserId")) for event in told]
+    first = world.agent(1).oid
+    assert connected[2:] == [("Offered", None), ("Accepted", first), ("AttemptFailed", first), ("Offered", first)]
+    assert [event.task.get("LastConnectedUserUPN") for event in told][-1] == "agent1@contoso.example"
 
 
 class SlowTable(Table):

@@ -1,0 +1,163 @@
+"""A write whose answer gets lost is sent again by the SDK and finds its own work: it was done once, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.clock import to_wire
+from shared.outbound.agent_tasks import AgentTasks
+from shared.outbound.agents import Agents
+from shared.outbound.entries import Entries
+from shared.outbound.external_tasks import ExternalTasks
+from shared.outbound.models import ExternalTaskWrite, TaskInformation
+from shared.outbound.store import OutboundStore
+from shared.outbound.supervision import Supervision
+from shared.outbound.task_updates import TaskUpdates
+from shared.outbound.visits import Visits
+from shared.storage.entities import Row
+from shared.storage.tables import Table
+from shared.wire import parse
+from tests.core.faults import FragileTable
+from tests.core.world import SERVICE, World
+
+
+class Lossy:
+    """The actors of one process whose next transaction loses its answer."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.table = FragileTable(world.account.table("outbound"))
+        store = OutboundStore(self.table)
+        directory, agenda, clock = world.directory, world.agenda, world.clock
+        self.entries = Entries(store, directory, agenda, clock)
+        self.external = ExternalTasks(store, directory, agenda, clock)
+        self.updates = TaskUpdates(store, directory, agenda, clock)
+        self.supervision = Supervision(store, world.agents, directory, world.refusals, agenda, clock)
+        self.agents = AgentTasks(store, world.agents, directory, agenda, clock)
+        self.visits = Visits(store, world.agents, agenda, world.members, world.hooks, clock)
+
+    def lose_next(self) -> None:
+        self.table.fails = "again"
+
+    def answer(self, how: str, task: str) -> None:
+        getattr(self.agents, how)(self.world.tenant_id, task, self.world.agent(1))
+
+    def rewrite(self, task: str) -> None:
+        write = self.world.entry(destination="+41790000009", ReferenceId="r-2")
+        self.entries.rewrite(self.world.head, task, write, by=self.world.by)
+
+    def add_to(self, task: str) -> None:
+        information = parse(TaskInformation, {"customer": {"firstName": "Rosa"}})
+        self.updates.update(self.world.tenant_id, task, information, by=self.world.by)
+
+
+def offered(world: World) -> str:
+    world.ready(1)
+    task = str(world.submit(dueDateTimeUtc=to_wire(world.clock()), maxAttempts=2, ReferenceId="r-1").entry.task_id)
+    world.beat()
+    return task
+
+
+def accepted(world: World) -> str:
+    task = offered(world)
+    world.agent_tasks.accept(world.tenant_id, task, world.agent(1))
+    return task
+
+
+def waiting(world: World) -> str:
+    return str(world.submit(ReferenceId="r-1").entry.task_id)
+
+
+def external(world: World) -> str:
+    write = parse(ExternalTaskWrite, {"serviceUpn": SERVICE})
+    return world.external_tasks.add(world.head, write, by=world.by).task_id
+
+
+STEPS: dict[str, tuple[Callable[[World], str], Callable[[Lossy, str], object], str]] = {
+    "cancel": (waiting, lambda it, task: it.entries.cancel(it.world.tenant_id, task, by=it.world.by), "Cancelled"),
+    "rewrite": (waiting, lambda it, task: it.rewrite(task), "Rescheduled"),
+    "add": (waiting, lambda it, task: it.add_to(task), "Updated"),
+    "remove": (external, lambda it, task: it.external.remove(it.world.tenant_id, task, by=it.world.by), "Cancelled"),
+    "release": (
+        accepted,
+        lambda it, task: it.supervision.release(it.world.tenant_id, task, "stuck", by=it.world.by),
+        "Released",
+    ),
+    "accept": (offered, lambda it, task: it.answer("accept", task), "Accepted"),
+    "decline": (offered, lambda it, task: it.answer("decline", task), "Queued"),
+    "complete": (accepted, lambda it, task: it.answer("complete", task), "Completed"),
+    "fail": (accepted, lambda it, task: it.answer("fail", task), "AttemptFailed"),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_whose_answer_gets_lost_succeeds_and_happened_once(world: World, name: str) -> None:
+    prepare, take, event = STEPS[name]
+    task = prepare(world)
+    before = [step.event for step in world.supervision.entry(world.tenant_id, task).history]
+    lossy = Lossy(world)
+    lossy.lose_next()
+    take(lossy, task)
+    assert lossy.table.fails == "", "the write went through"
+    after = [step.event for step in world.supervision.entry(world.tenant_id, task).history]
+    assert after == [*before, event]
+    world.ready()
+    world.beat()
+    assert world.hooks.names(task)[: len(after)] == after
+    if name in ("release", "decline", "complete", "fail"):
+        assert world.agents.holders(world.tenant_id, world.clock()) == set(), "the agent is free for the next task"
+
+
+def test_an_offer_whose_answer_gets_lost_can_be_accepted(world: World) -> None:
+    world.submit(dueDateTimeUtc=to_wire(world.clock()))
+    world.beat_without_agents()
+    lossy = Lossy(world)
+    world.ready(1, 2)
+    lossy.lose_next()
+    lossy.visits.visit(world.tenant_id, SERVICE)
+    (task,) = world.agent_tasks.mine(world.tenant_id, world.agent(1))
+    assert world.agent_tasks.accept(world.tenant_id, task.id, world.agent(1)).state == "InProgress"
+
+
+def test_what_time_brought_about_with_a_lost_answer_is_offered_by_the_same_visit(world: World) -> None:
+    world.submit(dueDateTimeUtc=to_wire(world.clock()))
+    world.ready(1)
+    lossy = Lossy(world)
+    lossy.lose_next()
+    lossy.visits.visit(world.tenant_id, SERVICE)
+    assert [task.state for task in world.agent_tasks.mine(world.tenant_id, world.agent(1))] == ["Offered"]
+
+
+class SentTwice(Table):
+    """Each single write of an agent's row loses its answer."""
+
+    def __init__(self, inner: Table) -> None:
+        self.__dict__.update(inner.__dict__)
+
+    def insert(self, row: Row) -> str:
+        super().insert(row)
+        return super().insert(row)
+
+    def replace(self, row: Row, *, etag: str) -> str:
+        super().replace(row, etag=etag)
+        return super().replace(row, etag=etag)
+
+
+def test_an_agent_whose_claims_lose_their_answers_takes_one_task_after_the_other(world: World) -> None:
+    agents = Agents(SentTwice(world.account.table("outbound")), world.outbound)
+    visits = Visits(world.outbound, agents, world.agenda, world.members, world.hooks, world.clock)
+    answers = AgentTasks(world.outbound, agents, world.directory, world.agenda, world.clock)
+    world.ready(1, 2)
+    for _ in range(2):
+        world.submit(dueDateTimeUtc=to_wire(world.clock()))
+        visits.visit(world.tenant_id, SERVICE)
+        (held,) = world.agents.holders(world.tenant_id, world.clock())
+        agent: Any = world.agent(1 if held == world.agent(1).oid else 2)
+        (task,) = answers.mine(world.tenant_id, agent)
+        answers.accept(world.tenant_id, task.id, agent)
+        answers.complete(world.tenant_id, task.id, agent)
+        world.clock.move(seconds=1)
+    assert world.agents.holders(world.tenant_id, world.clock()) == set()
