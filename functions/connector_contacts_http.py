@@ -26,8 +26,12 @@ def get_connector_address_books(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "GET", _CONTACTS, roles=_FLOWS, answer=list[Contact], query=("externalIds",))
 def get_contacts(call: web.Call) -> func.HttpResponse:
     """Read the contacts of an address book, all or (externalIds, repeated or separated by commas) some."""
-    wanted = ids_in_query(call.every_query("externalIds"))
-    return call.ok(core().attendant.address_books.contacts(call.tenant_id, call.path("addressBook"), wanted))
+    book = call.path("addressBook")
+    return call.ok(
+        core().attendant.address_books.contacts(
+            call.tenant_id, book, lambda: ids_in_query(call.every_query("externalIds"))
+        )
+    )
 
 
 @web.route(bp, "POST", _CONTACTS, roles=_FLOWS, body=Contact, answer=Contact)

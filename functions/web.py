@@ -104,13 +104,19 @@ class Call:
         """Raises Invalid for one that is named and left empty: who filters by nothing did not mean everything."""
         value = self.req.params.get(name)
         # The host drops empty values, the URL still has them.
-        if not value and name in parse_qs(urlsplit(self.req.url).query, keep_blank_values=True):
-            raise Invalid.field(name, "is empty; leave it out, or say what you look for", "Required")
+        if not value and self._in_url(name):
+            raise _empty(name)
         return value or None
 
     def every_query(self, name: str) -> list[str]:
-        """All values of a parameter that may stand several times; the host joins them with commas."""
-        return parse_qs(urlsplit(self.req.url).query).get(name, [])
+        """All values of a parameter that may stand several times. Raises Invalid when it is named and all are empty."""
+        values = self._in_url(name)  # the host joins them with commas
+        if values and not any(values):
+            raise _empty(name)
+        return [value for value in values if value]
+
+    def _in_url(self, name: str) -> list[str]:
+        return parse_qs(urlsplit(self.req.url).query, keep_blank_values=True).get(name, [])
 
     @property
     def bearer(self) -> str | None:
@@ -119,7 +125,7 @@ class Call:
 
     @property
     def top(self) -> int:
-        text = self.req.params.get("top") or str(DEFAULT_TOP)
+        text = self.query("top") or str(DEFAULT_TOP)
         if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_TOP:
             raise Invalid.field("top", f"is not a number from 1 to {MAX_TOP}", "OutOfRange")
         return int(text)
@@ -127,7 +133,7 @@ class Call:
     @property
     def continuation(self) -> str | None:
         """The key at which this list goes on. Raises Invalid for what it did not give out to this tenant."""
-        text = self.req.params.get("continuation")
+        text = self.query("continuation")
         return core().continuations.take(text, tenant_id=self.tenant_id, place=self.endpoint.path) if text else None
 
     @cached_property
@@ -258,6 +264,10 @@ def _serve(blueprint: func.Blueprint, endpoint: Endpoint, handler: Handler) -> N
     trigger.__name__ = trigger.__qualname__ = endpoint.name
     trigger.__doc__ = handler.__doc__
     blueprint.route(route=endpoint.path, methods=[endpoint.method], auth_level=func.AuthLevel.ANONYMOUS)(trigger)
+
+
+def _empty(name: str) -> Invalid:
+    return Invalid.field(name, "is empty; leave it out, or give it a value", "Required")
 
 
 NOBODY: Final = Caller("", "", "", frozenset())

@@ -122,8 +122,11 @@ def test_a_continuation_serves_the_list_and_tenant_it_was_given_for_and_no_other
 
 
 def test_a_filter_that_is_left_empty_is_422_and_not_the_whole_list(stack: AppStack) -> None:
-    for name in ("userId", "upn"):
-        answer = stack.call("GET", f"/api/tenants/{CONTOSO}/presence?{name}=&top=5")
+    presence = f"/api/tenants/{CONTOSO}/presence"
+    queries = {f"{presence}?{name}=": name for name in ("userId", "upn", "top", "continuation")}
+    queries |= {f"/api/attendant/contacts?q=ann&{name}=": name for name in ("sources", "fields", "department")}
+    for path, name in queries.items():
+        answer = stack.call("GET", path)
         assert answer.status_code == 422
         assert [finding["path"] for finding in answer.json()["errors"]] == [name]
 
