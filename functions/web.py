@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import azure.functions as func
 
 from functions.answers import as_json
+from functions.endpoints import ENDPOINTS, Endpoint
 from functions.headers import allow_pages, bearer, bearer_if_any, hint, trace_id
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
@@ -36,29 +37,6 @@ MAX_BODY: Final = 256 * 1024  # bytes
 DEFAULT_TOP: Final = 100
 MAX_TOP: Final = 1000
 
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One HTTP operation, as registered. ``roles`` is empty only where ``open_because`` says why."""
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    roles: tuple[Role, ...]
-    open_because: str
-    body: type[Wire] | None
-    answer: Any
-    status: int
-    query: tuple[str, ...]
-    required: tuple[str, ...]
-    versioned: bool
-    always_there: bool
-    tenant_must_exist: bool
-    from_pages: bool
-
-
-ENDPOINTS: Final[dict[str, Endpoint]] = {}
 Handler = Callable[["Call"], func.HttpResponse]
 
 
@@ -147,6 +125,11 @@ class Call:
             raise TooLarge(f"the body has more than {MAX_BODY // 1024} KiB")
         return read_json(data)
 
+    @property
+    def json_if_any(self) -> Any:
+        """The body, where it may be left out; then that is the same as an empty object."""
+        return self.json if self.req.get_body() else {}
+
     def body(self, model: type[M]) -> M:
         """The body as a model. Raises Invalid with every finding, besides what ``json`` raises."""
         return parse(model, self.json)
@@ -210,7 +193,8 @@ def route(
     *,
     roles: tuple[Role, ...] = (),
     open_because: str = "",
-    body: type[Wire] | None = None,
+    body: Any = None,
+    body_optional: bool = False,
     answer: Any = None,
     status: int = 200,
     query: tuple[str, ...] = (),
@@ -224,8 +208,9 @@ def route(
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
     is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. For the
-    description: ``required`` are those of ``query`` that cannot be left out; a ``versioned`` document has an ETag that
-    writes name in If-Match; one that is ``always_there`` is replaced but never created.
+    description: ``body`` is a model or a list, ``body_optional`` one whose handler reads ``json_if_any``; ``required``
+    are those of ``query`` that cannot be left out; a ``versioned`` document has an ETag that writes name in If-Match;
+    one that is ``always_there`` is replaced but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -240,6 +225,7 @@ def route(
             roles=roles,
             open_because=open_because,
             body=body,
+            body_optional=body_optional,
             answer=answer,
             status=status,
             query=query,
