@@ -61,8 +61,8 @@ def list_scheduler_entries(call: web.Call) -> func.HttpResponse:
 )
 def update_scheduler_entry(call: web.Call) -> func.HttpResponse:
     """Replace all of a task that is not with an agent yet; it starts over in its place."""
-    write = read_entry(call.json)
-    entry = core().outbound.entries.rewrite(call.head, call.path("SchedulerEntryID"), write, by=call.caller)
+    entry_id = call.path("SchedulerEntryID")
+    entry = core().outbound.entries.rewrite(call.head, entry_id, lambda: read_entry(call.json), by=call.caller)
     return call.ok(entry.for_connector())
 
 

@@ -19,8 +19,10 @@ _NAMED = list[NameValue]
 @web.route(bp, "PUT", "v1/tasks/{taskId}", roles=_FLOWS, body=TaskInformation, body_optional=True)
 def update_task(call: web.Call) -> func.HttpResponse:
     """Add to an unfinished task who the customer is and what its workflow should know."""
-    information = read_body(TaskInformation, call.json_if_any)
-    core().outbound.task_updates.update(call.tenant_id, call.path("taskId"), information, by=call.caller)
+    task_id = call.path("taskId")
+    core().outbound.task_updates.update(
+        call.tenant_id, task_id, lambda: read_body(TaskInformation, call.json_if_any), by=call.caller
+    )
     return call.nothing(200)
 
 
