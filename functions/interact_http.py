@@ -13,7 +13,7 @@ from shared.errors import Invalid
 from shared.interact.acs_check import CheckResult
 from shared.interact.meetings import MeetingCheck
 from shared.tenants.widget_keys import WidgetKey
-from shared.wire import Wire
+from shared.wire import Wire, parse
 
 bp = func.Blueprint()
 _TENANT = "api/tenants/{tenantId}"
@@ -26,7 +26,13 @@ class AcsCheckWrite(Wire):
 
 
 @web.route(
-    bp, "POST", _TENANT + "/interact/acs-check", roles=(TENANT_ADMIN, OPERATOR), body=AcsCheckWrite, answer=CheckResult
+    bp,
+    "POST",
+    _TENANT + "/interact/acs-check",
+    roles=(TENANT_ADMIN, OPERATOR),
+    body=AcsCheckWrite,
+    body_optional=True,
+    answer=CheckResult,
 )
 def check_interact_acs(call: web.Call) -> func.HttpResponse:
     """Check whether a token can be made with Interact's connection string, given or stored."""
@@ -34,7 +40,13 @@ def check_interact_acs(call: web.Call) -> func.HttpResponse:
 
 
 @web.route(
-    bp, "POST", _TENANT + "/assistant/acs-check", roles=(TENANT_ADMIN, OPERATOR), body=AcsCheckWrite, answer=CheckResult
+    bp,
+    "POST",
+    _TENANT + "/assistant/acs-check",
+    roles=(TENANT_ADMIN, OPERATOR),
+    body=AcsCheckWrite,
+    body_optional=True,
+    answer=CheckResult,
 )
 def check_assistant_acs(call: web.Call) -> func.HttpResponse:
     """Check whether a token can be made with Assistant's connection string, given or stored."""
@@ -61,7 +73,7 @@ def check_meeting(call: web.Call) -> func.HttpResponse:
 
 
 def _check(call: web.Call, section: Literal["interact", "assistant"]) -> func.HttpResponse:
-    given = call.body(AcsCheckWrite).connection_string if call.req.get_body() else None
+    given = parse(AcsCheckWrite, call.json_if_any).connection_string
     text = given if given is not None else core().settings.connection_string(call.head, section)
     if text is None:
         raise Invalid.field("connectionString", "there is none stored, so give one to check", "Required")

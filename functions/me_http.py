@@ -53,5 +53,5 @@ def fail_task(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "PUT", "api/me/active", roles=_STAFF, body=DutySwitch, answer=DutySwitch)
 def switch_duty(call: web.Call) -> func.HttpResponse:
     """Go on duty or off duty."""
-    user = core().outbound.duty.set(call.tenant_id, call.body(DutySwitch).active, call.caller)
+    user = core().outbound.duty.set(call.tenant_id, lambda: call.body(DutySwitch), call.caller)
     return call.ok(DutySwitch(active=user.active))

@@ -9,7 +9,8 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from functions.web import ENDPOINTS, MAX_TOP, Endpoint
+from functions.endpoints import ENDPOINTS, Endpoint
+from functions.web import MAX_TOP
 from shared.tenants.models import Page
 
 _REF: Final = "#/components/schemas/{model}"
@@ -35,7 +36,11 @@ _PROBLEM: Final[dict[str, Any]] = {
     },
 }
 
-
+# Parameters of a query that are more than a text.
+_QUERIES: Final[dict[str, dict[str, Any]]] = {
+    "top": {"type": "integer", "minimum": 1, "maximum": MAX_TOP},
+    "externalIds": {"type": "array", "items": {"type": "string"}},
+}
 _REFUSALS: Final = {
     400: "The body is not JSON.",
     401: "Who calls is not proven.",
@@ -71,7 +76,7 @@ def document() -> dict[str, Any]:
 
 
 def _models(endpoint: Endpoint) -> list[type[BaseModel]]:
-    named = [endpoint.body, endpoint.answer, *get_args(endpoint.answer)]
+    named = [endpoint.body, *get_args(endpoint.body), endpoint.answer, *get_args(endpoint.answer)]
     return [model for model in named if isinstance(model, type) and issubclass(model, BaseModel)]
 
 
@@ -86,8 +91,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.roles:
         operation["security"] = [{"entra": []}]
     if endpoint.body is not None:
-        schema = {"$ref": _REF.format(model=endpoint.body.__name__)}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        content = {"application/json": {"schema": _schema(endpoint.body)}}
+        operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
     return operation
 
 
@@ -122,9 +127,8 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         for name in re.findall(r"{\*?(\w+)[^}]*}", endpoint.path)
     ]
     for name in endpoint.query:
-        schema = {"type": "integer", "minimum": 1, "maximum": MAX_TOP} if name == "top" else text
         required = name in endpoint.required
-        parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
+        parameters.append({"name": name, "in": "query", "required": required, "schema": _QUERIES.get(name, text)})
     if endpoint.versioned:
         parameters.append({"name": "If-Match", "in": "header", "required": endpoint.always_there, "schema": text})
     if endpoint.from_pages:
@@ -134,13 +138,13 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return parameters
 
 
-def _schema(answer: Any) -> dict[str, Any]:
-    if get_origin(answer) is list:
-        return {"type": "array", "items": _schema(get_args(answer)[0])}
-    if get_origin(answer) is Page:
-        items = {"type": "array", "items": _schema(get_args(answer)[0])}
+def _schema(shape: Any) -> dict[str, Any]:
+    if get_origin(shape) is list:
+        return {"type": "array", "items": _schema(get_args(shape)[0])}
+    if get_origin(shape) is Page:
+        items = {"type": "array", "items": _schema(get_args(shape)[0])}
         continuation = {"type": ["string", "null"]}
         return {"type": "object", "properties": {"items": items, "continuation": continuation}}
-    if answer is str:
+    if shape is str:
         return {"type": "string"}
-    return {"$ref": _REF.format(model=answer.__name__)}
+    return {"$ref": _REF.format(model=shape.__name__)}

@@ -52,8 +52,10 @@ def get_outbound_entry(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "POST", f"{_OUTBOUND}/entries/{{entryId}}/release", roles=_ADMINS, body=Release, answer=EntryHistory)
 def release_outbound_entry(call: web.Call) -> func.HttpResponse:
     """Free a stuck task and its place; the reason is kept."""
-    reason = call.body(Release).reason
-    return call.ok(core().outbound.supervision.release(call.tenant_id, call.path("entryId"), reason, by=call.caller))
+    entry_id = call.path("entryId")
+    return call.ok(
+        core().outbound.supervision.release(call.tenant_id, entry_id, lambda: call.body(Release), by=call.caller)
+    )
 
 
 @web.route(bp, "POST", f"{_OUTBOUND}/batch", roles=_ADMINS, body=Batch, answer=BatchAccepted, status=202)

@@ -21,6 +21,7 @@ from shared.outbound.value_lists import PRIORITIES, NameValue, named
 
 bp = func.Blueprint()
 _FLOWS = (TENANT_ADMIN, SERVICE_OWNER)
+_ENTRY = "v1/scheduler-entries/{SchedulerEntryID}"
 
 
 @web.route(bp, "POST", "v1/scheduler-entries", roles=_FLOWS, body=SchedulerEntryWrite, answer=SchedulerEntryEventData)
@@ -53,23 +54,22 @@ def list_scheduler_entries(call: web.Call) -> func.HttpResponse:
 @web.route(
     bp,
     "PUT",
-    "v1/scheduler-entries/{schedulerEntryId}",
+    _ENTRY,
     roles=_FLOWS,
     body=SchedulerEntryWrite,
     answer=SchedulerEntryEventData,
 )
 def update_scheduler_entry(call: web.Call) -> func.HttpResponse:
     """Replace all of a task that is not with an agent yet; it starts over in its place."""
-    write = read_entry(call.json)
-    return call.ok(
-        core().outbound.entries.rewrite(call.head, call.path("schedulerEntryId"), write, by=call.caller).for_connector()
-    )
+    entry_id = call.path("SchedulerEntryID")
+    entry = core().outbound.entries.rewrite(call.head, entry_id, lambda: read_entry(call.json), by=call.caller)
+    return call.ok(entry.for_connector())
 
 
-@web.route(bp, "DELETE", "v1/scheduler-entries/{schedulerEntryId}", roles=_FLOWS)
+@web.route(bp, "DELETE", _ENTRY, roles=_FLOWS)
 def delete_scheduler_entry(call: web.Call) -> func.HttpResponse:
     """Cancel a task that is not with an agent yet."""
-    core().outbound.entries.cancel(call.tenant_id, call.path("schedulerEntryId"), by=call.caller)
+    core().outbound.entries.cancel(call.tenant_id, call.path("SchedulerEntryID"), by=call.caller)
     return call.nothing(200)
 
 

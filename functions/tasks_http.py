@@ -16,12 +16,12 @@ _FLOWS = (TENANT_ADMIN, SERVICE_OWNER)
 _NAMED = list[NameValue]
 
 
-@web.route(bp, "PUT", "v1/tasks/{taskId}", roles=_FLOWS, body=TaskInformation)
+@web.route(bp, "PUT", "v1/tasks/{taskId}", roles=_FLOWS, body=TaskInformation, body_optional=True)
 def update_task(call: web.Call) -> func.HttpResponse:
     """Add to an unfinished task who the customer is and what its workflow should know."""
-    data = call.json if call.req.get_body() else {}
+    task_id = call.path("taskId")
     core().outbound.task_updates.update(
-        call.tenant_id, call.path("taskId"), read_body(TaskInformation, data), by=call.caller
+        call.tenant_id, task_id, lambda: read_body(TaskInformation, call.json_if_any), by=call.caller
     )
     return call.nothing(200)
 

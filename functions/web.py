@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import azure.functions as func
 
 from functions.answers import as_json
+from functions.endpoints import ENDPOINTS, Endpoint
 from functions.headers import allow_pages, bearer, bearer_if_any, hint, trace_id
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
@@ -36,29 +37,6 @@ MAX_BODY: Final = 256 * 1024  # bytes
 DEFAULT_TOP: Final = 100
 MAX_TOP: Final = 1000
 
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One HTTP operation, as registered. ``roles`` is empty only where ``open_because`` says why."""
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    roles: tuple[Role, ...]
-    open_because: str
-    body: type[Wire] | None
-    answer: Any
-    status: int
-    query: tuple[str, ...]
-    required: tuple[str, ...]
-    versioned: bool
-    always_there: bool
-    tenant_must_exist: bool
-    from_pages: bool
-
-
-ENDPOINTS: Final[dict[str, Endpoint]] = {}
 Handler = Callable[["Call"], func.HttpResponse]
 
 
@@ -104,13 +82,19 @@ class Call:
         """Raises Invalid for one that is named and left empty: who filters by nothing did not mean everything."""
         value = self.req.params.get(name)
         # The host drops empty values, the URL still has them.
-        if not value and name in parse_qs(urlsplit(self.req.url).query, keep_blank_values=True):
-            raise Invalid.field(name, "is empty; leave it out, or say what you look for", "Required")
+        if not value and self._in_url(name):
+            raise _empty(name)
         return value or None
 
     def every_query(self, name: str) -> list[str]:
-        """All values of a parameter that may stand several times; the host joins them with commas."""
-        return parse_qs(urlsplit(self.req.url).query).get(name, [])
+        """All values of a parameter that may stand several times. Raises Invalid when it is named and all are empty."""
+        values = self._in_url(name)  # the host joins them with commas
+        if values and not any(values):
+            raise _empty(name)
+        return [value for value in values if value]
+
+    def _in_url(self, name: str) -> list[str]:
+        return parse_qs(urlsplit(self.req.url).query, keep_blank_values=True).get(name, [])
 
     @property
     def bearer(self) -> str | None:
@@ -127,7 +111,7 @@ class Call:
     @property
     def continuation(self) -> str | None:
         """The key at which this list goes on. Raises Invalid for what it did not give out to this tenant."""
-        text = self.req.params.get("continuation")
+        text = self.req.params.get("continuation")  # empty on a first page is as good as none
         return core().continuations.take(text, tenant_id=self.tenant_id, place=self.endpoint.path) if text else None
 
     @cached_property
@@ -140,6 +124,11 @@ class Call:
         if len(data) > MAX_BODY:
             raise TooLarge(f"the body has more than {MAX_BODY // 1024} KiB")
         return read_json(data)
+
+    @property
+    def json_if_any(self) -> Any:
+        """The body, where it may be left out; then that is the same as an empty object."""
+        return self.json if self.req.get_body() else {}
 
     def body(self, model: type[M]) -> M:
         """The body as a model. Raises Invalid with every finding, besides what ``json`` raises."""
@@ -204,7 +193,8 @@ def route(
     *,
     roles: tuple[Role, ...] = (),
     open_because: str = "",
-    body: type[Wire] | None = None,
+    body: Any = None,
+    body_optional: bool = False,
     answer: Any = None,
     status: int = 200,
     query: tuple[str, ...] = (),
@@ -218,8 +208,9 @@ def route(
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
     is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. For the
-    description: ``required`` are those of ``query`` that cannot be left out; a ``versioned`` document has an ETag that
-    writes name in If-Match; one that is ``always_there`` is replaced but never created.
+    description: ``body`` is a model or a list, ``body_optional`` one whose handler reads ``json_if_any``; ``required``
+    are those of ``query`` that cannot be left out; a ``versioned`` document has an ETag that writes name in If-Match;
+    one that is ``always_there`` is replaced but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -234,6 +225,7 @@ def route(
             roles=roles,
             open_because=open_because,
             body=body,
+            body_optional=body_optional,
             answer=answer,
             status=status,
             query=query,
@@ -258,6 +250,10 @@ def _serve(blueprint: func.Blueprint, endpoint: Endpoint, handler: Handler) -> N
     trigger.__name__ = trigger.__qualname__ = endpoint.name
     trigger.__doc__ = handler.__doc__
     blueprint.route(route=endpoint.path, methods=[endpoint.method], auth_level=func.AuthLevel.ANONYMOUS)(trigger)
+
+
+def _empty(name: str) -> Invalid:
+    return Invalid.field(name, "is empty; leave it out, or give it a value", "Required")
 
 
 NOBODY: Final = Caller("", "", "", frozenset())

@@ -99,9 +99,13 @@ class AddressBooks:
 
     # contacts
 
-    def contacts(self, tenant_id: str, book_id: str, external_ids: Collection[str] = ()) -> list[Doc]:
-        """Those named that are there, or all of the book, in the order of their external ids."""
+    def contacts(self, tenant_id: str, book_id: str, wanted: Callable[[], Collection[str]] = tuple) -> list[Doc]:
+        """Those named that are there, or all of the book where none are, in the order of their external ids.
+
+        What is wanted comes as a function and is judged after the book was found.
+        """
         book = self._book(tenant_id, book_id)
+        external_ids = wanted()
         if external_ids:
             packs = self._packs(tenant_id, book, by_pack(external_ids))
             found = [doc for pack in packs.values() for doc in pack.values() if doc["externalId"] in external_ids]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from shared.callers import Caller
@@ -25,13 +26,14 @@ class Duty:
         self._agents = agents
         self._clock = clock
 
-    def set(self, tenant_id: str, active: bool, by: Caller) -> User:
-        """Raises NotFound for a caller who is no user of the directory."""
+    def set(self, tenant_id: str, wanted: Callable[[], DutySwitch], by: Caller) -> User:
+        """Raises NotFound for a caller who is no user of the directory; what is wanted is judged after that."""
         while True:
             try:
                 stored = self._directory.user(tenant_id, by.oid)
             except NotFound:
                 raise NotFound("you are not in your tenant's user directory", code="UserNotFound") from None
+            active = wanted().active
             if stored.value.active == active:
                 return stored.value
             if active:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shared import log
 from shared.callers import Caller
 from shared.clock import Clock
@@ -52,8 +54,10 @@ class Entries:
             log.info("outbound task cancelled", tenant=tenant_id, service=entry.service_upn, entry=entry_id, by=by.oid)
             return
 
-    def rewrite(self, head: Head, entry_id: str, write: SchedulerEntryWrite, *, by: Caller) -> Entry:
+    def rewrite(self, head: Head, entry_id: str, wanted: Callable[[], SchedulerEntryWrite], *, by: Caller) -> Entry:
         """Replace all that was asked for; the entry keeps its slot and starts over.
+
+        What is wanted comes as a function and is judged after the entry and its owner, and before its state.
 
         Raises NotFound, Invalid, Conflict once it is with an agent or finished, and when the ReferenceId belongs to
         another task.
@@ -63,8 +67,9 @@ class Entries:
             service = self._directory.service(head.tenant_id, entry.service_upn).value
             check_owner(service, by)
             now = self._clock()
-            changed = rewritten(entry, write, now).model_copy(update={"service_upn": entry.service_upn})
+            write = wanted()
             self._check(head, service, entry, write)
+            changed = rewritten(entry, write, now).model_copy(update={"service_upn": entry.service_upn})
             reference = _reference(kept, entry, write)
             replaces = self._other_reference(head.tenant_id, entry, reference)
             self._agenda.wake(KIND, head.tenant_id, entry.service_upn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Annotated, Final
@@ -107,14 +108,14 @@ class Supervision:
             raise NotFound("there is no such task", code="OutboundTaskNotFound")
         return _with_history(kept.task, self._clock())
 
-    def release(self, tenant_id: str, entry_id: str, reason: str, *, by: Caller) -> EntryHistory:
-        """Raises NotFound, Conflict when the task is finished."""
+    def release(self, tenant_id: str, entry_id: str, wanted: Callable[[], Release], *, by: Caller) -> EntryHistory:
+        """Raises NotFound, Conflict when the task is finished; what is wanted is judged in between."""
         while True:
             kept = self._store.find(tenant_id, entry_id.lower())
             if kept is None:
                 raise NotFound("there is no such task", code="OutboundTaskNotFound")
             now = self._clock()
-            after = released(kept.task, reason, now)
+            after = released(kept.task, wanted().reason, now)
             self._agenda.wake(KIND, tenant_id, kept.task.service_upn)
             try:
                 self._store.commit(kept, after, now)

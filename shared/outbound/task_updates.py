@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shared import log
 from shared.callers import Caller
 from shared.clock import Clock
@@ -24,15 +26,18 @@ class TaskUpdates:
         self._agenda = agenda
         self._clock = clock
 
-    def update(self, tenant_id: str, task_id: str, information: TaskInformation, *, by: Caller) -> None:
-        """What is given replaces what the task had, the rest stays. Raises NotFound, Conflict once it is finished."""
+    def update(self, tenant_id: str, task_id: str, wanted: Callable[[], TaskInformation], *, by: Caller) -> None:
+        """What is given replaces what the task had, the rest stays. Raises NotFound, Conflict once it is finished.
+
+        What is wanted comes as a function and is judged after the task and its owner, and before its state.
+        """
         while True:
             kept = self._store.find(tenant_id, task_id.lower())
             if kept is None:
                 raise NotFound("there is no such task", code="OutboundTaskNotFound")
             check_owner_of_task(self._directory, tenant_id, kept.task, by)
             now = self._clock()
-            after = updated(kept.task, information, now)
+            after = updated(kept.task, wanted(), now)
             self._agenda.wake(KIND, tenant_id, kept.task.service_upn)
             try:
                 self._store.commit(kept, after, now, event="Updated")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -68,7 +69,9 @@ class Webhooks:
         services = [self._directory.service(tenant_id, upn).value for upn in wish.services]
         for service in services:
             check_owner(service, by)
-        hook = self._hook(wish, [service.upn for service in services], by)
+        # Each once, as it is spelt in the directory, however a flow spells it.
+        wish = replace(wish, services=tuple(dict.fromkeys(service.upn for service in services)))
+        hook = self._hook(wish, by)
         while True:
             book = self._store.book(tenant_id)
             live = [other for other in book.hooks if other.switched_off_at is None]
@@ -120,12 +123,12 @@ class Webhooks:
             for of_task in by_task.values():
                 self._outbox.take_in(tenant_id, hook, of_task, self._clock())
 
-    def _hook(self, wish: Registration, services: list[str], by: Caller) -> Hook:
+    def _hook(self, wish: Registration, by: Caller) -> Hook:
         now = to_wire(self._clock())
         return Hook(
             id=str(uuid.uuid4()),
             kind=wish.kind,
-            services=services,
+            services=list(wish.services),
             events=list(wish.events),
             modalities=list(wish.modalities),
             directions=list(wish.directions),

@@ -69,11 +69,12 @@ class Tenants:
         ``wanted`` is judged after the version: an old version is not worth judging.
         """
         rows = self._head_rows(tenant_id)
-        if _LEAVING in rows:
-            raise Conflict("this tenant is being offboarded; create it again when that is done", code="TenantLeaving")
-        found = held(Tenant, rows[_TENANT]) if _TENANT in rows else None
+        leaving = _LEAVING in rows  # then there is nothing any more that a version could name
+        found = held(Tenant, rows[_TENANT]) if _TENANT in rows and not leaving else None
         check(found, versions)
         tenant = Tenant(tenant_id=tenant_id, **dict(wanted()))
+        if leaving:
+            raise Conflict("this tenant is being offboarded; create it again when that is done", code="TenantLeaving")
         operations = [write(found, tenant_id, _TENANT, tenant)]
         if found is None:
             self._table.overwrite(Row(_INDEX, tenant_id, {}))

@@ -104,8 +104,8 @@ def test_only_those_asked_for_are_read(shelf: Shelf) -> None:
     for number in range(40):
         shelf.add(f"{number:02}")
     few, many = {"03", "nobody"}, {f"{number:02}" for number in range(5, 30)}
-    assert [doc["externalId"] for doc in shelf.books.contacts(shelf.tenant_id, BOOK, few)] == ["03"]
-    assert [doc["externalId"] for doc in shelf.books.contacts(shelf.tenant_id, BOOK, many)] == sorted(many)
+    assert [doc["externalId"] for doc in shelf.books.contacts(shelf.tenant_id, BOOK, lambda: few)] == ["03"]
+    assert [doc["externalId"] for doc in shelf.books.contacts(shelf.tenant_id, BOOK, lambda: many)] == sorted(many)
 
 
 def test_removing_takes_those_that_are_there_and_leaves_the_rest(shelf: Shelf) -> None:

@@ -267,7 +267,7 @@ def test_a_message_delivered_again_is_known_though_its_task_was_rewritten(world:
     text = message(world)
     take(world, text)
     (entry,) = world.entries.unfinished(world.tenant_id, SERVICE, by=world.by)
-    world.entries.rewrite(world.head, entry.task_id, world.entry(**changes), by=world.by)
+    world.entries.rewrite(world.head, entry.task_id, lambda: world.entry(**changes), by=world.by)
     take(world, text)
     world.beat()
     assert held(world) == 1

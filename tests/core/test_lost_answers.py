@@ -14,7 +14,7 @@ from shared.outbound.entries import Entries
 from shared.outbound.external_tasks import ExternalTasks
 from shared.outbound.models import ExternalTaskWrite, TaskInformation
 from shared.outbound.store import OutboundStore
-from shared.outbound.supervision import Supervision
+from shared.outbound.supervision import Release, Supervision
 from shared.outbound.task_updates import TaskUpdates
 from shared.outbound.visits import Visits
 from shared.storage.entities import Row
@@ -47,11 +47,11 @@ class Lossy:
 
     def rewrite(self, task: str) -> None:
         write = self.world.entry(destination="+41790000009", ReferenceId="r-2")
-        self.entries.rewrite(self.world.head, task, write, by=self.world.by)
+        self.entries.rewrite(self.world.head, task, lambda: write, by=self.world.by)
 
     def add_to(self, task: str) -> None:
         information = parse(TaskInformation, {"customer": {"firstName": "Rosa"}})
-        self.updates.update(self.world.tenant_id, task, information, by=self.world.by)
+        self.updates.update(self.world.tenant_id, task, lambda: information, by=self.world.by)
 
 
 def offered(world: World) -> str:
@@ -83,7 +83,9 @@ STEPS: dict[str, tuple[Callable[[World], str], Callable[[Lossy, str], object], s
     "remove": (external, lambda it, task: it.external.remove(it.world.tenant_id, task, by=it.world.by), "Cancelled"),
     "release": (
         accepted,
-        lambda it, task: it.supervision.release(it.world.tenant_id, task, "stuck", by=it.world.by),
+        lambda it, task: it.supervision.release(
+            it.world.tenant_id, task, lambda: Release(reason="stuck"), by=it.world.by
+        ),
         "Released",
     ),
     "accept": (offered, lambda it, task: it.answer("accept", task), "Accepted"),

@@ -32,7 +32,7 @@ from shared.outbound.store import OutboundStore
 from shared.outbound.visits import Visits
 from shared.storage.account import StorageAccount
 from tests.core.faults import FragileTable
-from tests.core.world import SERVICE, FakeClock, World
+from tests.core.world import SERVICE, STUCK, FakeClock, World
 from tests.scale import scaled
 
 SERVICES = (SERVICE, "sales@contoso.example", "night@contoso.example")
@@ -137,7 +137,7 @@ class Life(RuleBasedStateMachine):
             if how == "cancel":
                 self.world.entries.cancel(self.world.tenant_id, task, by=self.world.by)
             else:
-                self.world.supervision.release(self.world.tenant_id, task, "stuck", by=self.world.by)
+                self.world.supervision.release(self.world.tenant_id, task, STUCK, by=self.world.by)
         except AppError:
             pass
 

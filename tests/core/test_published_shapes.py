@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.outbound.events import FINAL, SCHEDULER_ENTRY_EVENTS
 from shared.outbound.models import ExternalTaskWrite, TaskInformation, read_body
+from shared.outbound.supervision import Release
 from shared.outbound.task_updates import TaskUpdates
 from tests.core.world import SERVICE, FakeClock, World
 from tests.published import everything, strays
@@ -22,9 +23,9 @@ def test_every_event_there_is_tells_all_it_knows_in_the_published_shapes(world: 
         return str(world.submit(**sent | {"ReferenceId": reference}).entry.task_id)
 
     cancelled, released, failing = add("cancelled"), add("released"), add("failing")
-    world.entries.rewrite(world.head, cancelled, world.entry(**sent), by=world.by)
+    world.entries.rewrite(world.head, cancelled, lambda: world.entry(**sent), by=world.by)
     world.entries.cancel(world.tenant_id, cancelled, by=world.by)
-    world.supervision.release(world.tenant_id, released, "a test", by=world.by)
+    world.supervision.release(world.tenant_id, released, lambda: Release(reason="a test"), by=world.by)
     world.ready(1)
     for _ in range(2):
         world.beat()
@@ -36,7 +37,7 @@ def test_every_event_there_is_tells_all_it_knows_in_the_published_shapes(world: 
     task = world.external_tasks.add(world.head, read_body(ExternalTaskWrite, external), by=world.by).task_id
     information = {name: external[name] for name in ("customer", "customContextParameters", "preferredUsers")}
     updates = TaskUpdates(world.outbound, world.directory, world.agenda, clock)
-    updates.update(world.tenant_id, task, read_body(TaskInformation, information), by=world.by)
+    updates.update(world.tenant_id, task, lambda: read_body(TaskInformation, information), by=world.by)
     world.beat()
     world.agent_tasks.accept(world.tenant_id, task, world.agent(1))
     world.agent_tasks.complete(world.tenant_id, task, world.agent(1))

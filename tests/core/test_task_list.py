@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.world import World
+from tests.core.world import STUCK, World
 
 OTHER = "other-desk@contoso.example"
 
@@ -14,7 +14,7 @@ def test_each_task_of_all_services_is_listed_once_however_it_is_paged(world: Wor
     world.put_service(OTHER)
     ids = {world.submit(**changes).entry.task_id for changes in ({}, {}, {"serviceUpn": OTHER}, {"serviceUpn": OTHER})}
     finished = min(ids)
-    world.supervision.release(world.tenant_id, finished, "stuck", by=world.by)
+    world.supervision.release(world.tenant_id, finished, STUCK, by=world.by)
     found, continuation = [], None
     while True:
         page = world.supervision.entries(

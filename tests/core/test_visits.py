@@ -29,7 +29,7 @@ from shared.wire import parse
 from tests.core.faults import FragileTable
 from tests.core.hook_world import HookWorld
 from tests.core.race import codes, together
-from tests.core.world import SERVICE, FakeClock, FakeHooks, World
+from tests.core.world import SERVICE, STUCK, FakeClock, FakeHooks, World
 
 OTHER = "sales@contoso.example"
 EXTERNAL = parse(ExternalTaskWrite, {"serviceUpn": SERVICE})
@@ -333,10 +333,10 @@ def test_an_event_is_told_by_the_next_visit_when_the_hooks_could_not_take_it(wor
 CHANGES: dict[str, Callable[[World, str], object]] = {
     "an external task": lambda world, _: world.external_tasks.add(world.head, EXTERNAL, by=world.by),
     "a task": lambda world, _: world.submit(),
-    "a rewrite": lambda world, task: world.entries.rewrite(world.head, task, world.entry(), by=world.by),
+    "a rewrite": lambda world, task: world.entries.rewrite(world.head, task, world.entry, by=world.by),
     "a cancellation": lambda world, task: world.entries.cancel(world.tenant_id, task, by=world.by),
-    "a release": lambda world, task: world.supervision.release(world.tenant_id, task, "stuck", by=world.by),
-    "an update": lambda world, task: updates_of(world).update(world.tenant_id, task, TaskInformation(), by=world.by),
+    "a release": lambda world, task: world.supervision.release(world.tenant_id, task, STUCK, by=world.by),
+    "an update": lambda world, task: updates_of(world).update(world.tenant_id, task, TaskInformation, by=world.by),
     "a refused message": lambda world, _: world.scheduler.tell_rejected(world.tenant_id, world.entry(), "Full", "m"),
 }
 
@@ -376,7 +376,7 @@ def test_a_cancelled_task_tells_its_hooks_and_a_rewritten_one_starts_over(world:
     task = due(world)
     world.beat()
     later = world.entry(destination="+41791234568", dueDateTimeUtc=to_wire(clock().replace(hour=20)))
-    changed = world.entries.rewrite(world.head, task, later, by=world.by)
+    changed = world.entries.rewrite(world.head, task, lambda: later, by=world.by)
     assert (changed.state, changed.destination, changed.event) == ("Scheduled", "+41791234568", "Rescheduled")
     world.entries.cancel(world.tenant_id, task, by=world.by)
     world.beat()
@@ -388,8 +388,8 @@ def test_a_released_task_frees_its_slot_and_its_agent(world: World) -> None:
     world.ready(1)
     world.beat()
     answer(world, 1, "accept", task)
-    shown = world.supervision.release(world.tenant_id, task, "the call is long over", by=world.by)
-    assert (shown.state, shown.history[-1].reason) == ("Released", "the call is long over")
+    shown = world.supervision.release(world.tenant_id, task, STUCK, by=world.by)
+    assert (shown.state, shown.history[-1].reason) == ("Released", "stuck")
     assert world.agents.holders(world.tenant_id, world.clock()) == set(), "free at once"
     world.beat()
     assert mine(world, 1) == []
@@ -472,7 +472,7 @@ def test_a_flow_that_sends_a_task_again_is_answered_with_it_though_another_flow_
 
     task = again().task_id
     added = {"customer": {"firstName": "Rosa"}, "customContextParameters": [{"name": "case", "value": "7"}]}
-    updates.update(world.tenant_id, task, parse(TaskInformation, added), by=world.by)
+    updates.update(world.tenant_id, task, lambda: parse(TaskInformation, added), by=world.by)
     assert (again().task_id, again().customer.first_name) == (task, "Rosa")
     world.ready(1)
     world.beat()
@@ -653,7 +653,7 @@ def test_a_burst_of_updates_does_not_jam_the_hooks_of_a_service(world: World) ->
     updates = updates_of(world)
     customer = {"customFields": [{"name": f"c{n}", "value": "x" * 1000} for n in range(30)]}
     for _ in range(40):
-        updates.update(world.tenant_id, task, parse(TaskInformation, {"customer": customer}), by=world.by)
+        updates.update(world.tenant_id, task, lambda: parse(TaskInformation, {"customer": customer}), by=world.by)
     visits = Visits(world.outbound, world.agents, world.agenda, world.members, webhooks, world.clock)
     visits.visit(world.tenant_id, SERVICE)
     assert world.outbound.desk(world.tenant_id, SERVICE).untold == []
@@ -667,5 +667,5 @@ def test_an_admin_hears_of_a_finished_task_though_its_service_is_gone(world: Wor
         world.entries.cancel(world.tenant_id, task, by=world.by)
     updates = updates_of(world)
     with pytest.raises(Conflict) as too_late:
-        updates.update(world.tenant_id, task, parse(TaskInformation, {}), by=world.by)
+        updates.update(world.tenant_id, task, lambda: parse(TaskInformation, {}), by=world.by)
     assert finished.value.code == too_late.value.code == "OutboundTaskFinished"

@@ -91,6 +91,16 @@ def test_a_service_must_exist_and_be_the_callers(hooks: HookWorld, world: World,
     assert hooks.register(services=[SERVICE.upper()], by=owner).services == [SERVICE]
 
 
+def test_a_service_named_twice_in_whatever_spelling_is_kept_once_as_the_directory_spells_it(
+    hooks: HookWorld, world: World
+) -> None:
+    world.put_service("Sales@contoso.example")
+    named = [SERVICE.upper(), "sales@CONTOSO.example", SERVICE, "Sales@contoso.example"]
+    hook = hooks.register(url=URL, services=named)
+    assert hook.services == hooks.state(hook).services == [SERVICE, "Sales@contoso.example"]
+    assert hooks.register(url=URL, services=[SERVICE, "SALES@contoso.example"]).id == hook.id, "the same wish again"
+
+
 def test_a_registration_that_is_repeated_at_once_is_one_hook_and_later_another(hooks: HookWorld) -> None:
     first, again = hooks.register(url=URL), hooks.register(url=URL)
     assert first.id == again.id

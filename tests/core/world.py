@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from shared.bootstrap.trunk import open_trunk
@@ -26,7 +27,7 @@ from shared.outbound.models import SchedulerEntryWrite, read_entry
 from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
-from shared.outbound.supervision import Supervision
+from shared.outbound.supervision import Release, Supervision
 from shared.outbound.turns import Candidate
 from shared.outbound.visits import Visits
 from shared.poison import Poison
@@ -48,6 +49,7 @@ from tests.core.faults import FragileTable
 
 ADMIN = "aaaaaaaa-0000-4000-8000-000000000001"
 SERVICE = "desk@contoso.example"
+STUCK = partial(Release, reason="stuck")
 DESK = {
     "displayName": "Desk",
     "licence": "ContactCenter",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import function_app
-from functions.web import ENDPOINTS
+from functions.endpoints import ENDPOINTS
 from shared import clock
 from shared.bootstrap.trunk import Trunk, open_trunk
 from shared.callers import Caller

@@ -10,7 +10,7 @@ import pytest
 
 import function_app
 from functions import openapi
-from functions.web import ENDPOINTS, Endpoint
+from functions.endpoints import ENDPOINTS, Endpoint
 from shared.callers import ROLES
 from tests.structure.indexed import AS_DEVHOST, environment, run
 from tests.structure.routes import Route, hidden
@@ -152,18 +152,31 @@ def test_the_description_says_what_an_operation_needs(endpoint: Endpoint) -> Non
     assert [f"{{{name}}}" for name in named] == in_path
 
 
-def uses_if_match(endpoint: Endpoint) -> bool:
-    """Whether its handler reads ``call.versions``."""
+def reads(endpoint: Endpoint) -> set[str]:
+    """What its handler, and the functions beside it that it calls, read of the call: ``versions``, ``json``, ..."""
     for module in modules(ROOT, "functions"):
-        for node in module.tree.body:
-            if isinstance(node, ast.FunctionDef) and node.name == endpoint.name:
-                return any(isinstance(part, ast.Attribute) and part.attr == "versions" for part in ast.walk(node))
+        beside = {node.name: node for node in module.tree.body if isinstance(node, ast.FunctionDef)}
+        if endpoint.name in beside:
+            called = {node.id for node in ast.walk(beside[endpoint.name]) if isinstance(node, ast.Name)}
+            nodes = [node for name in {endpoint.name, *called & {*beside}} for node in ast.walk(beside[name])]
+            attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+            return {one.attr for one in attributes if isinstance(one.value, ast.Name) and one.value.id == "call"}
     raise AssertionError(endpoint.name)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
 def test_if_match_is_described_where_the_handler_reads_it_and_nowhere_else(endpoint: Endpoint) -> None:
-    assert endpoint.versioned == uses_if_match(endpoint)
+    assert endpoint.versioned == ("versions" in reads(endpoint))
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_a_body_is_described_where_the_handler_reads_one_and_as_optional_where_it_does_without(
+    endpoint: Endpoint,
+) -> None:
+    assert (endpoint.body is not None) == bool({"json", "body", "json_if_any"} & reads(endpoint))
+    assert endpoint.body_optional == ("json_if_any" in reads(endpoint))
+    described = openapi.document()["paths"][f"/{endpoint.path}"][endpoint.method.lower()].get("requestBody")
+    assert described is None or described["required"] != endpoint.body_optional
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)

@@ -10,7 +10,8 @@ import azure.functions as func
 import pytest
 
 from functions import interact_widget_http, wiring
-from functions.web import ENDPOINTS, NOBODY, Call
+from functions.endpoints import ENDPOINTS
+from functions.web import NOBODY, Call
 from shared.errors import RateLimited
 from shared.interact import rates
 from shared.interact.rates import WidgetRates

@@ -10,7 +10,8 @@ import azure.functions as func
 import pytest
 
 from functions import wiring
-from functions.web import ENDPOINTS, NOBODY, Call
+from functions.endpoints import ENDPOINTS
+from functions.web import NOBODY, Call
 from functions.widget_pages_http import fetch_widget_demo, fetch_widget_file
 from shared.errors import NotFound
 

@@ -52,6 +52,18 @@ def test_a_flow_fills_reads_and_empties_an_address_book(stack: AppStack, book: B
     assert book.call("GET").json() == []
 
 
+@pytest.mark.parametrize("query", ["externalIds=", "externalIds", "externalIds=&externalIds="])
+def test_asking_for_the_contacts_of_no_id_is_422_and_not_the_whole_book(
+    stack: AppStack, book: Book, query: str
+) -> None:
+    book.call("POST", "", {"externalId": "1"})
+    refused = book.call("GET", f"?{query}")
+    assert (refused.status_code, [finding["path"] for finding in refused.json()["errors"]]) == (422, ["externalIds"])
+    assert [one["externalId"] for one in book.call("GET", f"?{query}&externalIds=1").json()] == ["1"]
+    assert [one["externalId"] for one in book.call("GET", "?externalIds=,").json()] == []
+    assert stack.call("GET", f"/v2/AddressBooks/nowhere/contacts?{query}").json()["code"] == "AddressBookNotFound"
+
+
 def test_refusals_come_in_the_order_of_the_contract(stack: AppStack, book: Book) -> None:
     agent = stack.token(CONTOSO, "Agent")
     assert stack.call("POST", "/v2/AddressBooks/nowhere/contacts", {}, token=None).status_code == 401

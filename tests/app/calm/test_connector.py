@@ -68,6 +68,7 @@ def test_external_tasks_with_all_fields_and_all_choices_are_taken(flow: Flow) ->
         added = flow("AddExternalTask", everything("ExternalTaskWriteDto", **choices))
         assert added["preferredUsers"] == preferred
         flow("UpdateTask", everything("TaskInformation", preferredUsers=preferred), taskId=added["id"])
+        flow("UpdateTask", taskId=added["id"])
         flow("RemoveExternalTask", externalTaskId=added["id"])
     refused = flow.tenant.call("POST", "/v1/ExternalTasks", choices | {"preferredUsers": [*preferred, preferred[0]]})
     assert refused.json()["errors"][0]["path"] == "preferredUsers"
