@@ -18,6 +18,7 @@ help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what local runs and tests need into .venv and node_modules
+	@for place in .venv node_modules; do test ! -L $$place || { echo "$$place is a symbolic link, and installing through it would change what it leads to. Remove the link: rm $$place"; exit 1; }; done
 	@test -e .venv/.ready || test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found. Install one (https://www.python.org/downloads/) or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@test -e node_modules/.ready || command -v node >/dev/null || { echo "Node.js 20 or newer is needed for the storage emulator and was not found. Install it: https://nodejs.org"; exit 1; }
 	@test -e node_modules/.ready || command -v npm >/dev/null || { echo "npm is needed to install the storage emulator and was not found. It comes with Node.js: https://nodejs.org"; exit 1; }

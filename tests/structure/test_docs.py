@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,20 @@ def test_every_target_of_the_makefile_is_in_its_help() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)
     assert phony is not None
     assert set(phony.group(1).split()) == set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("place", [".venv", "node_modules"])
+def test_setup_installs_through_no_link(tmp_path: Path, place: str) -> None:
+    recipe = re.search(r"^setup:.*\n\t@(.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe is not None
+    first = ["bash", "-euc", recipe[1].replace("$$", "$")]
+    (tmp_path / ".venv").mkdir()
+    assert subprocess.run(first, cwd=tmp_path).returncode == 0
+    (tmp_path / ".venv").rmdir()
+    (tmp_path / place).symlink_to(tmp_path)
+    refused = subprocess.run(first, cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert f"Remove the link: rm {place}" in refused.stdout
 
 
 def test_the_page_of_settings_is_the_one_the_catalogue_makes() -> None:
