@@ -100,7 +100,10 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         # Where a file is in the way, the system says only that it exists.
         why = "it is not a folder" if path.exists() else error.strerror
-        raise CannotStart(f"{path}, a folder for this run's state, cannot be used: {why}. Set STATE_DIR.") from error
+        raise CannotStart(
+            f"{path}, a folder for this run's state, cannot be used: {why}. "
+            "Move it away or set STATE_DIR to another folder."
+        ) from error
     return path
 
 

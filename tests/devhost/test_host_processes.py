@@ -1,5 +1,6 @@
 """Starting, dying, stopping: what the supervisor promises about processes."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from devhost import children
 from devhost.checks import lock_state
 from devhost.errors import CannotStart
 from devhost.ports import free_ports
@@ -197,6 +199,13 @@ def test_what_breaks_a_worker_is_told_to_the_supervisor_until_it_is_ready_and_lo
         ours.setblocking(False)
         with pytest.raises(BlockingIOError):
             ours.recv(65536)
+
+
+def test_a_program_the_system_does_not_start_is_named_with_the_reason(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    start = children.start([str(program)], environ={}, folder=tmp_path, stdin=subprocess.DEVNULL)
+    with pytest.raises(CannotStart, match=f"{program} cannot be started: .*No such file"):
+        asyncio.run(start)
 
 
 @pytest.mark.parametrize(
