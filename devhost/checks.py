@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from devhost.options import Options
 ROOT: Final = Path(__file__).resolve().parent.parent
 AZURITE: Final = ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 _LISTEN_QUEUE: Final = 2048
+_OLDEST_NODE: Final = 20
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:2]) -> None:
@@ -29,6 +31,18 @@ def find_node(path: str | None) -> str:
     if node is None:
         raise CannotStart("node was not found: install Node.js 20 (https://nodejs.org), Azurite runs on it.")
     return node
+
+
+def check_node(node: str) -> None:
+    """That node is new enough for Azurite; asked only when Azurite did not start, since it costs a start of node."""
+    wanted = f"Azurite needs Node.js {_OLDEST_NODE} or newer (https://nodejs.org)"
+    try:
+        told = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10).stdout.strip()
+        major = int(told.removeprefix("v").split(".")[0])
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise CannotStart(f"{node} does not tell its version; {wanted}.") from error
+    if major < _OLDEST_NODE:
+        raise CannotStart(f"{node} is Node.js {told}; {wanted}.")
 
 
 def find_azurite(entry: Path = AZURITE) -> Path:
@@ -66,8 +80,8 @@ def listen(sock: socket.socket) -> None:
 
 def lock_state(state_dir: Path) -> int:
     """Take the state folder for this run; returns the open file that holds the lock until it is closed."""
+    make_folder(state_dir)
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
         file = os.open(state_dir / "run.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CannotStart(f"STATE_DIR {state_dir} cannot be used: {error.strerror}.") from error
@@ -77,6 +91,20 @@ def lock_state(state_dir: Path) -> int:
         os.close(file)
         raise CannotStart(f"Another devhost runs with {state_dir}: stop it or set STATE_DIR.") from error
     return file
+
+
+def make_folder(path: Path) -> Path:
+    """The state folder or one in it, made if it is missing."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        # Where a file is in the way, the system says only that it exists.
+        why = "it is not a folder" if path.exists() else error.strerror
+        raise CannotStart(
+            f"{path}, a folder for this run's state, cannot be used: {why}. "
+            "Move it away or set STATE_DIR to another folder."
+        ) from error
+    return path
 
 
 def check_storage(port: int) -> None:

@@ -40,21 +40,24 @@ async def start(
 ) -> asyncio.subprocess.Process:
     """Start a program in a session of its own, so that Ctrl-C reaches the supervisor only.
 
-    With `log` its output goes into that file, else to the terminal.
+    With `log` its output goes into that file, else to the terminal. Raises CannotStart if the system does not let it.
     """
     with contextlib.ExitStack() as files:
-        output = files.enter_context(log.open("wb")) if log else None
-        return await asyncio.create_subprocess_exec(
-            *command,
-            env=dict(environ),
-            cwd=folder,
-            stdin=stdin,
-            stdout=output,
-            stderr=subprocess.STDOUT if output else None,
-            pass_fds=tuple(keep_open),
-            start_new_session=True,
-            preexec_fn=_die_with_parent(on_orphaned),
-        )
+        try:
+            output = files.enter_context(log.open("wb")) if log else None
+            return await asyncio.create_subprocess_exec(
+                *command,
+                env=dict(environ),
+                cwd=folder,
+                stdin=stdin,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                pass_fds=tuple(keep_open),
+                start_new_session=True,
+                preexec_fn=_die_with_parent(on_orphaned),
+            )
+        except OSError as error:
+            raise CannotStart(f"{command[0]} cannot be started: {error}.") from error
 
 
 async def until_ready(

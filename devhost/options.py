@@ -9,6 +9,7 @@ from typing import Final
 from devhost.errors import CannotStart
 
 MOST_PROCESSES: Final = 10  # FUNCTIONS_WORKER_PROCESS_COUNT's upper bound
+_LONGEST_LEASE: Final = 7 * 24 * 3600  # seconds; storage hides a message no longer
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
     options = Options(
         app=app,
         app_port=_number(environ, "APP_PORT", 7071, 1, 65535),
-        simulator_port=_number(environ, "SIMULATOR_PORT", 7080, 1, 65535),
-        storage_port=_number(environ, "STORAGE_PORT", 10000, 1, 65533),
+        simulator_port=simulator_port(environ),
+        storage_port=storage_port(environ),
         state_dir=Path(environ.get("STATE_DIR") or ".local").resolve(),
         processes=_number(environ, "APP_PROCESSES", 1, 1, MOST_PROCESSES),
         as_json=flags.json,
@@ -60,8 +61,24 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         seed=not flags.no_seed,
         in_memory=flags.in_memory,
     )
+    queue_lease(environ)  # the workers read it; a wrong one is told before they start
     _refuse_shared_ports(options)
     return options
+
+
+def simulator_port(environ: Mapping[str, str]) -> int:
+    """SIMULATOR_PORT, checked."""
+    return _number(environ, "SIMULATOR_PORT", 7080, 1, 65535)
+
+
+def storage_port(environ: Mapping[str, str]) -> int:
+    """STORAGE_PORT, checked; there must be room for two more above it."""
+    return _number(environ, "STORAGE_PORT", 10000, 1, 65533)
+
+
+def queue_lease(environ: Mapping[str, str]) -> int:
+    """DEVHOST_QUEUE_LEASE_SECONDS, checked. The host's 600 seconds are renewed at half of it."""
+    return _number(environ, "DEVHOST_QUEUE_LEASE_SECONDS", 600, 1, _LONGEST_LEASE)
 
 
 def _refuse_shared_ports(options: Options) -> None:

@@ -20,7 +20,6 @@ from devhost.settings import QueueSettings
 from devhost.storage import Queues
 
 SHORTEST_POLL: Final = 0.1  # seconds; the host's lower bound
-DEFAULT_LEASE: Final = 600.0  # seconds; renewed at half of it
 POISON: Final = "-poison"
 
 T = TypeVar("T")

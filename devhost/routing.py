@@ -97,7 +97,8 @@ def _value(constraints: Sequence[str], text: str, *, catch_all: bool) -> str:
     if len(constraints) > 1:
         raise IndexingError(f"route {text!r} puts several constraints on one parameter, which the devhost does not do")
     if constraints:
-        return CONSTRAINTS[constraints[0]]
+        # `a`: to Python a digit is any of Unicode's, and a letter one that only its upper case makes one.
+        return f"(?a:{CONSTRAINTS[constraints[0]]})"
     return ".+" if catch_all else "[^/]+"
 
 

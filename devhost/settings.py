@@ -17,7 +17,8 @@ _ACCOUNT_KEY: Final = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz
 AZURE_SIGNS: Final = ("CONTAINER_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_POD_NAME")
 FILES: Final = ("local.settings.json", "local.settings.json.example")
 _SETTING: Final = re.compile(r"%([^%]+)%")
-_TIMESPAN: Final = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(\.\d+)?")
+_TIMESPAN: Final = re.compile(r"(?:(\d{1,8})\.)?([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d)(\.\d+)?", re.ASCII)
+_GATEWAY: Final = "MICROSOFT_CLOUD_GATEWAY"
 
 
 def storage_connection(port: int) -> str:
@@ -35,24 +36,51 @@ def read_values(app: Path) -> dict[str, str]:
     for name in FILES:
         path = app / name
         if path.is_file():
-            values = _read_json(path).get("Values", {})
-            if not isinstance(values, dict):
-                raise CannotStart(f"{path}: Values must be an object of names and strings.")
-            return {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+            return read_settings_file(path)
     return {}
+
+
+def read_settings_file(path: Path) -> dict[str, str]:
+    """`Values` as texts, also those that are none; raises CannotStart naming the file and what is wrong."""
+    values = _read_json(path).get("Values")
+    if not isinstance(values, dict):
+        raise CannotStart(f"{path} has no object Values.")
+    told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    for name, value in told.items():
+        if not _fits_environment(name, value):
+            raise CannotStart(
+                f"{path}: an environment variable cannot hold the setting {name!r}; "
+                "look for a NUL or half a character (\\ud800 to \\udfff) in it, or = in its name."
+            )
+    return told
+
+
+def _fits_environment(name: str, value: str) -> bool:
+    try:
+        return b"\0" not in (name + value).encode() and "=" not in name
+    except UnicodeEncodeError:
+        return False
+
+
+def local_settings(
+    values: Mapping[str, str], environ: Mapping[str, str], *, simulator_port: int, storage_port: int
+) -> dict[str, str]:
+    """The file's values under the real variables; local storage and the file's gateway are those of these ports."""
+    told = {**values, **environ}
+    if values.get(_GATEWAY) and _GATEWAY not in environ:
+        told[_GATEWAY] = f"http://127.0.0.1:{simulator_port}"
+    if told.get("AzureWebJobsStorage", "").strip().rstrip(";").lower() == "usedevelopmentstorage=true":
+        told["AzureWebJobsStorage"] = storage_connection(storage_port)
+    return told
 
 
 def worker_environment(
     values: Mapping[str, str], environ: Mapping[str, str], *, app_port: int, simulator_port: int, storage_port: int
 ) -> dict[str, str]:
     """The workers' environment: the file's values under the real variables, ports as they are in this run."""
-    moved = {
-        "MICROSOFT_CLOUD_GATEWAY": f"http://127.0.0.1:{simulator_port}",
-        "PUBLIC_BASE_URL": f"http://127.0.0.1:{app_port}",
-    }
-    told = {**values, **{name: url for name, url in moved.items() if values.get(name)}, **environ}
-    if told.get("AzureWebJobsStorage", "").strip().rstrip(";") == "UseDevelopmentStorage=true":
-        told["AzureWebJobsStorage"] = storage_connection(storage_port)
+    told = local_settings(values, environ, simulator_port=simulator_port, storage_port=storage_port)
+    if values.get("PUBLIC_BASE_URL") and "PUBLIC_BASE_URL" not in environ:
+        told["PUBLIC_BASE_URL"] = f"http://127.0.0.1:{app_port}"
     told.setdefault("FUNCTIONS_WORKER_RUNTIME", "python")
     told.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")  # as Core Tools sets it
     return {name: value for name, value in told.items() if name not in AZURE_SIGNS}
@@ -101,14 +129,17 @@ def read_host_settings(app: Path) -> HostSettings:
     path = app / "host.json"
     if not path.is_file():
         raise CannotStart(f"{app} holds no host.json, so it is not a function app.")
-    extensions = _read_json(path).get("extensions", {})
-    queues = extensions.get("queues", {})
+    extensions = _section(path, _read_json(path), "extensions")
+    queues, http = _section(path, extensions, "queues"), _section(path, extensions, "http")
+    prefix = http.get("routePrefix", "api")
+    if not isinstance(prefix, str):
+        raise CannotStart(f"{path}: routePrefix is {prefix!r}, but a text is meant.")
     batch = _number(path, queues, "batchSize", 16, 1, 32)
     encoding = str(queues.get("messageEncoding", "base64")).lower()
     if encoding not in ("base64", "none"):
         raise CannotStart(f"{path}: messageEncoding is {encoding!r}, but base64 or none is meant.")
     return HostSettings(
-        route_prefix=str(extensions.get("http", {}).get("routePrefix", "api")).strip("/"),
+        route_prefix=prefix.strip("/"),
         queues=QueueSettings(
             batch_size=batch,
             new_batch_threshold=_number(path, queues, "newBatchThreshold", batch // 2, 0, 1000),
@@ -122,9 +153,16 @@ def read_host_settings(app: Path) -> HostSettings:
     )
 
 
+def _section(path: Path, whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = whole.get(name, {})
+    if not isinstance(section, dict):
+        raise CannotStart(f"{path}: {name} is {json.dumps(section)}, but an object is meant.")
+    return section
+
+
 def _number(path: Path, section: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
     value = section.get(name, default)
-    if not isinstance(value, int) or not low <= value <= high:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise CannotStart(f"{path}: {name} is {value!r}, but a whole number from {low} to {high} is meant.")
     return value
 
@@ -145,7 +183,9 @@ def _span(path: Path, section: Mapping[str, Any], name: str, default: timedelta)
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8-sig"))
-    except ValueError as error:
+    except OSError as error:
+        raise CannotStart(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
         raise CannotStart(f"{path} is not JSON: {error}.") from error
     if not isinstance(content, dict):
         raise CannotStart(f"{path} must hold a JSON object.")

@@ -6,10 +6,12 @@ import contextlib
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueClient
+
+from devhost.errors import IndexingError
 
 
 def connection_string(name: str, environ: Mapping[str, str]) -> str:
@@ -20,6 +22,10 @@ def connection_string(name: str, environ: Mapping[str, str]) -> str:
 def is_connected(name: str, environ: Mapping[str, str]) -> bool:
     """Whether the setting a binding's `connection` names is there."""
     return bool(environ.get(f"AzureWebJobs{name}") or environ.get(name))
+
+
+# What .NET's Convert.FromBase64String passes over, and therefore the host.
+_BLANKS: Final = str.maketrans("", "", " \t\r\n")
 
 
 def encoded(content: str | bytes, *, as_base64: bool) -> str:
@@ -35,7 +41,7 @@ def decoded(text: str, *, as_base64: bool) -> str | bytes:
     if not as_base64:
         return text
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode(text.translate(_BLANKS), validate=True)
     except binascii.Error as error:
         raise ValueError(f"the message is not base64: {error}") from error
     try:
@@ -64,12 +70,18 @@ class Queues:
         self._clients: dict[tuple[str, str], QueueClient] = {}
 
     def client(self, connection: str, queue: str) -> QueueClient:
-        """One client per queue. It does not retry: the caller polls again anyway."""
+        """One client per queue. It does not retry: the caller polls again anyway.
+
+        Raises IndexingError for a connection string that is none.
+        """
         with self._lock:
             if (connection, queue) not in self._clients:
-                self._clients[connection, queue] = QueueClient.from_connection_string(
-                    connection_string(connection, self._environ), queue, retry_total=0, read_timeout=30
-                )
+                told = connection_string(connection, self._environ)
+                try:
+                    client = QueueClient.from_connection_string(told, queue, retry_total=0, read_timeout=30)
+                except ValueError as error:
+                    raise IndexingError(f"queue {queue}: its connection {connection} is of no use: {error}") from error
+                self._clients[connection, queue] = client
             return self._clients[connection, queue]
 
     def decoded(self, text: str) -> str | bytes:

@@ -43,8 +43,8 @@ class Stack:
         self._helpers: dict[str, asyncio.subprocess.Process] = {}
         self._watchers: set[asyncio.Task[None]] = set()
         self._lifeline, self._held = os.pipe()  # children read the one end; the other is only here
-        self._logs = options.state_dir / "logs"
-        self._logs.mkdir(exist_ok=True)
+        self._logs = checks.make_folder(options.state_dir / "logs")
+        self._ours = options.app == checks.ROOT
         kept = {name: value for name, value in os.environ.items() if name not in AZURE_SIGNS}
         self._environ = {
             **kept,
@@ -63,7 +63,7 @@ class Stack:
         try:
             await self._start()
         except CannotStart as reason:
-            if self._options.app == checks.ROOT and (found := flaws(self._app_environ)):
+            if self._ours and (found := flaws(self._app_environ)):
                 raise CannotStart(f"app settings need attention: {'; '.join(found)}.\n  {reason}") from reason
             raise
 
@@ -79,7 +79,7 @@ class Stack:
         workers = asyncio.gather(*(slot.start() for slot in self._slots))
         await asyncio.gather(workers, *helpers)
         self._show(workers.result()[0])
-        if self._options.seed and _DEMO.is_file():
+        if self._options.seed and self._ours and _DEMO.is_file():  # another app has none of our routes
             await self._seed()
         for slot in self._slots:
             slot.open_door()
@@ -108,8 +108,9 @@ class Stack:
     async def _start_storage(self) -> None:
         options, port = self._options, self._options.storage_port
         place = ["--inMemoryPersistence"] if options.in_memory else ["--location", str(options.state_dir / "azurite")]
+        node = checks.find_node(self._environ.get("PATH"))
         command = [
-            *(checks.find_node(self._environ.get("PATH")), "--require", str(Path(__file__).with_name("leash.cjs"))),
+            *(node, "--require", str(Path(__file__).with_name("leash.cjs"))),
             *(str(checks.find_azurite()), "--silent", "--disableTelemetry", "--skipApiVersionCheck", *place),
             *("--blobHost", "127.0.0.1", "--queueHost", "127.0.0.1", "--tableHost", "127.0.0.1"),
             *("--blobPort", str(port), "--queuePort", str(port + 1), "--tablePort", str(port + 2)),
@@ -118,7 +119,11 @@ class Stack:
         async def listens() -> bool:
             return all([await children.connects(one) for one in range(port, port + 3)])
 
-        await self._start_helper("azurite", command, {}, listens, STORAGE_PATIENCE)
+        try:
+            await self._start_helper("azurite", command, {}, listens, STORAGE_PATIENCE)
+        except CannotStart:
+            checks.check_node(node)
+            raise
 
     async def _start_simulator(self) -> None:
         port = self._options.simulator_port

@@ -22,12 +22,14 @@ from typing import Any, BinaryIO, Final
 import uvicorn
 
 from devhost import lines
+from devhost.checks import make_folder
 from devhost.errors import CannotStart, IndexingError
 from devhost.http import HttpApp
 from devhost.indexing import QUEUE, TIMER, Function, index, load, summary
 from devhost.invocation import Invoker
 from devhost.job import Job
-from devhost.queues import DEFAULT_LEASE, QueueListener
+from devhost.options import queue_lease
+from devhost.queues import QueueListener
 from devhost.settings import HostSettings, read_host_settings
 from devhost.storage import Queues, is_connected
 from devhost.timers import Timer
@@ -69,7 +71,7 @@ class Worker:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until `stop`, then give running invocations GRACE seconds. `ready` is called once it listens."""
-        server = self._server()
+        server, feeds = self._server(), self._feeds()
         serving = asyncio.create_task(server.serve([socket.socket(fileno=self._job.listen_fd)]))
         stopping = asyncio.create_task(self.stop.wait())
         opening = asyncio.create_task(self.door.wait())
@@ -77,7 +79,7 @@ class Worker:
             await asyncio.sleep(0.01)
         ready()
         await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        listening = [asyncio.create_task(feed(self.stop)) for feed in self._feeds()]
+        listening = [asyncio.create_task(feed(self.stop)) for feed in feeds]
         for task in listening:
             task.add_done_callback(_report_crash)
         await stopping
@@ -88,9 +90,8 @@ class Worker:
             os._exit(0)  # cancelling them would only fill the log
 
     def _feeds(self) -> list[Callable[[asyncio.Event], Any]]:
-        folder = Path(self._job.state_dir) / "timers"
-        folder.mkdir(parents=True, exist_ok=True)
-        lease = float(os.environ.get("DEVHOST_QUEUE_LEASE_SECONDS", DEFAULT_LEASE))
+        folder = make_folder(Path(self._job.state_dir) / "timers")
+        lease = queue_lease(os.environ)
         timers = [
             Timer(one, folder=folder, invoker=self._invoker, run_id=self._job.run_id).run
             for one in self._functions
@@ -140,10 +141,22 @@ def _report_crash(task: asyncio.Task[Any]) -> None:
         log.error("a listener of the devhost broke; this is a fault of the devhost", exc_info=error)
 
 
+def _declared(app_dir: Path) -> list[Function]:
+    """What function_app.py declares; raises IndexingError with the traceback of what broke in it."""
+    try:
+        return index(load(app_dir), os.environ)
+    except IndexingError:
+        raise
+    except SystemExit as error:
+        raise IndexingError(f"function_app.py itself ended the process: sys.exit({error.code!r})") from error
+    except Exception as error:
+        raise IndexingError("function_app.py could not be imported:\n" + traceback.format_exc()) from error
+
+
 def _index(job: Job) -> tuple[list[Function], HostSettings]:
     """The app's functions; every queue binding's connection is known to be set."""
     host = read_host_settings(Path(job.app_dir))
-    functions = index(load(Path(job.app_dir)), os.environ)
+    functions = _declared(Path(job.app_dir))
     for function in functions:
         for binding in (function.trigger, *function.outputs.values()):
             if "connection" in binding and not is_connected(binding["connection"], os.environ):
@@ -159,36 +172,55 @@ def _watch(channel: BinaryIO, opened: Callable[[], None]) -> None:
     os._exit(1)
 
 
-async def _serve(job: Job, channel: socket.socket, words: BinaryIO, output: lines.Lines) -> None:
+class Answer:
+    """What the supervisor is told of the start. It reads one answer; what goes wrong later is for the log."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._given = False
+
+    def ready(self, functions: list[dict[str, str]]) -> None:
+        """The worker listens."""
+        self._tell(ready=True, functions=functions)
+
+    def failed(self, why: str) -> None:
+        """The worker ends."""
+        if self._given:
+            log.error("worker: %s", why)
+        else:
+            self._tell(ready=False, why=why)
+
+    def _tell(self, **words: object) -> None:
+        self._given = True
+        self._channel.sendall(json.dumps(words).encode() + b"\n")
+
+
+async def _serve(job: Job, answer: Answer, words: BinaryIO, output: lines.Lines) -> None:
     functions, host = _index(job)
     worker = Worker(job, functions, host, output)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, worker.stop.set)
     opened = lambda: loop.call_soon_threadsafe(worker.door.set)  # noqa: E731 - handed to a thread
     threading.Thread(target=_watch, args=(words, opened), daemon=True).start()
-    await worker.run(lambda: _tell(channel, ready=True, functions=summary(functions, host.route_prefix)))
-
-
-def _tell(channel: socket.socket, **words: object) -> None:
-    channel.sendall(json.dumps(words).encode() + b"\n")
+    await worker.run(lambda: answer.ready(summary(functions, host.route_prefix)))
 
 
 def main() -> None:
-    """Run the job on standard input until SIGTERM. Exit code 0 then, 3 if the app cannot be indexed."""
+    """Run the job on standard input until SIGTERM. Exit code 0 then, 3 with the reason told if it cannot go on."""
     channel = socket.socket(fileno=sys.stdin.fileno())
     words = channel.makefile("rb")
     job = Job(**json.loads(words.readline()))
     output = lines.Lines(as_json=job.as_json, state_dir=Path(job.state_dir))
     lines.capture_logs(output)
-    code = 0
+    answer = Answer(channel)
+    code = 3
     try:
-        asyncio.run(_serve(job, channel, words, output))
+        asyncio.run(_serve(job, answer, words, output))
+        code = 0
     except (IndexingError, CannotStart) as error:
-        _tell(channel, ready=False, why=str(error))
-        code = 3
+        answer.failed(str(error))
     except Exception:
-        _tell(channel, ready=False, why="function_app.py could not be imported:\n" + traceback.format_exc())
-        code = 3
+        answer.failed("it broke, which is a fault of the devhost:\n" + traceback.format_exc())
     # Threads that are still in a function must not keep the process.
     os._exit(code)
 

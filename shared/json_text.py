@@ -35,12 +35,15 @@ def read_json(data: bytes) -> Any:
 
 
 def read_text(message: bytes) -> str:
-    """What the sender of a queue message wrote: a JSON object as it is, or any text in base64. Raises Malformed."""
+    """What the sender of a queue message wrote: a JSON object as it is, or any text in base64. Raises Malformed.
+
+    Base64 may hold spaces and line breaks, as it may for a host that decodes it.
+    """
     if message.lstrip().startswith(b"{"):
         data = message
     else:
         try:
-            data = base64.b64decode(message, validate=True)
+            data = base64.b64decode(message.translate(None, b" \t\r\n"), validate=True)
         except binascii.Error:
             raise Malformed("the message is neither a JSON object nor base64") from None
     try:

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from simulator.keys import KeysLost
 from simulator.run import HOST, listen, make_server, serve
 
 
@@ -21,7 +22,11 @@ def main() -> int:
     except OSError as exc:
         sys.stderr.write(f"simulator: port {port_text} cannot be used ({exc.strerror}); set SIMULATOR_PORT\n")
         return 1
-    server, _ = make_server(Path(os.environ.get("STATE_DIR", ".local")))
+    try:
+        server, _ = make_server(Path(os.environ.get("STATE_DIR", ".local")))
+    except (KeysLost, OSError) as exc:
+        sys.stderr.write(f"simulator: {exc}\n")
+        return 1
     sys.stdout.write(f"simulator: the Microsoft cloud is at http://{HOST}:{sock.getsockname()[1]}\n")
     sys.stdout.flush()
     parent = os.environ.get("SIMULATOR_PARENT_FD")

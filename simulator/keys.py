@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -73,10 +73,15 @@ class SigningKey:
         }
 
 
+class KeysLost(Exception):
+    """The file of the keys cannot be used. One sentence names it and the remedy."""
+
+
 class KeyRing:
     """Signs and verifies RS256 tokens, and seals the strings that must outlive a restart."""
 
     def __init__(self, folder: Path) -> None:
+        """Keys of `folder`, made there if it has none. Raises KeysLost."""
         self._file = folder / "keys.json"
         self._keys: list[SigningKey] = []
         self._seal_key = b""
@@ -161,6 +166,15 @@ class KeyRing:
             self._seal_key = secrets.token_bytes(32)
             self._save()
             return
+        try:
+            self._read()
+        except (ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm) as exc:
+            raise KeysLost(
+                f"{self._file} holds no signing keys that can be read; delete it, and new ones are made "
+                "(tokens signed so far are then worth nothing)"
+            ) from exc
+
+    def _read(self) -> None:
         stored = json.loads(self._file.read_text())
         self._seal_key = base64.b64decode(stored["seal"])
         for pem in stored["keys"]:
@@ -168,6 +182,8 @@ class KeyRing:
             if not isinstance(private, rsa.RSAPrivateKey):
                 raise TypeError(f"{self._file} holds a key that is not RSA")
             self._keys.append(SigningKey.of(private))
+        if not self._keys:
+            raise ValueError(f"{self._file} holds no key")
 
     def _save(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.bootstrap.commands import build_provisioner
-from shared.errors import AppError, ConfigError
+from shared.errors import AppError
 from shared.permissions.provisioning import Step
 from shared.wire import is_guid
 from tools.app_settings import read_config
@@ -26,15 +26,12 @@ def main() -> int:
     """0 when nothing is missing any more, 2 when something failed, 130 when it was stopped."""
     arguments = _arguments()
     steps: list[Step] = []
+    begun = False
     try:
-        config = read_config(arguments.settings)
-    except (ConfigError, OSError, ValueError) as exc:
-        _say(f"not started: {exc}")
-        return 2
-    try:
-        provisioner = build_provisioner(config)
+        provisioner = build_provisioner(read_config(arguments.settings))
         head = provisioner.tenants.head(arguments.tenant)
         token = provisioner.sign_in.admin_token(arguments.tenant, _say)
+        begun = True
         _say(f"provisioning {head.tenant.value.display_name} ({arguments.tenant})")
         provisioner.provisioning.run(
             head,
@@ -44,7 +41,7 @@ def main() -> int:
             optional=arguments.optional,
         )
     except (AppError, OSError, ValueError) as exc:
-        _say(f"stopped: {exc}. Run it again to go on.")
+        _say(f"stopped: {exc}. Run it again to go on." if begun else f"not started: {exc}")
         return 2
     except KeyboardInterrupt:
         _say("stopped. Run it again to go on.")

@@ -62,7 +62,7 @@ def ids(poison: Poison) -> set[str]:
     return {item.id for item in kept(poison, EVERYBODY)}
 
 
-@pytest.mark.parametrize("wire", [lambda text: text, base64.b64encode])
+@pytest.mark.parametrize("wire", [lambda text: text, base64.b64encode, base64.encodebytes])
 def test_a_message_is_listed_for_the_tenant_it_names_and_for_operators(
     world: World, poison: Poison, wire: object
 ) -> None:

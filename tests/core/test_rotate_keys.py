@@ -17,12 +17,15 @@ from pathlib import Path
 
 import pytest
 
+from devhost.settings import storage_connection
+from shared.errors import ConfigError
 from shared.storage.account import StorageAccount
 from shared.storage.secrets import SecretBox
 from shared.tenants.widget_keys import WidgetKeys
 from tests.azurite import azurite
 from tests.core.world import FakeClock, World
 from tests.devhost.stack import eventually
+from tools.app_settings import read_config
 from tools.rotate_keys import MOST_NAMED
 
 ROOT = Path(__file__).parents[2]
@@ -116,3 +119,40 @@ def test_app_settings_that_are_missing_are_named(tmp_path: Path, storage: str) -
         2,
         "not started: App settings need attention: SECRET_KEYS is missing",
     )
+
+
+def test_a_settings_file_of_a_windows_editor_with_a_number_in_it_is_read_as_the_app_would_get_it(
+    tmp_path: Path,
+) -> None:
+    local = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+    file = tmp_path / "local.settings.json"
+    file.write_text(json.dumps({"Values": local}), "utf-8-sig")
+    assert read_config(file, {}).outbound_ip_addresses == ("203.0.113.10", "203.0.113.11")
+    file.write_text(json.dumps({"Values": local | {"OUTBOUND_IP_ADDRESSES": 5}}))
+    with pytest.raises(ConfigError, match="OUTBOUND_IP_ADDRESSES holds something"):
+        read_config(file, {})
+
+
+def test_a_settings_file_that_is_not_json_or_not_there_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "local.settings.json"
+    with pytest.raises(ValueError, match=f"{file} cannot be read"):
+        read_config(file, {})
+    file.write_text("{")
+    with pytest.raises(ValueError, match=f"{file} is not JSON"):
+        read_config(file, {})
+
+
+def test_local_storage_and_the_gateway_are_those_of_the_stack_on_the_ports_told() -> None:
+    example = ROOT / "local.settings.json.example"
+    config = read_config(example, {"STORAGE_PORT": "20000", "SIMULATOR_PORT": "20080"})
+    assert (config.storage_connection_string, config.gateway) == (storage_connection(20000), "http://127.0.0.1:20080")
+    real = {"AzureWebJobsStorage": storage_connection(30000), "MICROSOFT_CLOUD_GATEWAY": "http://127.0.0.1:9"}
+    config = read_config(example, real | {"STORAGE_PORT": "20000", "SIMULATOR_PORT": "20080"})
+    assert (config.storage_connection_string, config.gateway) == (storage_connection(30000), "http://127.0.0.1:9")
+    with pytest.raises(ValueError, match="STORAGE_PORT is 'abc'"):
+        read_config(example, {"STORAGE_PORT": "abc"})
+
+
+def test_a_sign_of_azure_still_forbids_the_gateway_of_a_settings_file() -> None:
+    with pytest.raises(ConfigError, match="WEBSITE_SITE_NAME says this is Azure"):
+        read_config(ROOT / "local.settings.json.example", {"WEBSITE_SITE_NAME": "app"})

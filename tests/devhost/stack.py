@@ -73,7 +73,7 @@ class Running:
             **environ,
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "devhost", "--app", str(app), "--no-simulator", "--no-seed", "--json", *flags],
+            [sys.executable, "-m", "devhost", "--app", str(app), "--no-simulator", "--json", *flags],
             cwd=ROOT,
             env={**os.environ, **told},
             stdout=subprocess.PIPE,

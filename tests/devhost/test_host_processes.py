@@ -1,14 +1,21 @@
 """Starting, dying, stopping: what the supervisor promises about processes."""
 
+import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from devhost import children
+from devhost.checks import lock_state
+from devhost.errors import CannotStart
 from devhost.ports import free_ports
-from tests.devhost.stack import Running, children_of, eventually, lives, refusal, running, write_app
+from devhost.worker import Answer
+from tests.devhost.stack import ROOT, Running, children_of, eventually, lives, refusal, running, write_app
 
 APP = """
 import logging
@@ -132,6 +139,7 @@ def test_a_missing_node_is_said_before_anything_starts(tmp_path: Path) -> None:
         ("x = 1\n", "no object named app"),
         (APP.replace('"quick"', '"admin/quick"', 1), "keeps admin and runtime for itself"),
         (APP.replace("def quick(req", "def quick(other, req"), "have no binding"),
+        ("import sys\n\nsys.exit(4)\n", "function_app.py itself ended the process: sys.exit(4)"),
         (APP.replace('"slow", methods=["POST"]', '"quick"'), "share any method quick"),
     ],
 )
@@ -156,3 +164,80 @@ def test_a_folder_without_an_app_is_said(tmp_path: Path) -> None:
     code, said = refusal(tmp_path)
     assert code == 2
     assert "--app" in said
+
+
+def test_a_state_folder_that_is_a_file_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(CannotStart, match=r"state, .*: it is not a folder"):
+        lock_state(tmp_path / "state")
+
+
+@pytest.mark.parametrize("name", ["logs", "timers"])
+def test_a_file_in_the_place_of_a_folder_of_the_state_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / name).touch()
+    with socket.socket() as blob, socket.socket() as queue, socket.socket() as table:
+        first = _listen_in_a_row(blob, queue, table)
+        code, said = refusal(write_app(tmp_path, APP), "--no-storage", STORAGE_PORT=str(first))
+    assert code == 2
+    assert f"{tmp_path / 'state' / name}, a folder for this run's state, cannot be used: it is not a folder" in said
+    assert said.count("\n") == 1
+
+
+def test_what_breaks_a_worker_is_told_to_the_supervisor_until_it_is_ready_and_logged_afterwards(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        Answer(theirs).failed("too early")
+        assert b"too early" in ours.recv(65536)
+        answer = Answer(theirs)
+        answer.ready([])
+        assert b"true" in ours.recv(65536)
+        answer.failed("too late")
+        assert "too late" in caplog.text
+        ours.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ours.recv(65536)
+
+
+def test_a_program_the_system_does_not_start_is_named_with_the_reason(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    start = children.start([str(program)], environ={}, folder=tmp_path, stdin=subprocess.DEVNULL)
+    with pytest.raises(CannotStart, match=f"{program} cannot be started: .*No such file"):
+        asyncio.run(start)
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [("echo v18.20.0", "is Node.js v18.20.0; Azurite needs Node.js 20"), ("true", "does not tell its version")],
+)
+def test_a_node_that_cannot_run_azurite_is_told_which_one_is_needed(tmp_path: Path, version: str, said: str) -> None:
+    node = tmp_path / "bin" / "node"
+    node.parent.mkdir()
+    node.write_text(f'#!/bin/sh\ntest "$1" = --version && {version}\nexit 1\n')
+    node.chmod(0o755)
+    code, told = refusal(write_app(tmp_path, APP), PATH=f"{node.parent}:{os.environ['PATH']}")
+    assert code == 2
+    assert f"{node} {said}" in told
+    assert told.count("\n") == 1
+
+
+def test_ctrl_c_while_the_devhost_is_still_imported_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    # Stands before Python's own module of that name and keeps the import from going on.
+    (tmp_path / "secrets.py").write_text("import sys\n\nprint('importing', flush=True)\nsys.stdin.read()\n")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-m", "devhost"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+    ) as starting:
+        assert starting.stdout is not None
+        assert starting.stdout.readline() == "importing\n"
+        starting.send_signal(signal.SIGINT)
+        _, said = starting.communicate(timeout=20)
+    assert (starting.returncode, said) == (-signal.SIGINT, "")  # a shell shows 130

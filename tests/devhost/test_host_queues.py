@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from azure.core.exceptions import ResourceExistsError
 
-from devhost.storage import decoded, encoded
+from devhost.errors import IndexingError
+from devhost.send import main as send_message
+from devhost.storage import Queues, decoded, encoded
 from tests.devhost.stack import Running, eventually
 
 
@@ -77,3 +79,48 @@ def test_what_is_encoded_is_decoded_again(content: str | bytes) -> None:
     assert (back if isinstance(back, bytes) else back.encode()) == (
         content if isinstance(content, bytes) else content.encode()
     )
+
+
+@pytest.mark.parametrize("text", ["b2s=\n", " b2s=", "b2\r\ns=", "b\t2s="])
+def test_blanks_in_base64_are_passed_over_as_dotnet_does(text: str) -> None:
+    assert decoded(text, as_base64=True) == "ok"
+
+
+@pytest.mark.parametrize("text", ["b2s", "b2\vs=", "b2s=\N{NO-BREAK SPACE}", "b2s=b2s="])
+def test_what_dotnet_would_not_decode_is_not_decoded(text: str) -> None:
+    with pytest.raises(ValueError, match=r"base64|ASCII"):
+        decoded(text, as_base64=True)
+
+
+def test_a_connection_string_that_is_none_is_named_without_its_value() -> None:
+    with pytest.raises(IndexingError, match="connection AzureWebJobsStorage is of no use") as refused:
+        Queues({"AzureWebJobsStorage": "hush"}, as_base64=True).client("AzureWebJobsStorage", "work")
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("port", "arguments", "said"),
+    [
+        ("abc", ["work", "text"], "STORAGE_PORT is 'abc'"),
+        ("1", ["", "text"], "the name of the queue is empty"),
+        ("1", ["work", "\udcff"], "must be UTF-8"),
+        ("1", ["w\ud800", "text"], "must be UTF-8"),
+        ("1", ["work"], "usage: "),
+        ("1", ["work", "text"], "no message was sent to work at storage port 1"),
+    ],
+)
+def test_a_message_that_cannot_be_sent_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str, arguments: list[str], said: str
+) -> None:
+    monkeypatch.setenv("STORAGE_PORT", port)
+    assert send_message(arguments) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_help_on_sending_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert send_message(["--help"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("usage: ")
+    assert told.err == ""

@@ -28,6 +28,7 @@ GUID = "0a1b2c3d-0000-4000-8000-00000000000a"
         ("items/{id?}", "items/7", {"id": "7"}),
         ("items/{id:int}", "items/-7", {"id": "-7"}),
         ("items/{id:int}", "items/x7", None),
+        ("items/{id:int}", "items/\N{ARABIC-INDIC DIGIT SEVEN}", None),
         ("items/{id:int}", "items/2147483648", None),
         ("items/{id:long}", "items/2147483648", {"id": "2147483648"}),
         ("items/{id:INT?}", "items", {}),
@@ -39,6 +40,7 @@ GUID = "0a1b2c3d-0000-4000-8000-00000000000a"
         ("files/{name}.{kind}", "files/a.txt", {"name": "a", "kind": "txt"}),
         ("a.b", "axb", None),
         ("{x:bool}/{y:alpha}", "True/Abc", {"x": "True", "y": "Abc"}),
+        ("{x:alpha}", "\N{KELVIN SIGN}", None),
     ],
 )
 def test_a_template_matches_what_the_host_matches(template: str, path: str, expected: dict[str, str] | None) -> None:

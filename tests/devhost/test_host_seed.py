@@ -10,6 +10,7 @@ import pytest
 
 from devhost.http import RUN_HEADER
 from devhost.seed import SeedError, Target, seed
+from tests.devhost.stack import Running
 
 DEMO = {
     "simulator": {"tenants": {"t1": {"users": []}}, "acs": {"host": {}}, "presence": {"t1": {}}},
@@ -101,3 +102,8 @@ def test_an_unexpected_answer_stops_the_seed_and_names_the_call(stand_in: StandI
     wrong = {"app": [{"method": "POST", "path": "/things", "body": {}, "ok": [201]}]}
     with pytest.raises(SeedError, match="/things answered 200"):
         seed(wrong, stand_in.target)
+
+
+def test_an_app_that_is_not_ours_starts_without_our_demo_data(stack: Running) -> None:
+    assert stack.wait_for("ready")
+    assert not stack.events("seeded")

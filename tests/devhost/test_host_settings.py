@@ -1,6 +1,7 @@
 """local.settings.json, host.json and the command line."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from devhost.options import read_options
 from devhost.settings import (
     QueueSettings,
     read_host_settings,
+    read_settings_file,
     read_values,
     resolve,
     storage_connection,
     worker_environment,
 )
+
+LEASE = "DEVHOST_QUEUE_LEASE_SECONDS"
 
 
 def environment(values: dict[str, str], environ: dict[str, str]) -> dict[str, str]:
@@ -55,6 +59,23 @@ def test_the_example_serves_when_there_are_no_local_settings(tmp_path: Path) -> 
     assert read_values(tmp_path) == {"A": "mine"}
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"values": {}}', '{"Values": []}', "[" * 100_000, "\xff"])
+def test_a_file_that_is_no_settings_file_is_named(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "local.settings.json"
+    file.write_text(content, "latin-1")
+    with pytest.raises(CannotStart, match=re.escape(str(file))):
+        read_values(tmp_path)
+
+
+@pytest.mark.parametrize("setting", [{"A": "secret\0"}, {"A\0": ""}, {"A": "secret\ud800"}, {"A=B": "secret"}])
+def test_a_setting_no_environment_can_hold_is_named_and_not_shown(tmp_path: Path, setting: dict[str, str]) -> None:
+    file = tmp_path / "local.settings.json"
+    file.write_text(json.dumps({"Values": setting}))
+    with pytest.raises(CannotStart, match=re.escape(f"the setting {next(iter(setting))!r}")) as refused:
+        read_settings_file(file)
+    assert "secret" not in str(refused.value)
+
+
 def test_a_setting_that_is_not_set_is_named() -> None:
     assert resolve("%A%-%B%", {"A": "1", "B": "2"}) == "1-2"
     with pytest.raises(IndexingError, match="MISSING"):
@@ -86,10 +107,36 @@ def test_queue_settings_are_read_with_their_units(tmp_path: Path) -> None:
     assert not queues.base64
 
 
-@pytest.mark.parametrize("wrong", [{"batchSize": 33}, {"visibilityTimeout": "soon"}, {"messageEncoding": "utf-8"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batchSize": 33},
+        {"batchSize": True},
+        {"visibilityTimeout": "soon"},
+        {"visibilityTimeout": "24:00:00"},
+        {"visibilityTimeout": "00:60:00"},
+        {"visibilityTimeout": "00:00:60"},
+        {"visibilityTimeout": "9999999999.00:00:00"},
+        {"messageEncoding": "utf-8"},
+    ],
+)
 def test_a_wrong_queue_setting_is_named(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(CannotStart, match=next(iter(wrong))):
         read_host_settings(host_json(tmp_path, {"queues": wrong}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (None, "extensions"),
+        ({"queues": []}, "queues"),
+        ({"http": "api"}, "http"),
+        ({"http": {"routePrefix": 1}}, "route"),
+    ],
+)
+def test_a_part_of_host_json_of_the_wrong_kind_is_named(tmp_path: Path, wrong: Any, named: str) -> None:
+    with pytest.raises(CannotStart, match=f"host.json: {named}"):
+        read_host_settings(host_json(tmp_path, wrong))
 
 
 def test_options_come_from_flags_and_environment(tmp_path: Path) -> None:
@@ -100,7 +147,7 @@ def test_options_come_from_flags_and_environment(tmp_path: Path) -> None:
     assert [port for port, _, _ in options.ports] == [8000, 10000, 10001, 10002]
 
 
-@pytest.mark.parametrize("name", ["APP_PORT", "STORAGE_PORT", "SIMULATOR_PORT", "APP_PROCESSES"])
+@pytest.mark.parametrize("name", ["APP_PORT", "STORAGE_PORT", "SIMULATOR_PORT", "APP_PROCESSES", LEASE])
 def test_a_number_that_is_none_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "function_app.py").touch()
     with pytest.raises(CannotStart, match=name):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.keys import KeyRing, KeysLost
 from tests.simulator.cloud_client import CONTOSO, GRAPH, CloudClient, bearer, running
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,27 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
         assert second.wait(timeout=5) == 1
         assert second.stderr is not None
         assert "cannot be used" in second.stderr.read()
+
+
+def test_keys_that_cannot_be_read_are_named_with_the_remedy_in_one_line(tmp_path: Path) -> None:
+    keys = tmp_path / "simulator" / "keys.json"
+    keys.parent.mkdir()
+    keys.write_text("{")
+    with started(tmp_path) as (process, _):
+        assert process.wait(timeout=5) == 1
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert said.startswith(f"simulator: {keys} holds no signing keys that can be read; delete it")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"seal": "", "keys": []}', '{"seal": "", "keys": ["x"]}', '{"seal": 1, "keys": [2]}']
+)
+def test_keys_of_every_wrong_shape_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "keys.json").write_text(content)
+    with pytest.raises(KeysLost):
+        KeyRing(tmp_path)
 
 
 def test_tokens_outlive_a_restart(tmp_path: Path) -> None:

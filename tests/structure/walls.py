@@ -96,7 +96,15 @@ WALLS: Final = (
     Wall("simulator", (), ("socket",)),
     Wall(
         "tools",
-        ("shared.bootstrap.commands", "shared.config", "shared.permissions", "shared.tenants", *GROUND),
+        (
+            "shared.bootstrap.commands",
+            "shared.config",
+            "shared.permissions",
+            "shared.tenants",
+            *GROUND,
+            # A settings file and the ports of a local run mean the same to a command as to the run itself.
+            *("devhost.errors", "devhost.options", "devhost.settings"),
+        ),
         ("msal", "requests"),  # of the example for websites
     ),
 )

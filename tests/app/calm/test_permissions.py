@@ -149,7 +149,7 @@ def test_the_command_signs_an_administrator_in_grants_what_is_missing_and_prints
 def test_the_command_says_in_a_sentence_what_keeps_it_from_working(stack: AppStack) -> None:
     stranger = "33333333-3333-4333-8333-333333333333"
     code, table, said = provision(stack, stranger)
-    assert (code, table, said) == (2, "", "stopped: there is no such tenant. Run it again to go on.\n")
+    assert (code, table, said) == (2, "", "not started: there is no such tenant\n")
     tenant = NewTenant(stack, services=0, limit=None)
     code, table, said = provision(stack, tenant.id)
     assert (code, table) == (2, "")
