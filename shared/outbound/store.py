@@ -233,16 +233,16 @@ class OutboundStore:
         if untold:
             self._table.remove_blindly([event.row for event in untold])
 
-    def open_gate(self, tenant_id: str, service_upn: str, is_there: Callable[[], object]) -> None:
-        """Let tasks in, if ``is_there`` does not raise.
+    def open_gate(self, tenant_id: str, service_upn: str, touch: Callable[[], object]) -> None:
+        """Let tasks in, if ``touch`` finds the service; see ``gate.py``.
 
-        The wish to open is written first, then the service is looked for, then the gate opened for the wish: whoever
+        The wish to open is written first, then the service is touched, then the gate opened for the wish: whoever
         shuts the gate meanwhile takes the wish away. Nothing happens then; the caller's next try begins anew.
         """
         wish = Row(partition_of(tenant_id, service_upn), OPENING, {})
         etag = self._wish_to_open(wish)
         try:
-            is_there()
+            touch()
         except NotFound:
             self._table.remove_blindly([wish])
             raise
@@ -267,7 +267,7 @@ class OutboundStore:
         partition = partition_of(tenant_id, service_upn)
         while True:
             rows = list(self._table.span(partition, GATE, prefix_end(OPENING)))
-            if self.is_busy(tenant_id, service_upn):
+            if self._is_busy(partition):
                 return False
             if not rows:
                 return True
@@ -277,9 +277,8 @@ class OutboundStore:
                 continue  # a task came in, or another process opens or shuts it
             return True
 
-    def is_busy(self, tenant_id: str, service_upn: str) -> bool:
+    def _is_busy(self, partition: str) -> bool:
         """Whether the service has an unfinished task."""
-        partition = partition_of(tenant_id, service_upn)
         rows, _ = self._table.page(partition, ENTRY, prefix_end(ENTRY), top=1)
         return bool(rows)
 

@@ -15,10 +15,10 @@ from typing import Any, Final, Protocol
 from shared import log
 from shared.callers import Caller
 from shared.errors import Conflict, Invalid, NotFound, Stale
-from shared.storage.entities import Delete, Insert, Operation, Overwrite, Row
+from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Row
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import Exists, Table
-from shared.tenants.documents import Held, Versions, check, commit, farewell, held, trace, write
+from shared.tenants.documents import Held, Versions, check, commit, held, remove, trace, write
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
 from shared.wire import is_guid, is_upn
@@ -33,13 +33,7 @@ _READS_AT_ONCE: Final = 8
 class Tasks(Protocol):
     """What the directory must know of a service's tasks before it lets the service go."""
 
-    def is_busy(self, tenant_id: str, service_upn: str) -> bool: ...
-
     def shut_gate(self, tenant_id: str, service_upn: str) -> bool: ...
-
-
-def _in_use() -> Conflict:
-    return Conflict("the service has unfinished outbound tasks; finish or cancel them", code="ServiceInUse")
 
 
 class Directory:
@@ -59,7 +53,7 @@ class Directory:
         """Raises NotFound (``ServiceNotFound``)."""
         found = self._service(tenant_id, upn)
         if found is None:
-            raise NotFound(f"there is no service {upn[:160]}", code="ServiceNotFound")
+            raise _no_service(upn)
         return found.stored
 
     def services(self, tenant_id: str, *, top: int, continuation: str | None = None) -> Page[Service]:
@@ -75,45 +69,56 @@ class Directory:
     def put_service(
         self, tenant_id: str, upn: str, wanted: Callable[[], ServiceWrite], *, versions: Versions, by: Caller
     ) -> Stored[Service]:
-        found = self._service(tenant_id, upn)
-        check(found, versions)
-        if not is_upn(upn):
-            raise Invalid.field("serviceUpn", "is not a user principal name")
-        service = Service(upn=found.value.upn if found else upn, **dict(wanted()))
-        row = _SERVICE + key(upn)
-        calls_out = service.licence == "ContactCenter" and service.outbound_enabled
-        after, claim = self._past(found, tenant_id, row)
-        operations = [
-            write(found, tenant_id, row, service, after=after, licences=service.licence, calls_out=calls_out),
-            *claim,
-        ]
-        saved = commit(self._table, found, service, operations, lambda: self._service(tenant_id, upn), after)
+        while True:
+            found = self._service(tenant_id, upn)
+            check(found, versions)
+            if not is_upn(upn):
+                raise Invalid.field("serviceUpn", "is not a user principal name")
+            service = Service(upn=found.value.upn if found else upn, **dict(wanted()))
+            row = _SERVICE + key(upn)
+            calls_out = service.licence == "ContactCenter" and service.outbound_enabled
+            after, claim = self._past(found, tenant_id, row)
+            operations = [
+                write(found, tenant_id, row, service, after=after, licences=service.licence, calls_out=calls_out),
+                *claim,
+            ]
+            try:
+                saved = commit(self._table, found, service, operations, lambda: self._service(tenant_id, upn), after)
+            except Stale as exc:
+                if found is None or exc.members.get("etag") != found.revision:
+                    raise
+                continue  # touched, which makes no new version: write it once more
+            break
         self._licences.forget(tenant_id)
         log.info("service written", tenant=tenant_id, service=service.upn, by=by.oid)
         return saved
 
+    def touch_service(self, tenant_id: str, upn: str) -> None:
+        """Leave the service as it is, yet make who is about to delete it look again.
+
+        Raises NotFound (``ServiceNotFound``).
+        """
+        try:
+            self._table.transact([Merge(Row(tenant_id, _SERVICE + key(upn), {}), "*")])
+        except NotFound:
+            raise _no_service(upn) from None
+
     def delete_service(self, tenant_id: str, upn: str, *, versions: Versions, by: Caller) -> None:
         """Raises Conflict (``ServiceInUse``) while the service has unfinished tasks. Without versions any goes.
 
-        A task may come in at the same moment: the service goes first and the gate for tasks is shut second; if a
-        task was faster, the service comes back.
+        The gate for tasks is shut first, then the service goes as it was read before: whoever opened the gate again
+        has touched it. Dying in between leaves a service like one that never had a task.
         """
         while True:
             found = self._service(tenant_id, upn)
             if found is None:
-                raise NotFound(f"there is no service {upn[:160]}", code="ServiceNotFound")
+                raise _no_service(upn)
             if versions is not None:
                 check(found, versions)
-            if self._tasks.is_busy(tenant_id, upn):
-                raise _in_use()
-            try:
-                self._table.transact(farewell(found))
-            except (Stale, NotFound):
-                continue  # written or deleted meanwhile: judge what is there now
-            break
-        if not self._tasks.shut_gate(tenant_id, upn):
-            self._put_back(found)
-            raise _in_use()
+            if not self._tasks.shut_gate(tenant_id, upn):
+                raise Conflict("the service has unfinished outbound tasks; finish or cancel them", code="ServiceInUse")
+            if remove(self._table, found):
+                break
         self._licences.forget(tenant_id)
         log.info("service deleted", tenant=tenant_id, service=found.value.upn, by=by.oid)
 
@@ -199,20 +204,11 @@ class Directory:
             if versions is not None:
                 check(found, versions)
             pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
-            try:
-                self._table.transact([*farewell(found), Delete(pointer, "*"), _next_generation(tenant_id)])
-            except (Stale, NotFound):
-                continue  # written or deleted meanwhile: judge what is there now
-            break
+            if remove(self._table, found, Delete(pointer, "*"), _next_generation(tenant_id)):
+                break
         if found.value.licences:
             self._licences.forget(tenant_id)
         log.info("user deleted", tenant=tenant_id, user=user_id, by=by.oid)
-
-    def _put_back(self, found: Held[Service]) -> None:
-        try:
-            self._table.insert(found.row)
-        except Exists:
-            return  # made again by somebody else meanwhile
 
     # users whom a security group brought
 
@@ -247,16 +243,12 @@ class Directory:
         return {row.row.removeprefix(_USER) for row in rows}
 
     def remove_user_from(self, tenant_id: str, choice: str, user_id: str) -> bool:
-        """Remove a user whom the chosen group brought; False for any other."""
+        """Remove a user whom the chosen group brought; False for any other: who was written since is an admin's."""
         found = self._user(tenant_id, user_id)
         if found is None or found.row.text("from_group") != choice:
             return False
         pointer = Row(tenant_id, _UPN + key(found.value.upn), {})
-        try:
-            self._table.transact([*farewell(found), Delete(pointer, "*"), _next_generation(tenant_id)])
-        except (Stale, NotFound):
-            return False  # written meanwhile: an admin's from now on
-        return True
+        return remove(self._table, found, Delete(pointer, "*"), _next_generation(tenant_id))
 
     def _refuse_taken_upn(self, tenant_id: str, user: User) -> None:
         row = self._table.get(tenant_id, _UPN + key(user.upn))
@@ -281,6 +273,10 @@ class Directory:
             return None
         row = self._table.get(tenant_id, _USER + user_id)
         return held(User, row) if row else None
+
+
+def _no_service(upn: str) -> NotFound:
+    return NotFound(f"there is no service {upn[:160]}", code="ServiceNotFound")
 
 
 def _next_generation(tenant_id: str) -> Operation:

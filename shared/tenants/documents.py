@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from shared.errors import NeedsVersion, NotFound, Stale
@@ -82,16 +83,21 @@ def trace(table: Table, partition: str, row: str) -> Trace:
     found = table.get(partition, _TRACE + row)
     if found is None:
         return Trace(0, Insert(Row(partition, _TRACE + row, {"revision": 0})))
-    return Trace(
-        found.number("revision"), Replace(Row(partition, found.row, {"revision": found.number("revision")}), found.etag)
-    )
+    return Trace(found.number("revision"), Replace(found, found.etag))
 
 
-def farewell(found: Held[Any]) -> list[Operation]:
-    """The operations that delete a document and leave its revision behind."""
+def remove(table: Table, found: Held[Any], *others: Operation) -> bool:
+    """Delete a document with ``others`` and leave its revision behind. False if it was written or deleted meanwhile."""
+    end = token_hex(8)
     # Blind, but in one transaction with a delete that is not: only the document's own end writes here.
-    left = Row(found.row.partition, _TRACE + found.row.row, {"revision": found.revision})
-    return [Delete(found.row, found.row.etag), Overwrite(left)]
+    left = Row(found.row.partition, _TRACE + found.row.row, {"revision": found.revision, "end": end})
+    try:
+        table.transact([Delete(found.row, found.row.etag), Overwrite(left), *others])
+    except (Stale, NotFound):
+        # The SDK sends again what got no answer, and is told then that nothing is there: it may have been us.
+        last = table.get(left.partition, left.row)
+        return last is not None and last.text("end") == end
+    return True
 
 
 def commit(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
+
+from azure.core.exceptions import AzureError
 
 from shared.errors import StorageDown
 from shared.storage.entities import Operation
@@ -42,6 +45,51 @@ class FragileTable(Table):
         if fails == "after":
             raise StorageDown("the process died after the write")
         return etags
+
+
+class Steps:
+    """What happens at step ``at`` of a process, a step being one call of the storage, read or write.
+
+    The process dies ``before`` or ``after`` the call, or the answer gets lost and the SDK calls ``twice``. Others act
+    ``meanwhile``: before the call, or between the two. ``taken`` counts the steps.
+    """
+
+    def __init__(self, at: int = -1, how: str = "", meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.taken = 0
+        self._at, self._how, self._meanwhile = at, how, meanwhile
+
+    def take(self, call: Callable[[], Any]) -> Any:
+        number, self.taken = self.taken, self.taken + 1
+        if number != self._at:
+            return call()
+        if self._how == "twice":
+            with suppress(AzureError):
+                call()
+        self._meanwhile()
+        if self._how == "before":
+            raise StorageDown("the process died before the call")
+        if self._how == "after":
+            with suppress(AzureError):
+                call()
+            raise StorageDown("the process died after the call")
+        return call()
+
+
+class SteppedTable(Table):
+    """A table each call of which is one of ``steps``."""
+
+    def __init__(self, inner: Table, steps: Steps) -> None:
+        super().__init__(inner.__dict__["_client"])
+        self._client: Any = _Stepped(self._client, steps)
+
+
+class _Stepped:
+    def __init__(self, client: Any, steps: Steps) -> None:
+        self._client, self._steps = client, steps
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+        return lambda *given, **named: self._steps.take(lambda: call(*given, **named))
 
 
 class Wire:

@@ -446,21 +446,6 @@ def test_nothing_is_left_of_a_task_after_30_days(world: World, clock: FakeClock)
     assert [row.row for row in left] == ["gate"]
 
 
-def test_a_service_and_a_task_that_comes_as_it_is_deleted_end_together_or_not_at_all(world: World) -> None:
-    for number in range(6):
-        upn = f"flash{number}@contoso.example"
-        world.put_service(upn)
-
-        def act(who: int, upn: str = upn) -> Any:
-            if who % 2:
-                return world.submit(serviceUpn=upn)
-            return world.directory.delete_service(world.tenant_id, upn, versions=None, by=world.by)
-
-        together(4, act)
-        there = any(one.upn == upn for one in world.directory.all_services(world.tenant_id))
-        assert there == bool(world.outbound.unfinished(world.tenant_id, upn))
-
-
 def test_a_flow_that_sends_a_task_again_is_answered_with_it_though_another_flow_added_to_it(world: World) -> None:
     updates = updates_of(world)
     write = world.entry(ReferenceId="r-1", dueDateTimeUtc=to_wire(world.clock()), maxAttempts=1)
