@@ -119,12 +119,11 @@ def _look(item: Any, path: str, scope: dict[str, Any]) -> Any:
 
 
 def moment(text: str) -> datetime | None:
-    """The moment of an ISO text; None if it is none, or does not say in which time zone."""
+    """The moment of an ISO text; None if it is none."""
     try:
-        found = datetime.fromisoformat(text.upper())
+        return datetime.fromisoformat(text.upper())
     except ValueError:
         return None
-    return found if found.tzinfo else None
 
 
 def _holds(found: Any, op: str, value: Value) -> bool:
