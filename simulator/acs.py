@@ -21,6 +21,8 @@ from simulator.wire import Call, NotJson, Reply, json_reply
 
 SCOPES: Final = frozenset({"chat", "voip", "chat.join", "chat.join.limited", "voip.join"})
 MINUTES: Final = (60, 1440)
+#: The versions that azure-communication-identity 1.5 can be told to speak; the last is what it speaks by itself.
+VERSIONS: Final = ("2021-03-07", "2022-06-01", "2022-10-01", "2023-10-01")
 # The tolerance of ACS is not published; its sibling App Configuration allows 15 minutes.
 SKEW_SECONDS: Final = 15 * 60
 SIGNED: Final = "x-ms-date;host;x-ms-content-sha256"
@@ -48,8 +50,7 @@ def answer(cloud: Cloud, call: Call) -> Reply:
         return mood
     try:
         check_signature(call, resource.access_key)
-        if "api-version" not in call.query:
-            raise AcsRefusal(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
+        _check_version(call.query.get("api-version"))
         return _route(cloud, call, resource)
     except AcsRefusal as refusal:
         return _error(refusal.status, refusal.code, refusal.message)
@@ -103,6 +104,14 @@ def _is_recent(date: str) -> bool:
     return abs(moment.timestamp() - time.time()) <= SKEW_SECONDS
 
 
+def _check_version(version: str | None) -> None:
+    if version is None:
+        raise AcsRefusal(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
+    if version not in VERSIONS:
+        text = f"Unsupported api-version '{version}'. The supported api-versions are '{', '.join(VERSIONS)}'."
+        raise AcsRefusal(400, "UnsupportedApiVersionValue", text)
+
+
 def _route(cloud: Cloud, call: Call, resource: AcsResource) -> Reply:
     match call.method, call.segments:
         case "POST", ["identities"]:
@@ -139,17 +148,18 @@ def _exchange(cloud: Cloud, call: Call, resource: AcsResource) -> dict[str, str]
     claims = cloud.keys.verify(str(body.get("token", ""))) or {}
     scopes = {scope.lower() for scope in str(claims.get("scp", "")).split()} & ACS_SCOPES
     facts = (
-        claims.get("aud") in ACS_AUDIENCES,
+        str(claims.get("aud")) in ACS_AUDIENCES,
         bool(scopes),
         str(claims.get("azp") or claims.get("appid")) == body.get("appId"),
+        isinstance(claims.get("oid"), str),
         claims.get("oid") == body.get("userId"),
         within_lifetime(claims),
     )
     if not all(facts):
         raise AcsRefusal(401, "Unauthorized", "The provided Azure AD token is invalid, expired or for somebody else.")
     identity = f"8:orgid:{claims['oid']}"
-    minutes = min(MINUTES[0], (int(claims["exp"]) - int(time.time())) // 60)
-    return _signed(cloud, resource, identity, sorted(scopes), minutes)
+    minutes = min(MINUTES[0] * 60, float(claims["exp"]) - time.time()) // 60
+    return _signed(cloud, resource, identity, sorted(scopes), int(minutes))
 
 
 def resource_id(host: str) -> str:
@@ -173,7 +183,9 @@ def _token(cloud: Cloud, resource: AcsResource, identity: str, body: dict[str, A
     scopes = body.get(member)
     if not isinstance(scopes, list) or not scopes or not all(str(scope) in SCOPES for scope in scopes):
         raise AcsRefusal(400, "ValidationError", f"'{member}' must hold at least one of {', '.join(sorted(SCOPES))}.")
-    minutes = body.get("expiresInMinutes") or MINUTES[1]
+    minutes = body.get("expiresInMinutes")
+    if minutes is None:
+        minutes = MINUTES[1]
     if not isinstance(minutes, int) or not MINUTES[0] <= minutes <= MINUTES[1]:
         raise AcsRefusal(400, "ValidationError", "'expiresInMinutes' must be between 60 and 1440.")
     return _signed(cloud, resource, identity, list(map(str, scopes)), minutes)

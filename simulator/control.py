@@ -14,7 +14,7 @@ from simulator.entra_errors import code_number
 from simulator.faults import Fault
 from simulator.hooks import Behaviour
 from simulator.state import Cloud
-from simulator.wire import Call, NotJson, Reply, json_reply
+from simulator.wire import Call, NotJson, Reply, json_reply, whole_number
 
 PREFIX = "_simulator"
 
@@ -38,10 +38,10 @@ def _watch(cloud: Cloud, call: Call, parts: list[str]) -> Reply | None:
         case "GET", ["health"]:
             return json_reply({"ok": True, "uptimeSeconds": round(time.time() - cloud.started, 1)})
         case "GET", ["requests"]:
-            top = call.query.get("top")
-            if top is not None and not top.isdecimal():
+            top = whole_number(call.query["top"]) if "top" in call.query else None
+            if top is None and "top" in call.query:
                 raise BadControl("'top' must be a whole number.")
-            return json_reply(cloud.journal.rows(call.query))
+            return json_reply(cloud.journal.rows(call.query, top))
         case "DELETE", ["requests"]:
             cloud.journal.clear()
             return _done()
@@ -60,7 +60,7 @@ def _watch(cloud: Cloud, call: Call, parts: list[str]) -> Reply | None:
 
 
 def _direct(cloud: Cloud, call: Call, parts: list[str]) -> Reply | None:
-    """What shall happen: tokens, faults, keys, sign-ins, a fresh start."""
+    """What shall happen: tokens, faults, limits, keys, sign-ins, a fresh start."""
     match call.method, parts:
         case "POST", ["token"]:
             return json_reply(make_token(cloud, call.json()))
@@ -70,6 +70,9 @@ def _direct(cloud: Cloud, call: Call, parts: list[str]) -> Reply | None:
             return json_reply(cloud.faults.waiting())
         case "DELETE", ["faults"]:
             cloud.faults.clear()
+            return _done()
+        case "PUT", ["limits"]:
+            _set_limits(cloud, call.json())
             return _done()
         case "POST", ["keys", "rotate"]:
             return json_reply({"kid": cloud.keys.rotate(drop=call.query.get("drop", "").lower() == "true")})
@@ -133,6 +136,13 @@ def _fault(body: Any) -> Fault:
     if fault.only_delays and not fault.delay_ms:
         raise BadControl("A fault must do something: status, aadsts, retryAfter, delayMs, drop or body.")
     return fault
+
+
+def _set_limits(cloud: Cloud, body: Any) -> None:
+    fields = Fields(body, "The limits", "presenceCalls")
+    if "presenceCalls" not in fields:
+        raise BadControl("The limits need 'presenceCalls': how many per window, or null for as many as you like.")
+    cloud.presence_limit.calls = fields.whole("presenceCalls", least=0)
 
 
 def _behaviours(body: Any) -> list[Behaviour]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 from simulator.graph_access import GUID
+
+#: Far beyond any count, delay or moment; a number that fits no float or no text would fail later, elsewhere.
+WHOLE_AT_MOST: Final = 10**12
 
 
 class BadControl(ValueError):
@@ -53,7 +56,7 @@ class Fields:
         value = self._body.get(name)
         if value is None:
             return None
-        good = isinstance(value, int) and not isinstance(value, bool)
+        good = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= WHOLE_AT_MOST
         if not good or (least is not None and value < least) or (most is not None and value > most):
             bounds = f" from {least}" * (least is not None) + f" to {most}" * (most is not None)
             raise self._bad(name, f"a whole number{bounds}")

@@ -30,7 +30,7 @@ def set_tenant(cloud: Cloud, tenant_id: str, body: Any) -> None:
         _by_client(fields, "consents", "scopes"),
         _by_client(fields, "grants", "roles"),
         _contacts(fields),
-        {guid(Fields(group, "A group").text("id"), "A group's id"): group for group in fields.objects("groups")},
+        _groups(fields),
         _policies(fields),
         fields.yes("privacyMode") or False,
         fields.yes("guestRestricted") or False,
@@ -182,6 +182,15 @@ def _contacts(fields: Fields) -> dict[str, list[dict[str, Any]]]:
     contacts = fields.object("contacts")
     told = Fields(contacts, "'contacts'")
     return {user_id.lower(): told.objects(user_id) for user_id in contacts}
+
+
+def _groups(fields: Fields) -> dict[str, dict[str, Any]]:
+    found = {}
+    for group in fields.objects("groups"):
+        told = Fields(group, "A group")
+        told.texts("members")
+        found[guid(told.text("id"), "A group's id")] = group
+    return found
 
 
 def _policies(fields: Fields) -> dict[str, Any]:

@@ -170,11 +170,15 @@ def _on_behalf_of(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, 
     tenant = tenant or cloud.directory(str(claims.get("tid")))
     if claims.get("tid") != tenant.tenant_id:
         raise EntraRefusal(50013, "The assertion is for another tenant.")
+    oid, methods = claims.get("oid"), claims.get("amr")
+    if not isinstance(oid, str) or not oid:
+        raise EntraRefusal(50013, "The assertion names no user.")
     upn = str(claims.get("upn") or claims.get("preferred_username") or "")
     # The control API signs for users nobody listed; they are who their token says they are.
-    account = cloud.account(upn) or Account(upn, tenant.tenant_id, str(claims["oid"]), str(claims.get("name") or upn))
+    account = cloud.account(upn) or Account(upn, tenant.tenant_id, oid, str(claims.get("name") or upn))
     # A second factor counts here only if the user showed it for the token that is passed on.
-    return _user_tokens(cloud, call, tenant, account, app, strong="mfa" in (claims.get("amr") or []))
+    strong = isinstance(methods, list) and "mfa" in methods
+    return _user_tokens(cloud, call, tenant, account, app, strong=strong)
 
 
 def _user_tokens(

@@ -12,6 +12,7 @@ from simulator import (
     graph_users,
 )
 from simulator.graph_access import GraphRefusal, Reader, error_reply, reader_of
+from simulator.graph_lists import check_options
 from simulator.state import Cloud
 from simulator.wire import Call, NotJson, Reply
 
@@ -22,7 +23,9 @@ def answer(cloud: Cloud, call: Call) -> Reply:
         parts = call.segments
         if not parts or parts[0].lower() not in ("v1.0", "beta"):
             raise GraphRefusal(400, "BadRequest", "Invalid version.")
-        return _route(cloud, call, reader_of(cloud, call), parts[1:])
+        reader = reader_of(cloud, call)
+        check_options(call)
+        return _route(cloud, call, reader, parts[1:])
     except GraphRefusal as refusal:
         return error_reply(refusal, call)
     except NotJson:

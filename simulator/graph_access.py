@@ -23,13 +23,14 @@ def names(text: str) -> list[str]:
 
 
 class GraphRefusal(Exception):
-    """Graph says no, with its status, code and words."""
+    """Graph says no, with its status, code and words, and after how many seconds it may say yes."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def error_reply(refusal: GraphRefusal, call: Call) -> Reply:
     }
     body = {"error": {"code": refusal.code, "message": refusal.message, "innerError": inner}}
     headers = {"request-id": request_id}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/"'
     return json_reply(body, refusal.status, headers)

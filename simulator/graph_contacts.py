@@ -8,6 +8,7 @@ from simulator.graph_access import GraphRefusal, Reader, names, not_found
 from simulator.graph_filter import matches
 from simulator.graph_lists import filter_of, ordered, page_reply, selection
 from simulator.graph_support import properties_in
+from simulator.graph_types import CONTACT, check_literals
 from simulator.graph_users import user_of
 from simulator.wire import Call, Reply
 
@@ -17,6 +18,8 @@ KNOWN: Final = names(
     "imAddresses personalNotes birthday homeAddress businessAddress otherAddress categories fileAs parentFolderId "
     "createdDateTime lastModifiedDateTime"
 )
+#: Outlook's code for a filter it cannot read.
+PARSING_FAILED: Final = "RequestBroker--ParseUri"
 #: Outlook's default page is ten.
 PAGE: Final = 10
 
@@ -40,7 +43,8 @@ def list_contacts(call: Call, reader: Reader, key: str) -> Reply:
         unknown = properties_in(node) - {name.lower() for name in KNOWN}
         if unknown:
             message = f"Could not find a property named '{min(unknown)}' on type 'Microsoft.OutlookServices.Contact'."
-            raise GraphRefusal(400, "RequestBroker--ParseUri", message)
+            raise GraphRefusal(400, PARSING_FAILED, message)
+        check_literals(node, CONTACT, code=PARSING_FAILED)
         contacts = [contact for contact in contacts if matches(node, contact)]
     contacts = ordered(call, contacts, {name.lower(): name for name in KNOWN})
     selected = selection(call, KNOWN, list(KNOWN), "contact")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-Value = str | bool | float | None
+#: A literal, whose type is that of the OData literal; moments have a time zone.
+Value = str | bool | float | datetime | UUID | None
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,10 @@ def matches(node: Node, item: Any, scope: dict[str, Any] | None = None) -> bool:
         case Not(part):
             return not matches(part, item, scope)
         case Compare(path, op, value):
-            return OPERATORS[op](_plain(_look(item, path, scope)), _plain(value))
+            return _holds(_look(item, path, scope), op, value)
         case OneOf(path, values):
-            return _plain(_look(item, path, scope)) in [_plain(value) for value in values]
+            found = _look(item, path, scope)
+            return any(_holds(found, "eq", value) for value in values)
         case Function(name, path, sought):
             found = _plain(_look(item, path, scope))
             return isinstance(found, str) and FUNCTIONS[name](found, sought.casefold())
@@ -114,8 +118,25 @@ def _look(item: Any, path: str, scope: dict[str, Any]) -> Any:
     return item
 
 
+def moment(text: str) -> datetime | None:
+    """The moment of an ISO text; None if it is none."""
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+
+
+def _holds(found: Any, op: str, value: Value) -> bool:
+    if isinstance(value, datetime):
+        found = moment(found) if isinstance(found, str) else None
+    elif isinstance(found, bool) is not isinstance(value, bool):
+        # To Python true is 1; to Graph it is not.
+        found = None if value is not None else found
+    return OPERATORS[op](_plain(found), _plain(value))
+
+
 def _plain(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
+    return str(value).casefold() if isinstance(value, str | UUID) else value
 
 
 def _ordered(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:

@@ -1,9 +1,11 @@
-"""$filter: text to a tree. Keywords and functions in any case, depth bounded."""
+"""$filter: text to a tree. Keywords and functions in any case, depth and size bounded."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from simulator.graph_filter import (
     FUNCTIONS,
@@ -17,13 +19,16 @@ from simulator.graph_filter import (
     Not,
     OneOf,
     Value,
+    moment,
 )
 
 DEPTH_AT_MOST: Final = 100
+#: Comparisons and negations; a tree is walked by recursion, and a chain of `or` is as deep as it is long.
+PARTS_AT_MOST: Final = 400
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<string>'(?:[^']|'')*')"
-    r"|(?P<date>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?)"
+    r"|(?P<date>\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d(?:\.\d{1,12})?)?(?:[Zz]|[+-]\d\d:\d\d)(?![\w.:-]))"
     r"|(?P<guid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
     r"|(?P<number>-?\d+(?:\.\d+)?(?![\w-]))"
     r"|(?P<word>\$?[A-Za-z_][A-Za-z0-9_]*(?:/\$?[A-Za-z_][A-Za-z0-9_]*)*)"
@@ -59,6 +64,7 @@ class _Parser:
         self._tokens = tokens
         self._at = 0
         self._depth = 0
+        self._parts = 0
 
     def whole(self) -> Node:
         node = self._either()
@@ -84,6 +90,11 @@ class _Parser:
             return True
         return False
 
+    def _count(self) -> None:
+        self._parts += 1
+        if self._parts > PARTS_AT_MOST:
+            raise FilterSyntaxError("The filter has too many parts.")
+
     def _either(self) -> Node:
         self._depth += 1
         if self._depth > DEPTH_AT_MOST:
@@ -104,14 +115,14 @@ class _Parser:
         count = 0
         while self._word("not"):
             count += 1
-        if count > DEPTH_AT_MOST:
-            raise FilterSyntaxError("The filter is nested too deep.")
+            self._count()
         node = self._term()
         for _ in range(count):
             node = Not(node)
         return node
 
     def _term(self) -> Node:
+        self._count()
         if self._peek() == ("mark", "("):
             self._next()
             node = self._either()
@@ -167,8 +178,10 @@ class _Parser:
         match kind, text.lower():
             case "string", _:
                 return text[1:-1].replace("''", "'")
-            case "guid" | "date", _:
-                return text
+            case "guid", _:
+                return UUID(text)
+            case "date", _:
+                return _moment(text)
             case "number", _:
                 return float(text)
             case "word", "true" | "false" as word:
@@ -176,3 +189,10 @@ class _Parser:
             case "word", "null":
                 return None
         raise FilterSyntaxError(f"Expected a value, found '{text}'.")
+
+
+def _moment(text: str) -> datetime:
+    found = moment(text)
+    if found is None:
+        raise FilterSyntaxError(f"There is no moment '{text}'.")
+    return found

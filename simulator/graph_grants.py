@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from simulator.graph_access import GUID, Reader, not_found
 from simulator.graph_filter import matches
-from simulator.graph_lists import filter_of, page_reply
+from simulator.graph_lists import filter_of, page_reply, refuse_skip
 from simulator.graph_permissions import ACS_APP, ACS_SCOPES, acs_scopes, app_role_id, app_roles, scopes
+from simulator.graph_types import GRANT, check_literals
 from simulator.state import Cloud, Tenant, stable_id
 from simulator.tokens import GRAPH_APP
 from simulator.wire import Call, Reply, json_reply
@@ -160,8 +161,10 @@ def _below(cloud: Cloud, call: Call, reader: Reader, principal: str, rest: list[
 
 
 def _list(call: Call, context: str, rows: list[Row]) -> Reply:
+    refuse_skip(call)
     node = filter_of(call)
     if node is not None:
+        check_literals(node, GRANT[context])
         rows = [row for row in rows if matches(node, row)]
     return page_reply(call, context, [_select(call, row) for row in rows], selected=None)
 

@@ -7,7 +7,7 @@ import secrets
 from typing import Any, Final
 
 from simulator.graph_access import ROOT, GraphRefusal, Reader, not_found
-from simulator.graph_lists import page_reply, selection
+from simulator.graph_lists import page_reply, refuse_skip, selection
 from simulator.graph_users import DEFAULT, KNOWN
 from simulator.state import Cloud
 from simulator.wire import Call, Reply, json_reply
@@ -20,6 +20,7 @@ READ: Final = ("GroupMember.Read.All", "Group.Read.All", "Group.ReadWrite.All", 
 def list_members(call: Call, reader: Reader, group_id: str) -> Reply:
     """A page of a group's users."""
     reader.must(*READ)
+    refuse_skip(call)
     group = reader.tenant.groups.get(group_id.lower())
     if group is None:
         raise not_found(group_id)

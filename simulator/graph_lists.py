@@ -8,15 +8,36 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote
 
-from simulator.graph_access import GraphRefusal
+from simulator.graph_access import GraphRefusal, names
 from simulator.graph_filter import Node
 from simulator.graph_filter_parser import FilterSyntaxError, parse
-from simulator.wire import Call, Reply, json_reply
+from simulator.wire import Call, Reply, json_reply, read_json, whole_number
 
+OPTIONS: Final = frozenset(
+    names("$count $deltatoken $expand $filter $format $orderby $search $select $skip $skiptoken $top")
+)
 PAGE: Final = 100
 PAGE_AT_MOST: Final = 999
 
 Item = dict[str, Any]
+
+
+def check_options(call: Call) -> None:
+    """400 for an OData option that is sent twice, or that Graph does not know; other parameters pass."""
+    sent = [name for name, _ in call.query_pairs if name.startswith("$")]
+    for name in sent:
+        if name not in OPTIONS:
+            raise GraphRefusal(400, "Request_BadRequest", f"Unrecognized query argument specified: '{name}'.")
+        if sent.count(name) > 1:
+            both = f"{name}/{name.removeprefix('$')}"
+            message = f"Query option '{both}' was specified more than once, but it must be specified at most once."
+            raise GraphRefusal(400, "BadRequest", message)
+
+
+def refuse_skip(call: Call) -> None:
+    """400 for a $skip; lists of the directory are only read on by their links."""
+    if "$skip" in call.query:
+        raise GraphRefusal(400, "Request_BadRequest", "'$skip' is not supported by the service.")
 
 
 def is_advanced(call: Call) -> bool:
@@ -92,11 +113,12 @@ def _top(call: Call, page: int) -> int:
     text = call.query.get("$top")
     if text is None:
         return page
-    if not text.isdecimal() or not 1 <= int(text) <= PAGE_AT_MOST:
+    top = whole_number(text)
+    if top is None or not 1 <= top <= PAGE_AT_MOST:
         raise GraphRefusal(
             400, "Request_BadRequest", f"Invalid page size specified: '{text}'. Must be between 1 and 999."
         )
-    return int(text)
+    return top
 
 
 def _start(call: Call) -> int:
@@ -104,9 +126,12 @@ def _start(call: Call) -> int:
     if token is None:
         return 0
     try:
-        return max(0, int(json.loads(base64.urlsafe_b64decode(token))["at"]))
-    except (ValueError, KeyError, TypeError) as exc:
-        raise GraphRefusal(400, "Directory_ExpiredPageToken", "The specified page token value has expired.") from exc
+        match read_json(base64.urlsafe_b64decode(token)):
+            case {"at": int(at)}:
+                return max(0, at)
+    except ValueError:
+        pass  # not base64 or not JSON: no link of ours either
+    raise GraphRefusal(400, "Directory_ExpiredPageToken", "The specified page token value has expired.")
 
 
 def _next_link(call: Call, start: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from simulator.graph_access import ROOT, GraphRefusal, Reader, denied, not_found
@@ -14,6 +15,7 @@ _HEAD: Final = f'{{"@odata.context":"{ROOT}/$metadata#Collection(microsoft.graph
 
 def read_many(cloud: Cloud, call: Call, reader: Reader) -> Reply:
     """The presence of the users named in `ids`; users nobody knows are left out."""
+    _within_limit(cloud, reader)
     _may_read(reader)
     # One read answers several hundred ids and benches ask for a hundred thousand, so rows are joined as stored text.
     rows = [row for user_id in _ids(call.json()) if (row := _row(cloud, reader, user_id)) is not None]
@@ -22,12 +24,19 @@ def read_many(cloud: Cloud, call: Call, reader: Reader) -> Reply:
 
 def read_one(cloud: Cloud, reader: Reader, user_id: str) -> Reply:
     """One user's presence."""
+    _within_limit(cloud, reader)
     if reader.oid.lower() != user_id.lower() or not reader.may("Presence.Read"):
         _may_read(reader)
     row = _row(cloud, reader, user_id.lower())
     if row is None:
         raise not_found(user_id)
     return Reply(200, f'{{"@odata.context":"{ROOT}/$metadata#users/presence/$entity",'.encode() + row[1:])
+
+
+def _within_limit(cloud: Cloud, reader: Reader) -> None:
+    wait = cloud.presence_limit.count(reader.client_id, reader.tenant.tenant_id, time.time())
+    if wait:
+        raise GraphRefusal(429, "TooManyRequests", "Please retry again later.", retry_after=wait)
 
 
 def _may_read(reader: Reader) -> None:

@@ -11,6 +11,7 @@ from simulator.wire import Call
 
 Test = Callable[[dict[str, Any]], bool]
 
+PARENTHESES_AT_MOST: Final = 100
 _PART: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|(AND|OR)\b|([()]))')
 #: Split into words by the index; every other property is matched by its beginning.
 TOKENISED: Final = frozenset({"displayname", "description"})
@@ -29,6 +30,8 @@ def search_of(call: Call) -> Test | None:
     if text is None:
         return None
     parts = _parts(text)
+    if parts.count(("word", "(")) > PARENTHESES_AT_MOST:
+        raise _bad("The $search is nested too deep.")
     test = _either(parts)
     if parts:
         raise _bad(f"Syntax error in $search near '{parts[0]}'.")

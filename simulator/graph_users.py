@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from simulator.graph_access import ROOT, GraphRefusal, Reader, denied, names, not_found
 from simulator.graph_filter import matches
-from simulator.graph_lists import filter_of, is_advanced, is_eventual, ordered, page_reply, pick, selection
+from simulator.graph_lists import filter_of, is_advanced, is_eventual, ordered, page_reply, pick, refuse_skip, selection
 from simulator.graph_search import search_of
 from simulator.graph_support import check_user_filter, properties_in
+from simulator.graph_types import USER, check_literals
 from simulator.wire import Call, Reply, json_reply
 
 READ_ALL: Final = ("User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All")
@@ -37,6 +38,7 @@ User = dict[str, Any]
 
 def list_users(call: Call, reader: Reader) -> Reply:
     """A page of the users that fit $filter and $search."""
+    refuse_skip(call)
     selected = selection(call, KNOWN, DEFAULT, "user")
     found = ordered(call, _found(call, reader), ORDER)
     return page_reply(call, "users", [_visible(user, reader) for user in found], selected=selected)
@@ -119,6 +121,7 @@ def _found(call: Call, reader: Reader, *, advanced: bool = False) -> list[User]:
         # Accounts that are only named as guests stay out of plain lists, which tests count.
         users = [*users, *_guests(reader)]
     check_user_filter(node, advanced=advanced)
+    check_literals(node, USER)
     if call.query.get("$orderby") and not advanced:
         raise GraphRefusal(400, "Request_UnsupportedQuery", "Sorting not supported for current query.")
     if not reader.may(*READ_ALL) and not properties_in(node) <= {name.lower() for name in BASIC}:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
 from simulator.journal import timestamp
-from simulator.wire import Call, Reply, json_reply
+from simulator.wire import Call, NotJson, Reply, json_reply, read_json
 
 HOST_SUFFIXES: Final = (".logic.azure.com", ".api.powerplatform.com")
 ROWS_AT_MOST: Final = 20_000
@@ -82,6 +81,6 @@ class Webhooks:
 def _content(body: bytes) -> Any:
     """JSON if it is JSON, else text."""
     try:
-        return json.loads(body) if body else None
-    except ValueError:
+        return read_json(body) if body else None
+    except NotJson:
         return body.decode(errors="replace")

@@ -45,13 +45,10 @@ class Journal:
         """Forget all rows."""
         self._rows.clear()
 
-    def rows(self, wanted: dict[str, str]) -> list[Row]:
+    def rows(self, wanted: dict[str, str], top: int | None = None) -> list[Row]:
         """The rows that match: host, account, tenantId, method (equal, any case), pathPrefix; `top` keeps the last."""
         rows = [row for row in self._rows if _matches(row, wanted)] if wanted else list(self._rows)
-        if "top" in wanted:
-            top = int(wanted["top"])
-            rows = rows[-top:] if top > 0 else []
-        return rows
+        return rows if top is None else rows[-top:] if top else []
 
 
 def _matches(row: Row, wanted: dict[str, str]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from simulator.acs_resource import AcsResource
 from simulator.faults import Faults
+from simulator.graph_limits import CallLimit
 from simulator.hooks import Webhooks
 from simulator.journal import Journal
 from simulator.keys import KeyRing
@@ -197,6 +198,7 @@ class Cloud:
         self.meetings: dict[str, dict[str, Any]] = {}
         self.journal = Journal()
         self.faults = Faults()
+        self.presence_limit = CallLimit()
         self.webhooks = Webhooks()
         for tenant_id, name in FIRST_TENANTS.items():
             self.tenants[tenant_id] = Tenant(

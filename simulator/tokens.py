@@ -137,11 +137,14 @@ def account_of(claims: Claims) -> str | None:
 
 def within_lifetime(claims: Claims, leeway: int = 0) -> bool:
     """Whether the token is valid now."""
-    now = time.time()
-    try:
-        return float(claims.get("nbf", 0)) - leeway <= now < float(claims["exp"]) + leeway
-    except (KeyError, TypeError, ValueError):
+    moments = claims.get("nbf", 0), claims.get("exp")
+    if not all(isinstance(moment, int | float) for moment in moments):
         return False
+    try:
+        begins, ends = map(float, moments)
+    except OverflowError:
+        return False
+    return begins - leeway <= time.time() < ends + leeway
 
 
 def _moment(not_before: int | None, now: int) -> int:

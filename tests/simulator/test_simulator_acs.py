@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
-from datetime import timedelta
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 import requests
 from azure.communication.identity import CommunicationIdentityClient, CommunicationTokenScope
+from azure.communication.identity._api_versions import ApiVersion
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import RequestsTransport
@@ -32,6 +37,21 @@ def client(
 
 def make(identities: CommunicationIdentityClient) -> Any:
     return identities.create_user_and_token([CommunicationTokenScope.VOIP], token_expires_in=timedelta(hours=1))
+
+
+def post(cloud: CloudClient, path: str, body: str, query: str = "api-version=2023-10-01") -> requests.Response:
+    """A signed request that the SDK would not make."""
+    digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+    date = format_datetime(datetime.now(UTC), usegmt=True)
+    text = f"POST\n/{path}?{query}\n{date};{PLATFORM};{digest}"
+    signature = base64.b64encode(hmac.digest(base64.b64decode(ZERO_KEY), text.encode(), hashlib.sha256)).decode()
+    signed = f"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}"
+    headers = {"x-ms-date": date, "x-ms-content-sha256": digest, "Authorization": signed}
+    return cloud.http.post(f"https://{PLATFORM}/{path}?{query}", data=body, headers=headers, timeout=10)
+
+
+def error(answer: requests.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
 
 
 def test_the_right_key_makes_a_user_and_a_token(cloud: CloudClient) -> None:
@@ -113,3 +133,36 @@ def test_a_token_lives_between_one_hour_and_a_day(cloud: CloudClient) -> None:
     with pytest.raises(HttpResponseError) as refused:
         client(cloud).create_user_and_token([CommunicationTokenScope.VOIP], token_expires_in=timedelta(minutes=59))
     assert refused.value.status_code == 400
+
+
+@pytest.mark.parametrize("minutes", [0, -60, 59, 1441, 60.0, True, False, "60", [], {}])
+def test_a_lifetime_is_a_whole_number_of_minutes_within_bounds(cloud: CloudClient, minutes: Any) -> None:
+    body = json.dumps({"createTokenWithScopes": ["voip"], "expiresInMinutes": minutes})
+    assert error(post(cloud, "identities", body)) == (400, "ValidationError")
+
+
+@pytest.mark.parametrize(
+    ("told", "minutes"), [({"expiresInMinutes": 60}, 60), ({"expiresInMinutes": None}, 1440), ({}, 1440)]
+)
+def test_a_token_lives_a_day_unless_told_otherwise(cloud: CloudClient, told: dict[str, Any], minutes: int) -> None:
+    made = post(cloud, "identities", json.dumps({"createTokenWithScopes": ["voip"], **told})).json()["accessToken"]
+    left = datetime.fromisoformat(made["expiresOn"]) - datetime.now(UTC)
+    assert timedelta(0) <= timedelta(minutes=minutes) - left < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("version", ApiVersion)
+def test_every_version_the_sdk_can_speak_is_understood(cloud: CloudClient, version: ApiVersion) -> None:
+    assert post(cloud, "identities", "{}", f"api-version={version.value}").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("api-version=1", "UnsupportedApiVersionValue"),
+        ("api-version=", "UnsupportedApiVersionValue"),
+        ("api-version=2099-01-01", "UnsupportedApiVersionValue"),
+        ("x=1", "MissingApiVersionParameter"),
+    ],
+)
+def test_a_version_nobody_published_is_refused(cloud: CloudClient, query: str, code: str) -> None:
+    assert error(post(cloud, "identities", "{}", query)) == (400, code)

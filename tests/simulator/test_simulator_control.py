@@ -177,6 +177,7 @@ MEMBERS = {
     "PUT acs/new.communication.azure.com": "accessKey state",
     "PUT webhooks/behaviour": "pathPrefix status delayMs times body",
     "POST devicecodes/ABC": "upn deny",
+    "PUT limits": "presenceCalls",
 }
 
 
