@@ -65,8 +65,16 @@ def write(
     ``after`` is the last revision of a document that was here before, where there was none now.
     """
     revision = found.revision + 1 if found else after + 1
-    entity = Row(partition, row, with_doc(document.as_json(), revision=revision, **values))
+    entity = Row(partition, row, with_doc(document.as_json(), revision=revision, mark=token_hex(8), **values))
     return Replace(entity, found.row.etag) if found else Insert(entity)
+
+
+def is_own(latest: Held[Any] | None, written: Operation) -> bool:
+    """Whether a write that was refused is there all the same.
+
+    The SDK sends a write again whose answer got lost; the second time it finds its own work and is refused.
+    """
+    return latest is not None and latest.row.text("mark") == written.row.text("mark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +116,14 @@ def commit(
     reread: Callable[[], Held[Any] | None],
     after: int = 0,
 ) -> Stored[M]:
-    """Carry the write out; when another one was faster, say so with the ETag it left behind."""
+    """Carry the write out, that of the document first; when another one was faster, say so with the ETag it left."""
     try:
         table.transact(operations)
     except (Exists, Stale, NotFound):
         latest = reread()
-        if found is None and latest is not None:
-            raise NeedsVersion("somebody created this just now; read it", etag=latest.revision) from None
-        etag = latest.revision if latest else None
-        raise Stale("somebody changed this while you wrote; read it again", etag=etag) from None
+        if not is_own(latest, operations[0]):
+            if found is None and latest is not None:
+                raise NeedsVersion("somebody created this just now; read it", etag=latest.revision) from None
+            etag = latest.revision if latest else None
+            raise Stale("somebody changed this while you wrote; read it again", etag=etag) from None
     return Stored(document, found.revision + 1 if found else after + 1, created=found is None)

@@ -15,7 +15,7 @@ from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
 from shared.tenants import audit
 from shared.tenants.connection_string import Refused, read_connection_string
-from shared.tenants.documents import Held, Versions, check, held, write
+from shared.tenants.documents import Held, Versions, check, held, is_own, write
 from shared.tenants.effects import Effect, effects
 from shared.tenants.licences import ROW as LICENCES
 from shared.tenants.licences import Licences
@@ -153,8 +153,10 @@ class TenantSettings:
             try:
                 self._table.transact(operations)
             except (Exists, Stale):
-                found = self._reread(head.tenant_id)
-                continue
+                latest = self._reread(head.tenant_id)
+                if not is_own(latest, operations[0]):
+                    found = latest
+                    continue
             paths = ",".join(str(changed["path"]) for changed in changes)
             log.info("settings changed", tenant=head.tenant_id, by=by.oid, revision=found.revision + 1, paths=paths)
             return Stored(settings, found.revision + 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from shared.clock import to_wire
+from shared.errors import NotFound, Stale
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.entries import Entries
@@ -17,11 +19,13 @@ from shared.outbound.store import OutboundStore
 from shared.outbound.supervision import Release, Supervision
 from shared.outbound.task_updates import TaskUpdates
 from shared.outbound.visits import Visits
+from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.tables import Table
+from shared.tenants.models import TenantWrite
 from shared.wire import parse
 from tests.core.faults import FragileTable
-from tests.core.world import SERVICE, World
+from tests.core.world import SERVICE, FakeClock, World
 
 
 class Lossy:
@@ -163,3 +167,90 @@ def test_an_agent_whose_claims_lose_their_answers_takes_one_task_after_the_other
         answers.complete(world.tenant_id, task.id, agent)
         world.clock.move(seconds=1)
     assert world.agents.holders(world.tenant_id, world.clock()) == set()
+
+
+class LossyAccount(StorageAccount):
+    """Hands out tables whose next transaction can be made to lose its answer."""
+
+    def __init__(self, inner: StorageAccount) -> None:
+        self.__dict__.update(inner.__dict__)
+        self.tables: dict[str, FragileTable] = {}
+
+    def table(self, name: str) -> FragileTable:
+        return self.tables.setdefault(name, FragileTable(super().table(name)))
+
+    def lose_next(self, name: str) -> None:
+        self.tables[name].fails = "again"
+
+    def all_is_lost(self) -> bool:
+        """Whether what was to be lost was."""
+        return not any(table.fails for table in self.tables.values())
+
+
+@pytest.fixture
+def lossy_account(account: StorageAccount) -> LossyAccount:
+    return LossyAccount(account)
+
+
+@pytest.fixture
+def lossy_world(lossy_account: LossyAccount, clock: FakeClock) -> World:
+    return World(lossy_account, clock, str(uuid.uuid4()))
+
+
+def test_settings_whose_answer_gets_lost_are_saved_and_audited_once(
+    lossy_account: LossyAccount, lossy_world: World
+) -> None:
+    world, before = lossy_world, lossy_world.head.settings.revision
+    lossy_account.lose_next("tenants")
+    saved = world.settings.patch(
+        world.head, {"outbound": {"maxScheduledTasksPerService": 7}}, versions=frozenset({before}), by=world.by
+    )
+    assert lossy_account.all_is_lost()
+    assert (saved.revision, saved.value.outbound.max_scheduled_tasks_per_service) == (before + 1, 7)
+    history = world.settings.history(world.tenant_id, top=100, continuation=None, section="outbound", by=None)
+    assert [[change.new for change in entry.changes] for entry in history.items] == [[7]]
+    with pytest.raises(Stale):
+        world.settings.patch(world.head, {"interact": None}, versions=frozenset({before}), by=world.by)
+
+
+def test_documents_whose_answers_get_lost_are_made_changed_and_deleted_once(
+    lossy_account: LossyAccount, lossy_world: World
+) -> None:
+    world, upn = lossy_world, "night@contoso.example"
+    for revision in (1, 2):
+        lossy_account.lose_next("directory")
+        world.put_service(upn, displayName=f"Night {revision}")
+        stored = world.directory.service(world.tenant_id, upn)
+        assert (stored.revision, stored.value.display_name) == (revision, f"Night {revision}")
+    lossy_account.lose_next("directory")
+    world.directory.delete_service(world.tenant_id, upn, versions=frozenset({2}), by=world.by)
+    assert lossy_account.all_is_lost()
+    with pytest.raises(NotFound):
+        world.directory.service(world.tenant_id, upn)
+
+
+def test_a_user_whose_answers_get_lost_is_made_and_deleted_once(
+    lossy_account: LossyAccount, lossy_world: World
+) -> None:
+    world, user_id = lossy_world, str(uuid.uuid4())
+    lossy_account.lose_next("directory")
+    world.put_user(user_id, "ann@contoso.example")
+    assert world.directory.user(world.tenant_id, user_id).revision == 1
+    lossy_account.lose_next("directory")
+    world.directory.delete_user(world.tenant_id, user_id, versions=frozenset({1}), by=world.by)
+    assert lossy_account.all_is_lost()
+    with pytest.raises(NotFound):
+        world.directory.user(world.tenant_id, user_id)
+
+
+def test_a_tenant_whose_answers_get_lost_is_made_and_changed_once(
+    lossy_account: LossyAccount, clock: FakeClock
+) -> None:
+    lossy_account.table("tenants")
+    lossy_account.lose_next("tenants")
+    world = World(lossy_account, clock, str(uuid.uuid4()))
+    lossy_account.lose_next("tenants")
+    wanted = TenantWrite(display_name="Fabrikam")
+    saved = world.tenants.put(world.tenant_id, lambda: wanted, versions=frozenset({1}), by=world.by)
+    assert lossy_account.all_is_lost()
+    assert (saved.revision, saved.created, world.head.tenant.value.display_name) == (2, False, "Fabrikam")
