@@ -36,6 +36,10 @@ class WrongMediaType(AppError):
     code = "UnsupportedMediaType"
 
 
+class LengthMissing(AppError):
+    code = "LengthRequired"
+
+
 class TooLarge(AppError):
     code = "BodyTooLarge"
 
@@ -47,6 +51,7 @@ STATUS: Final[dict[type[AppError], int]] = {
     NotFound: 404,
     Conflict: 409,
     Gone: 410,
+    LengthMissing: 411,
     Stale: 412,
     TooLarge: 413,
     WrongMediaType: 415,

@@ -19,7 +19,7 @@ import azure.functions as func
 
 from functions.answers import as_json
 from functions.endpoints import ENDPOINTS, Endpoint
-from functions.headers import allow_pages, bearer, bearer_if_any, hint, trace_id
+from functions.headers import allow_pages, bearer, bearer_if_any, body_of, hint, trace_id
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
@@ -120,7 +120,7 @@ class Call:
         media_type = self.req.headers.get("content-type", "").split(";")[0].strip().lower()
         if not (media_type == "application/json" or re.fullmatch(r"application/[\w.-]+\+json", media_type)):
             raise WrongMediaType("send the body as application/json")
-        data = self.req.get_body()
+        data = body_of(self.req)
         if len(data) > MAX_BODY:
             raise TooLarge(f"the body has more than {MAX_BODY // 1024} KiB")
         return read_json(data)
@@ -128,7 +128,7 @@ class Call:
     @property
     def json_if_any(self) -> Any:
         """The body, where it may be left out; then that is the same as an empty object."""
-        return self.json if self.req.get_body() else {}
+        return self.json if body_of(self.req) else {}
 
     def body(self, model: type[M]) -> M:
         """The body as a model. Raises Invalid with every finding, besides what ``json`` raises."""

@@ -141,6 +141,12 @@ def printable(text: str) -> str:
     return text
 
 
+def once(items: list[str]) -> list[str]:
+    if len(set(items)) != len(items):
+        raise ValueError("holds an entry twice")
+    return items
+
+
 Guid = Annotated[str, AfterValidator(_guid)]
 """Any case is read; kept in lower case."""
 Upn = Annotated[str, AfterValidator(_upn)]

@@ -33,7 +33,7 @@ Outcome = Literal[
 
 TOTAL: Final = 10.0  # seconds for a check, deletion included
 FOR_DELETION: Final = 0.2  # of them are kept back for it
-MOST_CHECKS: Final = 10  # a minute and tenant
+MOST_CHECKS: Final = 30  # a minute and tenant
 SCOPES: Final[tuple[Literal["voip"]]] = ("voip",)
 
 _COPY: Final = (

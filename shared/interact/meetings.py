@@ -17,7 +17,7 @@ from shared.wire import Wire
 
 Outcome = Literal["MeetingCreated", "PolicyMissing", "UserUnknown", "PermissionMissing", "Failed"]
 
-MOST_CHECKS: Final = 10  # a minute and tenant
+MOST_CHECKS: Final = 30  # a minute and tenant
 LENGTH: Final = timedelta(minutes=5)  # of the meeting a check makes
 SUBJECT: Final = "Check of Interact"
 

@@ -45,6 +45,7 @@ class Duty:
                     partial(_switched, stored.value, active),
                     versions=frozenset({stored.revision}),
                     by=by,
+                    keep_group=True,
                 ).value
             except (Stale, NeedsVersion):
                 continue  # an admin wrote the user at the same moment

@@ -22,7 +22,7 @@ from shared.wire import Upn, Wire
 GuestStatus = Literal["Accepted", "Pending", "NotInvited", "Unknown"]
 
 # In a minute, for a tenant: each signs both accounts in, and to Entra many sign-ins are an attack.
-MOST_TRIALS: Final = 10
+MOST_TRIALS: Final = 30
 
 
 class Fares(Wire):

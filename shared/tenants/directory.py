@@ -166,17 +166,29 @@ class Directory:
         return row.text("user_id")
 
     def put_user(
-        self, tenant_id: str, user_id: str, wanted: Callable[[], UserWrite], *, versions: Versions, by: Caller
+        self,
+        tenant_id: str,
+        user_id: str,
+        wanted: Callable[[], UserWrite],
+        *,
+        versions: Versions,
+        by: Caller,
+        keep_group: bool = False,
     ) -> Stored[User]:
-        """Raises Conflict (``UpnInUse``) when another user has the UPN."""
+        """Raises Conflict (``UpnInUse``) when another user has the UPN.
+
+        Whom a group brought is an admin's from now on, unless the write is to ``keep_group``.
+        """
         found = self._user(tenant_id, user_id)
         check(found, versions)
         if not is_guid(user_id):
             raise Invalid.field("userId", "is not a GUID")
         user = User(user_id=user_id, **dict(wanted()))
-        licences = ",".join(sorted(user.licences))
+        beside = {"licences": ",".join(sorted(user.licences))}
+        if keep_group and found and (group := found.row.text("from_group")):
+            beside["from_group"] = group
         after, claim = self._past(found, tenant_id, _USER + user_id)
-        operations = [write(found, tenant_id, _USER + user_id, user, after=after, licences=licences), *claim]
+        operations = [write(found, tenant_id, _USER + user_id, user, after=after, **beside), *claim]
         if found is None:
             operations.append(_next_generation(tenant_id))
         previous = key(found.value.upn) if found else None

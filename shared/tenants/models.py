@@ -7,7 +7,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from shared.wire import E164, Guid, Name, Upn, Wire
+from shared.wire import E164, Guid, Name, Upn, Wire, once
 
 Product = Literal["AdvancedRouting", "EnterpriseRouting", "ContactCenter", "AttendantConsole", "Interact", "Assistant"]
 ServiceLicence = Literal["AdvancedRouting", "EnterpriseRouting", "ContactCenter"]
@@ -15,15 +15,9 @@ ServiceLicence = Literal["AdvancedRouting", "EnterpriseRouting", "ContactCenter"
 T = TypeVar("T")
 
 
-def _once(items: list[str]) -> list[str]:
-    if len(set(items)) != len(items):
-        raise ValueError("holds an entry twice")
-    return items
-
-
-Products = Annotated[list[Product], Field(max_length=6), AfterValidator(_once)]
+Products = Annotated[list[Product], Field(max_length=6), AfterValidator(once)]
 # 2,000 people per service keep the row well under what one entity may hold (39 characters each).
-People = Annotated[list[Guid], Field(max_length=2000), AfterValidator(_once)]
+People = Annotated[list[Guid], Field(max_length=2000), AfterValidator(once)]
 
 
 class TenantWrite(Wire):

@@ -50,7 +50,7 @@ class Offboarding:
             mark = self._tenants.leaving(name.row)
             if mark is None:
                 if self._clock() - from_wire(name.text("leaving")) > SETTLED:
-                    self._tenants.forget_name(name)  # the last step of its offboarding was never done
+                    self._tenants.settle_name(name)
             elif not self._is_worked_on(mark, ""):
                 self._tenants.send_offboarding(name.row)
                 log.warning("offboarding is asked for again", tenant=name.row)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic.json_schema import models_json_schema
 
-from shared.wire import Guid, Wire, https_origin
+from shared.wire import Guid, Wire, https_origin, once
 
 SECTIONS: Final = ("outbound", "interact", "assistant", "attendantConsole", "presenceTracking")
 
@@ -20,20 +20,8 @@ class Secret(Wire):
     fingerprint: str
 
 
-def _origins(items: list[str]) -> list[str]:
-    origins: list[str] = []
-    for number, item in enumerate(items, start=1):
-        try:
-            origin = https_origin(item)
-        except ValueError as exc:
-            raise ValueError(f"entry {number} {exc}") from None
-        if origin in origins:
-            raise ValueError(f"entry {number} is there twice")
-        origins.append(origin)
-    return origins
-
-
-Origins = Annotated[list[str], Field(max_length=50), AfterValidator(_origins)]
+Origin = Annotated[str, AfterValidator(https_origin)]
+Origins = Annotated[list[Origin], Field(max_length=50), AfterValidator(once)]
 # On the wire a secret is written as text and read as an object without it, see settings_document.
 ConnectionString = Annotated[
     Secret | None,

@@ -105,7 +105,7 @@ class Tenants:
         message again; so does ``Offboarding.resume``, which finds the tenant by its name in the index.
         """
         rows = self._head_rows(tenant_id)
-        if not rows:
+        if not rows.keys() & {_TENANT, _LEAVING}:  # a call that was under way as it left may have written others
             raise NotFound("there is no such tenant", code="TenantNotFound")
         leaving = rows.get(_LEAVING)
         if leaving is None:
@@ -123,6 +123,16 @@ class Tenants:
     def all_leaving(self) -> list[Row]:
         """The names of tenants that leave, or have just left; ``leaving`` is since when."""
         return list(self._table.span(_INDEX, "0", "~", only="leaving ne ''"))
+
+    def settle_name(self, name: Row) -> None:
+        """The name of a tenant that is called leaving and has no mark. Either the last step of its offboarding was
+        never done, or its first one broke off: then the tenant is there, and stays.
+        """
+        if self._tenant(name.row) is None:
+            self.forget_name(name)
+        else:
+            with suppress(Stale):
+                self._table.replace(Row(_INDEX, name.row, {}), etag=name.etag)
 
     def forget_name(self, name: Row) -> None:
         """Out of the index, unless the tenant was made again since the name was read."""

@@ -156,12 +156,17 @@ def test_an_origin_is_https_and_host_and_port(origin: str, kept: str | None) -> 
 
 
 def test_a_finding_about_origins_says_which_one_is_meant() -> None:
-    for wrong, said in (("http://b.example", "entry 2 is not an origin"), ("https://A.example", "entry 2 is there")):
-        with pytest.raises(Invalid) as refused:
-            merged(Settings(), {"interact": {"allowedOrigins": ["https://a.example", wrong]}}, seal)
-        [finding] = refused.value.findings
-        assert finding.path == "interact.allowedOrigins"
-        assert finding.message.startswith(said)
+    origins = ["https://a.example", "http://b.example", "https://c.example", "ftp://d.example"]
+    with pytest.raises(Invalid) as refused:
+        merged(Settings(), {"interact": {"allowedOrigins": origins}}, seal)
+    assert [finding.path for finding in refused.value.findings] == [f"interact.allowedOrigins.{n}" for n in (1, 3)]
+    assert {finding.message for finding in refused.value.findings} == {
+        "is not an origin such as https://www.example.com"
+    }
+    with pytest.raises(Invalid) as refused:
+        merged(Settings(), {"interact": {"allowedOrigins": ["https://a.example", "https://A.example"]}}, seal)
+    [finding] = refused.value.findings
+    assert (finding.path, finding.message) == ("interact.allowedOrigins", "holds an entry twice")
 
 
 def test_a_finding_repeats_no_more_of_a_name_than_a_person_reads() -> None:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.callers import Caller
 from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
 from shared.clients.groups import GroupChanges, GroupMember, GroupReader
 from shared.clients.sign_in import SignIns
 from shared.clouds import CLOUDS
 from shared.errors import NotFound
+from shared.outbound.duty import Duty, DutySwitch
 from shared.presence.token_shelf import TokenShelf
 from shared.presence.watch_group import Groups, WatchGroups, WatchGroupWrite
 from shared.storage.queues import Queue
@@ -105,6 +107,20 @@ def test_who_an_admin_put_there_stays_when_leaving_the_group(
     groups.sync(world.tenant_id)
     assert watched(world) == [ANA, BEN]
     assert world.directory.user(world.tenant_id, ANA).value.upn == "ana@contoso.example"
+
+
+def test_an_agents_own_duty_switch_leaves_the_group_in_charge(
+    world: World, cloud: CloudClient, groups: WatchGroups
+) -> None:
+    tell(world, cloud, ANA, BEN)
+    choose(world, groups)
+    duty = Duty(world.directory, world.agents, world.clock)
+    duty.set(
+        world.tenant_id, lambda: DutySwitch(active=False), Caller(world.tenant_id, ANA, "Ana", frozenset({"Agent"}))
+    )
+    tell(world, cloud, BEN)
+    groups.sync(world.tenant_id)
+    assert watched(world) == [BEN]
 
 
 def test_a_sync_that_was_killed_is_done_again_in_full(world: World, cloud: CloudClient, groups: WatchGroups) -> None:

@@ -14,7 +14,7 @@ from shared.components import Component
 from shared.permissions.catalogue import PRODUCTS, catalogue
 from shared.permissions.comparison import ComponentCheck, Unread, compared, not_configured
 from shared.permissions.consent import ConsentLinks
-from shared.permissions.required import NIMBUS_MAKES_MEETINGS, NIMBUS_SEARCHES_USERS, required
+from shared.permissions.required import GUESTS_READ_PRESENCE, NIMBUS_MAKES_MEETINGS, NIMBUS_SEARCHES_USERS, required
 from shared.tenants.models import Product
 from shared.tenants.settings import Interact, PresenceTracking, Settings
 
@@ -67,7 +67,8 @@ def test_a_product_nobody_knows_needs_nothing() -> None:
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_each_product_needs_the_rows_that_say_so(product: Product) -> None:
     expected = [row for row in catalogue().permissions if row.products[product]]
-    ours = (NIMBUS_MAKES_MEETINGS, NIMBUS_SEARCHES_USERS)
+    untracked = GUESTS_READ_PRESENCE.model_copy(update={"optional": True})
+    ours = (NIMBUS_MAKES_MEETINGS, NIMBUS_SEARCHES_USERS, untracked)
     listed = [row for row in required([product], INTERACT_ON) if row not in ours]
     assert listed == [row for row in expected if row.component != "Interact App" or product == "Interact"]
 
@@ -122,7 +123,7 @@ def test_where_another_product_needs_it_searching_users_is_not_optional(other: s
 def test_all_there_is_complete_and_optional_ones_do_not_matter() -> None:
     found = check("Nimbus App", Found(NIMBUS_ROLES, NIMBUS_SCOPES))
     assert (found.state, found.missing, found.extra, found.remedy) == ("complete", [], [], None)
-    assert found.missing_optional == ["Mail.ReadWrite", "Mail.Send"]
+    assert found.missing_optional == ["Mail.ReadWrite", "Mail.Send", "Presence.Read.All (Delegated)"]
     assert set(found.granted) == NIMBUS_ROLES | NIMBUS_SCOPES
 
 
@@ -164,7 +165,9 @@ def test_sign_in_scopes_and_what_lets_grants_be_read_are_not_too_much() -> None:
 
 def test_a_name_in_both_kinds_tells_which_one() -> None:
     scopes = NIMBUS_SCOPES | {"Presence.Read.All"}
-    assert check("Nimbus App", Found(NIMBUS_ROLES, scopes)).extra == ["Presence.Read.All (Delegated)"]
+    prepared = check("Nimbus App", Found(NIMBUS_ROLES, scopes))  # granted before tracking is switched on
+    assert (prepared.state, prepared.extra, prepared.remedy) == ("complete", [], None)
+    assert "Presence.Read.All (Delegated)" in prepared.granted
     tracked = check("Nimbus App", Found(NIMBUS_ROLES, NIMBUS_SCOPES), settings=TRACKING)
     assert (tracked.state, tracked.missing) == ("gaps", ["Presence.Read.All (Delegated)"])
     assert "Presence.Read.All" in tracked.granted
