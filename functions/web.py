@@ -6,7 +6,6 @@ made. It cannot be used without saying which roles may call, or why anybody may.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import azure.functions as func
 
-from functions.answers import as_json
+from functions.answers import written
 from functions.headers import allow_pages, bearer, bearer_if_any, hint, trace_id
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
@@ -162,9 +161,8 @@ class Call:
             headers["ETag"] = f'"{etag}"'
         if isinstance(value, Page):
             value = Page(value.items, self._going_on(value.continuation))
-        text = json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))
         return func.HttpResponse(
-            text, status_code=status or self.endpoint.status, mimetype="application/json", headers=headers
+            written(value), status_code=status or self.endpoint.status, mimetype="application/json", headers=headers
         )
 
     def stored(self, stored: Stored[Any]) -> func.HttpResponse:

@@ -114,6 +114,18 @@ def test_no_text_breaks_the_search(stack: AppStack, text: str) -> None:
     assert answer.json().get("items", []) == []
 
 
+def test_half_a_character_in_the_directory_or_the_question_breaks_no_answer(stack: AppStack) -> None:
+    user = {"id": str(uuid.uuid4()), "displayName": "Emoji \ud83d", "userPrincipalName": "emoji@contoso.example"}
+    fault = {"host": "graph.microsoft.com", "pathPrefix": "/v1.0/users", "status": 200, "body": {"value": [user]}}
+    stack.control("POST", "faults", fault | {"times": 1})
+    (found,) = stack.call("GET", f"{SEARCH}?q=emoji&sources=o365").json()["items"]
+    assert found["displayName"] == "Emoji \N{REPLACEMENT CHARACTER}"
+    stack.control("POST", "faults", fault | {"times": 1})
+    checked = stack.call("POST", f"/api/tenants/{CONTOSO}/attendant/filter-check", {"filter": "city eq 'x'"})
+    assert checked.json()["live"]["sample"][0]["displayName"] == found["displayName"]
+    assert stack.call("GET", f"{SEARCH}?q=a&fields=%ED%A0%BD").status_code == 422
+
+
 def test_a_broken_filter_hides_everybody_and_is_told_to_admins_only(stack: AppStack) -> None:
     path = f"/api/tenants/{CONTOSO}/settings"
     before = stack.call("GET", path)
