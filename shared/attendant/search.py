@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
+from shared import log
 from shared.attendant.filter_nodes import Condition
 from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
@@ -168,7 +169,7 @@ class ContactSearch:
         notes: list[Note] = []
         try:
             for source, future in running.items():
-                found, told = _result(source, future, self._limits[source] - (time.monotonic() - began))
+                found, told = _result(tenant_id, source, future, self._limits[source] - (time.monotonic() - began))
                 hits += found
                 notes += told
         finally:
@@ -238,7 +239,7 @@ def _refused_by_graph(source: Source, reason: str) -> Note:
     return Note(source=source, code="RefusedByGraph", message=reason)
 
 
-def _result(source: Source, future: Future[_Outcome], patience: float) -> _Outcome:
+def _result(tenant_id: str, source: Source, future: Future[_Outcome], patience: float) -> _Outcome:
     try:
         return future.result(max(patience, 0))
     except TooLate:
@@ -250,3 +251,9 @@ def _result(source: Source, future: Future[_Outcome], patience: float) -> _Outco
     except AppError as exc:
         code = exc.reason if isinstance(exc, Denied) and exc.reason else exc.code
         return [], [Note(source=source, code=code, message=exc.detail)]
+    except _Unusable:
+        raise
+    except Exception as exc:
+        log.error("a source of the contact search failed", exc_info=exc, tenant=tenant_id, source=source)
+        message = "something went wrong on our side with this source; the others are not concerned"
+        return [], [Note(source=source, code=AppError.code, message=message)]

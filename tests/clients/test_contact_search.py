@@ -396,6 +396,36 @@ def test_a_directory_that_fails_leaves_the_mailbox_and_a_note(console: Console, 
     assert note.code in (code, "Forbidden")
 
 
+@pytest.mark.parametrize("body", [{}, []])
+def test_nonsense_of_entra_takes_one_source_and_leaves_the_others(console: Console, body: Any) -> None:
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    console.fault(host="login.microsoftonline.com", pathPrefix=f"/{CONTOSO}/v2.0/.well-known", status=200, body=body)
+    found = console.find("anna", sources="addressBook,exchange", token=console.token())
+    assert [hit.display_name for hit in found.items] == ["Anna Booked"]
+    assert [(note.source, note.code) for note in found.notes] == [("exchange", "UpstreamBroken")]
+
+
+class MistakenDirectory:
+    def users(self, tenant_id: str, filter_text: str, *, top: int) -> Listed:
+        raise KeyError("value")
+
+
+def test_a_mistake_of_ours_takes_one_source_is_logged_and_leaves_the_others(
+    console: Console, caplog: pytest.LogCaptureFixture
+) -> None:
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    limits: Any = {"addressBook": 5.0, "o365": 5.0, "exchange": 5.0}
+    console.search = ContactSearch(console.books, MistakenDirectory(), console.mailbox, console.consent, limits)
+    token = console.token()
+    found = console.find("anna", sources=None, token=token)
+    assert [hit.display_name for hit in found.items] == ["Anna Booked"]
+    assert ("o365", "InternalError") in [(note.source, note.code) for note in found.notes]
+    assert f"tenant={CONTOSO} source=o365" in caplog.text
+    assert "KeyError: 'value'" in caplog.text
+    assert "in users" in caplog.text
+    assert token not in caplog.text
+
+
 def test_a_source_that_hangs_is_left_behind_and_the_others_are_shown(simulated: CloudClient) -> None:
     simulated.control("POST", "reset")
     fill(simulated)
