@@ -150,16 +150,15 @@ class ContactSearch:
         )
 
     def _searches(self, head: Head, query: Query, user_token: str | None) -> dict[Source, _Search]:
-        """What each source is to do. Raises _Unusable before anybody is asked."""
+        """What each source is to do. Raises _Unusable before anybody is asked, for a filter that cannot be read
+        also where the directory is not meant."""
         tenant_id = head.tenant_id
+        bounds = _bounds(head.settings.value.attendant_console.contact_search_filter)
         every: dict[Source, _Search] = {
             "addressBook": lambda: self._in_books(tenant_id, query),
-            "o365": lambda: ([], []),
+            "o365": lambda: self._in_directory(tenant_id, query, bounds),
             "exchange": lambda: self._in_mailbox(tenant_id, query, user_token),
         }
-        if query.is_for("o365"):
-            bounds = _bounds(head.settings.value.attendant_console.contact_search_filter)
-            every["o365"] = lambda: self._in_directory(tenant_id, query, bounds)
         return {source: search for source, search in every.items() if query.is_for(source)}
 
     def _gathered(self, tenant_id: str, searches: Mapping[Source, _Search]) -> _Outcome:

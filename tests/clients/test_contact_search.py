@@ -225,6 +225,21 @@ def test_a_broken_filter_shows_nobody_and_its_problem_only_to_admins(console: Co
     assert (told.items, told.filter_problem, told.notes) == ([], None, [])
 
 
+@pytest.mark.parametrize("source", ["addressBook", "exchange"])
+def test_a_broken_filter_shows_nobody_of_other_sources_either_where_the_directory_is_not_asked(
+    console: Console, source: str
+) -> None:
+    fill(console.cloud, "Contacts.Read")
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    assert len(console.find("anna", sources=source, token=console.token()).items) == 1
+    console.filter = "department eq 'Sales"
+    found = console.find("anna", sources=source, token=console.token(), admin=True)
+    assert found.items == []
+    assert found.filter_problem is not None
+    told = console.find("anna", sources=source, token=console.token())
+    assert (told.items, told.filter_problem, told.notes) == ([], None, [])
+
+
 @pytest.mark.parametrize(("bounds", "asked"), [("", 1), ("department eq 'Sales'", 2)])
 def test_a_text_that_graph_refuses_leaves_the_other_sources_and_is_not_the_filters_fault(
     console: Console, bounds: str, asked: int
