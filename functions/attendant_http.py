@@ -67,6 +67,7 @@ def check_filter(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "GET", "api/search-fields", roles=ROLES, answer=Page[SearchField], tenant_must_exist=False)
 def list_search_fields(call: web.Call) -> func.HttpResponse:
     """List which fields each directory can search, search anywhere within, and narrow by."""
+    call.require_onboarded()
     return call.ok(Page(matrix(), None))
 
 
