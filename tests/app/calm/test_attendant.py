@@ -93,6 +93,8 @@ def test_an_attendant_finds_people_of_all_three_directories(stack: AppStack, boo
     ("query", "path"),
     [
         ("", "q"),
+        ("q=&department=", "q"),
+        ("q=x&sources=", "sources"),
         ("q=x&sources=moon", "sources"),
         ("q=x&fields=shoeSize", "fields"),
         ("q=x&sources=exchange&country=CH", "country"),
@@ -105,6 +107,15 @@ def test_a_question_that_cannot_be_asked_names_its_parameter(stack: AppStack, qu
     answer = stack.call("GET", f"{SEARCH}?{query}")
     assert answer.status_code == 422
     assert [finding["path"] for finding in answer.json()["errors"]] == [path]
+
+
+def test_boxes_of_an_attendants_page_may_be_empty(stack: AppStack) -> None:
+    empty = "&".join(f"{box}=" for box in ("jobTitle", "city", "company", "country", "department", "state"))
+    (found,) = stack.call("GET", f"{SEARCH}?q=carla&sources=o365&{empty}").json()["items"]
+    narrowed = stack.call("GET", f"{SEARCH}?q=&department={quote(found['department'])}&sources=o365").json()["items"]
+    assert found in [one | {"match": found["match"]} for one in narrowed]
+    every = stack.call("GET", "/api/attendant/services").json()
+    assert stack.call("GET", "/api/attendant/services?q=").json()["items"] == every["items"] != []
 
 
 @pytest.mark.parametrize("text", ["') or (1 eq 1", "%27", "＇) or", "*" * 200, "\x00\x1f\x1e", "a\u0000b", "٪"])
