@@ -77,6 +77,15 @@ def test_a_contact_comes_back_as_it_was_sent_and_empty_fields_stay_away(shelf: S
     assert shelf.books.contacts(shelf.tenant_id, BOOK) == [kept]
 
 
+def test_whatever_is_empty_stays_away(shelf: Shelf) -> None:
+    empty = {"company": "", "emailAddresses": [], "imAddresses": [""], "addresses": [{}, {"city": ""}]}
+    kept = {"externalId": "1", "homePhones": ["+41"], "addresses": [{"city": "Bern"}], "customFields": [{"name": "a"}]}
+    sent = {"homePhones": ["", "+41"], "customFields": [{"name": "a", "value": ""}]}
+    assert shelf.books.put_contact(shelf.tenant_id, BOOK, lambda: read_contact({**kept, **sent})) == kept
+    bare = shelf.books.put_contact(shelf.tenant_id, BOOK, lambda: read_contact({"externalId": "2", **empty}))
+    assert shelf.books.contacts(shelf.tenant_id, BOOK) == [kept, bare] == [kept, {"externalId": "2"}]
+
+
 def test_adding_twice_is_adding_once_and_the_later_content_stays(shelf: Shelf) -> None:
     shelf.add("1")
     shelf.add("1")
