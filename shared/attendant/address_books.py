@@ -224,6 +224,11 @@ def _pack_prefix(book: Held[AddressBook]) -> str:
     return f"{_PACK}{key(book.value.id)}:{book.row.text('edition')}:"
 
 
+def book_of(pack_key: str) -> str:
+    """What the keys of the packs of one book have in common."""
+    return pack_key.rpartition(":")[0]
+
+
 def _pack_key(book: Held[AddressBook], number: int) -> str:
     return f"{_pack_prefix(book)}{number:03x}"
 

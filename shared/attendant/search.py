@@ -180,7 +180,7 @@ class ContactSearch:
         found, is_whole = self._books.search(tenant_id, question(query), most=WINDOW)
         message = "your address books hold more than can be searched; what lies behind the limit is not shown"
         notes = [] if is_whole else [Note(source="addressBook", code="TooLarge", message=message)]
-        return [in_address_book(hit.entry, hit.match, hit.key, hit.contact) for hit in found], notes
+        return [in_address_book(hit.book, hit.entry, hit.match, hit.key, hit.contact) for hit in found], notes
 
     def _in_directory(self, tenant_id: str, query: Query, bounds: Condition | None) -> _Outcome:
         listed = self._directory.users(tenant_id, join(bounds, condition(query, "o365")), top=WINDOW)

@@ -59,7 +59,7 @@ class Books(SearchCopies):
         values = packed({doc["externalId"]: doc for doc in self.docs})
         pack = Pack(1, "".join(map(entry_of, self.docs)), compressed(Row("", "", values), "docs"))
         found = search([pack.text], question, most=most)
-        return [Hit(one.entry, one.match, str(one.place), pack, one.place) for one in found], self.whole
+        return [Hit("book", one.entry, one.match, str(one.place), pack, one.place) for one in found], self.whole
 
 
 class Console:
