@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
+from shared.json_text import whole
 from shared.tenants.models import Page
 from shared.wire import Wire, camel
 
@@ -23,3 +25,8 @@ def as_json(value: object) -> Any:
     if isinstance(value, list | tuple):
         return [as_json(item) for item in value]
     return value
+
+
+def written(value: object) -> bytes:
+    """The JSON text. No text in it can make an answer fail, half a character becomes U+FFFD."""
+    return whole(json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))).encode()

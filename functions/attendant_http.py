@@ -46,7 +46,7 @@ def search_contacts(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "GET", "api/attendant/services", roles=_ATTENDANTS, answer=TeamPage, query=("q", "top", "continuation"))
 def search_services(call: web.Call) -> func.HttpResponse:
     """Search services, with their availability and the members that attendants may see."""
-    text, continuation = call.query("q") or "", call.query("continuation")
+    text, continuation = _box(call, "q") or "", call.query("continuation")
     page = core().attendant.teams.find(call.head, text, caller=call.caller, top=call.top, continuation=continuation)
     return call.ok(page)
 
@@ -67,15 +67,21 @@ def check_filter(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "GET", "api/search-fields", roles=ROLES, answer=Page[SearchField], tenant_must_exist=False)
 def list_search_fields(call: web.Call) -> func.HttpResponse:
     """List which fields each directory can search, search anywhere within, and narrow by."""
+    call.require_onboarded()
     return call.ok(Page(matrix(), None))
+
+
+def _box(call: web.Call, name: str) -> str | None:
+    """A box of an attendant's page, which sends them all: an empty one is left out."""
+    return call.req.params.get(name) or None
 
 
 def _query(call: web.Call) -> Query:
     return read_query(
-        call.query("q"),
+        _box(call, "q"),
         call.query("sources"),
         call.query("fields"),
-        {name: value for name in NARROWING if (value := call.query(name))},
+        {name: value for name in NARROWING if (value := _box(call, name))},
         top=call.top,
         continuation=call.query("continuation"),
     )

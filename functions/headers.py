@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Final
 
 import azure.functions as func
 
 from functions.problems import LengthMissing
 from shared.errors import NotKnown
+
+_NO_SCRIPTS: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def of_page(trace: str) -> dict[str, str]:
+    """Of an answer that is a page."""
+    return {"x-trace-id": trace, "Content-Security-Policy": _NO_SCRIPTS, "X-Content-Type-Options": "nosniff"}
 
 
 def bearer(req: func.HttpRequest) -> str:

@@ -26,8 +26,7 @@ _ADMINS = (TENANT_ADMIN, OPERATOR)
 )
 def get_permissions(call: web.Call) -> func.HttpResponse:
     """List the permissions the product's apps may need, by product, component and type."""
-    if not call.caller.may(OPERATOR):  # an operator's home is no tenant of the product
-        _ = call.head
+    call.require_onboarded()
     rows = chosen(product=call.query("product"), component=call.query("component"), kind=call.query("type"))
     known = catalogue()
     about = {"version": known.version, "source": known.source, "components": known.components}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import Final
 
 import azure.functions as func
 
+from functions.answers import written
 from shared import log
 from shared.errors import (
     AppError,
@@ -105,9 +105,7 @@ def problem(exc: AppError, trace_id: str) -> func.HttpResponse:
     body |= {
         name: f'"{value}"' if name == "etag" else value for name, value in exc.members.items() if value is not None
     }
-    return func.HttpResponse(
-        json.dumps(body, ensure_ascii=False), status_code=status, mimetype="application/problem+json", headers=headers
-    )
+    return func.HttpResponse(written(body), status_code=status, mimetype="application/problem+json", headers=headers)
 
 
 def unexpected(exc: Exception, trace_id: str) -> func.HttpResponse:

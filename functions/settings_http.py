@@ -74,6 +74,7 @@ def get_settings_section(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "GET", "api/settings/schema", roles=ROLES, tenant_must_exist=False)
 def get_settings_schema(call: web.Call) -> func.HttpResponse:
     """Read the JSON Schema of the settings: titles, texts, bounds and defaults."""
+    call.require_onboarded()
     return call.ok(schema())
 
 

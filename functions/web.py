@@ -6,7 +6,6 @@ made. It cannot be used without saying which roles may call, or why anybody may.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import azure.functions as func
 
-from functions.answers import as_json
+from functions.answers import written
 from functions.endpoints import ENDPOINTS, Endpoint
-from functions.headers import allow_pages, bearer, bearer_if_any, body_of, hint, trace_id
+from functions.headers import allow_pages, bearer, bearer_if_any, body_of, hint, of_page, trace_id
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
@@ -59,6 +58,12 @@ class Call:
             if self.caller.may(OPERATOR):
                 raise
             raise NotAllowed("your tenant is not onboarded", code="TenantNotOnboarded") from None
+
+    def require_onboarded(self) -> None:
+        """For what belongs to no tenant. Raises NotAllowed (``TenantNotOnboarded``), never for an operator, whose
+        home is no tenant of the product."""
+        if not self.caller.may(OPERATOR):
+            _ = self.head
 
     @cached_property
     def tenant_id(self) -> str:
@@ -151,9 +156,8 @@ class Call:
             headers["ETag"] = f'"{etag}"'
         if isinstance(value, Page):
             value = Page(value.items, self._going_on(value.continuation))
-        text = json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))
         return func.HttpResponse(
-            text, status_code=status or self.endpoint.status, mimetype="application/json", headers=headers
+            written(value), status_code=status or self.endpoint.status, mimetype="application/json", headers=headers
         )
 
     def stored(self, stored: Stored[Any]) -> func.HttpResponse:
@@ -169,14 +173,7 @@ class Call:
 
     def html(self, text: str) -> func.HttpResponse:
         """A page without scripts; the policy lets none in."""
-        policy = (
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
-        headers = {
-            "x-trace-id": self.trace_id,
-            "Content-Security-Policy": policy,
-            "X-Content-Type-Options": "nosniff",
-        }
+        headers = of_page(self.trace_id)
         return func.HttpResponse(text, status_code=200, mimetype="text/html", charset="utf-8", headers=headers)
 
     def _going_on(self, following: str | None) -> str | None:
@@ -207,10 +204,10 @@ def route(
     """Register a handler. Either ``roles``, any of which may call, or ``open_because``, a reason why anybody may.
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
-    is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. For the
-    description: ``body`` is a model or a list, ``body_optional`` one whose handler reads ``json_if_any``; ``required``
-    are those of ``query`` that cannot be left out; a ``versioned`` document has an ETag that writes name in If-Match;
-    one that is ``always_there`` is replaced but never created.
+    is for the few calls that make or list tenants, and those that ask ``require_onboarded`` themselves; ``from_pages``
+    lets pages of any origin read the answer. For the description: ``body`` is a model or a list, ``body_optional`` one
+    whose handler reads ``json_if_any``; ``required`` are those of ``query`` that cannot be left out; a ``versioned``
+    document has an ETag that writes name in If-Match; one that is ``always_there`` is replaced but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")

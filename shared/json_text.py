@@ -6,12 +6,15 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections import Counter
 from typing import Any, Final
 
 from shared.errors import Malformed
 
 MAX_DEPTH: Final = 64
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_HALF_PERHAPS: Final = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
 def read_json(data: bytes) -> Any:
@@ -32,6 +35,21 @@ def read_json(data: bytes) -> Any:
     if _depth(value) > MAX_DEPTH:
         raise Malformed(f"the text is nested deeper than {MAX_DEPTH} levels")
     return value
+
+
+def read_lenient(data: bytes) -> Any:
+    """JSON of somebody who need not be told of mistakes; half a character in it becomes U+FFFD. Raises ValueError."""
+    try:
+        text = data.decode(json.detect_encoding(data), "surrogatepass")
+        value = json.loads(text)
+        return json.loads(whole(json.dumps(value, ensure_ascii=False))) if _HALF_PERHAPS.search(text) else value
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def whole(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair, which no encoding has."""
+    return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def read_text(message: bytes) -> str:

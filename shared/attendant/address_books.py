@@ -8,7 +8,9 @@
 
 A contact is written with its whole pack, conditionally, in one transaction with a new generation; whoever keeps a copy
 (search_copy.py) sees from that one row whether it is still true. Clearing starts a new edition: packs of another one
-are never read again, wherever they came from, so they may be removed in any order or be left behind by a crash.
+are never read again, wherever they came from, so they may be removed in any order or be left behind by a crash. Whoever
+makes a pack looks again whether its edition is still the book's, and takes the pack away if not: the sweep that follows
+a clearing sees the pack, or the look sees the clearing.
 """
 
 from __future__ import annotations
@@ -180,11 +182,24 @@ class AddressBooks:
             pack = Row(tenant_id, row_key, {**packed(after), "revision": row.number("revision") + 1 if row else 1})
             try:
                 self._table.transact([Replace(pack, row.etag) if row else Insert(pack), _changed(tenant_id)])
-                return doc
+                is_done = True
             except (Exists, Stale, NotFound):
                 # Another contact of the same pack was faster, or the book was cleared or deleted.
-                book = self._book(tenant_id, book_id)
+                is_done = False
+            if row is None and not self._is_current(tenant_id, book):
+                # Cleared or deleted since it was read, and the sweep may have passed before the pack was there.
+                self._table.remove_blindly([pack])
+                is_done = False
+            if is_done:
+                return doc
+            book = self._book(tenant_id, book_id)
         raise _storm()
+
+    def _is_current(self, tenant_id: str, book: Held[AddressBook]) -> bool:
+        """Looked at after a pack was made. A touch of the book's row with each new pack would need no second look, but
+        let only one writer at a time fill a book."""
+        found = self._find(tenant_id, book.value.id)
+        return found is not None and found.row.text("edition") == book.row.text("edition")
 
     def _write(self, tenant_id: str, operations: list[Operation]) -> None:
         for start in range(0, len(operations), _AT_ONCE):
@@ -226,6 +241,11 @@ class AddressBooks:
 
 def _pack_prefix(book: Held[AddressBook]) -> str:
     return f"{_PACK}{key(book.value.id)}:{book.row.text('edition')}:"
+
+
+def book_of(pack_key: str) -> str:
+    """What the keys of the packs of one book have in common."""
+    return pack_key.rpartition(":")[0]
 
 
 def _pack_key(book: Held[AddressBook], number: int) -> str:

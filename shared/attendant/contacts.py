@@ -93,10 +93,19 @@ Doc = Mapping[str, Any]
 
 def read_contact(data: object) -> Doc:
     """A body as a flow sends it. Raises Invalid, also for more than 32 KiB of content."""
-    doc = parse(Contact, data).as_json()
+    doc: dict[str, Any] = _filled(parse(Contact, data).as_json())
     if len(json.dumps(doc, ensure_ascii=False).encode()) > MAX_CONTACT_BYTES:
         raise Invalid.field("", f"the contact has more than {MAX_CONTACT_BYTES} bytes of content", "TooBig")
     return doc
+
+
+def _filled(value: Any) -> Any:
+    """Without what is empty: texts, lists, objects, and what holds nothing else."""
+    if isinstance(value, dict):
+        return {name: kept for name, item in value.items() if (kept := _filled(item))}
+    if isinstance(value, list):
+        return [kept for item in value if (kept := _filled(item))]
+    return value
 
 
 def read_ids(data: object) -> list[str]:

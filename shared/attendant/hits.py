@@ -59,10 +59,12 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An entry of one source, known by what ranks and merges it. ``name`` and ``mails`` are folded; a user principal
-    name counts as a mail. ``key`` tells it from the others of its source, the same way each time."""
+    """An entry of one source, known by what ranks and merges it. ``directory`` is what has each person once: the
+    source, or one address book. ``name`` and ``mails`` are folded; a user principal name counts as a mail. ``key``
+    tells it from the others of its source, the same way each time."""
 
     source: Source
+    directory: str
     match: Match
     name: str
     mails: Sequence[str]
@@ -74,15 +76,16 @@ Person = Sequence[Candidate]
 """What the sources know of one person; the first has the word."""
 
 
-def in_address_book(entry: str, match: Match, key: str, read: Callable[[], Row]) -> Candidate:
-    """``entry`` is the text in which the contact was found, ``read`` gives the contact itself."""
+def in_address_book(book: str, entry: str, match: Match, key: str, read: Callable[[], Row]) -> Candidate:
+    """``entry`` is the text in which the contact was found, ``read`` gives the contact itself. ``book`` tells its book
+    from others, and from the other sources."""
     values: dict[str, list[str]] = {}
     for letter, value in values_in(entry):
         values.setdefault(letter, []).append(value)
     display, first, last, mail, upn = _letters()
     names = values.get(display) or [*values.get(first, ()), *values.get(last, ())]
     mails = (*values.get(mail, ()), *values.get(upn, ()))
-    return Candidate("addressBook", match, " ".join(names), mails, key, lambda: of_address_book(read(), match))
+    return Candidate("addressBook", book, match, " ".join(names), mails, key, lambda: of_address_book(read(), match))
 
 
 def in_graph(row: Row, source: Source, text: str) -> Candidate:
@@ -92,7 +95,9 @@ def in_graph(row: Row, source: Source, text: str) -> Candidate:
     name = display or " ".join(filter(None, (_text(row, "givenName"), _text(row, "surname"))))
     mails = [_text(row, "mail"), _text(row, "userPrincipalName")] if source == "o365" else _mails(row)
     folded = [fold(mail) for mail in mails if mail]
-    return Candidate(source, match, fold(name), folded, _text(row, "id") or "", lambda: of_graph(row, source, match))
+    return Candidate(
+        source, source, match, fold(name), folded, _text(row, "id") or "", lambda: of_graph(row, source, match)
+    )
 
 
 def of_address_book(doc: Row, match: Match) -> Hit:
@@ -158,22 +163,23 @@ def match_of(row: Row, source: Source, text: str) -> Match:
 
 def merged(candidates: Iterable[Candidate]) -> list[Person]:
     """Each person once, best matches first, then by name. Two entries are one person if they share a mail address, or
-    if a third has one of each; but never two of one source. So no two people of different sources share an address."""
+    if a third has one of each; but never two of one directory. So no two people without a common directory share an
+    address."""
     people = _People()
     known: dict[str, _Holders] = {}
     for one in candidates:
         place = people.add(one)
         for mail in one.mails:
             holders = known.setdefault(mail, {})
-            # At most one: of two holders without a common source the later would have been united with the earlier.
-            if (other := people.without_sources_of(place, holders)) is not None:
+            # At most one: of two holders without a common directory the later would have been united with the earlier.
+            if (other := people.apart_from(place, holders)) is not None:
                 people.unite(place, other)
-            holders.setdefault(people.sources(place), deque()).append(place)
+            holders.setdefault(people.directories(place), deque()).append(place)
     return sorted(people.all(), key=_order)
 
 
-_Holders = dict[frozenset[Source], deque[int]]
-"""Who has an address, by the sources they are from: with one address in a thousand entries only a few are looked at."""
+_Holders = dict[frozenset[str], deque[int]]
+"""Who has an address, by the directories they are from: with one address in a thousand entries few are looked at."""
 
 
 class _People:
@@ -182,36 +188,38 @@ class _People:
     def __init__(self) -> None:
         self._candidates: list[Candidate] = []
         self._belongs: list[int] = []
-        self._people: dict[int, tuple[frozenset[Source], list[int]]] = {}
+        self._people: dict[int, tuple[frozenset[str], list[int]]] = {}
 
     def add(self, candidate: Candidate) -> int:
         place = len(self._candidates)
         self._candidates.append(candidate)
         self._belongs.append(place)
-        self._people[place] = frozenset({candidate.source}), [place]
+        self._people[place] = frozenset({candidate.directory}), [place]
         return place
 
-    def sources(self, place: int) -> frozenset[Source]:
+    def directories(self, place: int) -> frozenset[str]:
         return self._people[self._root(place)][0]
 
-    def without_sources_of(self, place: int, holders: _Holders) -> int | None:
-        """The first holder who may be the same person, taken out; those whose sources grew are moved to where they
+    def apart_from(self, place: int, holders: _Holders) -> int | None:
+        """The first holder who may be the same person, taken out; those whose directories grew are moved to where they
         belong now."""
-        mine = self.sources(place)
-        for sources in [one for one in holders if one.isdisjoint(mine)]:
-            while holders[sources]:
-                other = holders[sources].popleft()
-                if (grown := self.sources(other)).isdisjoint(mine):
+        mine = self.directories(place)
+        for directories in [one for one in holders if one.isdisjoint(mine)]:
+            waiting = holders[directories]
+            while waiting:
+                other = waiting.popleft()
+                if (grown := self.directories(other)).isdisjoint(mine):
                     return other
                 holders.setdefault(grown, deque()).append(other)
+            del holders[directories]
         return None
 
     def unite(self, one: int, other: int) -> None:
-        """Make one person of two that have no source in common."""
+        """Make one person of two that have no directory in common."""
         first, second = self._root(one), self._root(other)
-        sources, places = self._people.pop(second)
+        directories, places = self._people.pop(second)
         self._belongs[second] = first
-        self._people[first] = self._people[first][0] | sources, sorted([*self._people[first][1], *places])
+        self._people[first] = self._people[first][0] | directories, sorted([*self._people[first][1], *places])
 
     def all(self) -> list[Person]:
         return [[self._candidates[place] for place in places] for _, places in self._people.values()]
@@ -247,7 +255,8 @@ def _together(one: Hit, other: Hit) -> Hit:
     }
     lists = {name: list(dict.fromkeys([*getattr(one, name), *getattr(other, name)])) for name in _LISTS}
     match = min(one.match, other.match, key=MATCHES.index)
-    return one.model_copy(update={**filled, **lists, "sources": [*one.sources, *other.sources], "match": match})
+    sources = list(dict.fromkeys([*one.sources, *other.sources]))
+    return one.model_copy(update={**filled, **lists, "sources": sources, "match": match})
 
 
 def _text(row: Row, name: str) -> str | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
+from shared import log
 from shared.attendant.filter_nodes import Condition
 from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
@@ -149,16 +150,15 @@ class ContactSearch:
         )
 
     def _searches(self, head: Head, query: Query, user_token: str | None) -> dict[Source, _Search]:
-        """What each source is to do. Raises _Unusable before anybody is asked."""
+        """What each source is to do. Raises _Unusable before anybody is asked, for a filter that cannot be read
+        also where the directory is not meant."""
         tenant_id = head.tenant_id
+        bounds = _bounds(head.settings.value.attendant_console.contact_search_filter)
         every: dict[Source, _Search] = {
             "addressBook": lambda: self._in_books(tenant_id, query),
-            "o365": lambda: ([], []),
+            "o365": lambda: self._in_directory(tenant_id, query, bounds),
             "exchange": lambda: self._in_mailbox(tenant_id, query, user_token),
         }
-        if query.is_for("o365"):
-            bounds = _bounds(head.settings.value.attendant_console.contact_search_filter)
-            every["o365"] = lambda: self._in_directory(tenant_id, query, bounds)
         return {source: search for source, search in every.items() if query.is_for(source)}
 
     def _gathered(self, tenant_id: str, searches: Mapping[Source, _Search]) -> _Outcome:
@@ -168,7 +168,7 @@ class ContactSearch:
         notes: list[Note] = []
         try:
             for source, future in running.items():
-                found, told = _result(source, future, self._limits[source] - (time.monotonic() - began))
+                found, told = _result(tenant_id, source, future, self._limits[source] - (time.monotonic() - began))
                 hits += found
                 notes += told
         finally:
@@ -180,7 +180,7 @@ class ContactSearch:
         found, is_whole = self._books.search(tenant_id, question(query), most=WINDOW)
         message = "your address books hold more than can be searched; what lies behind the limit is not shown"
         notes = [] if is_whole else [Note(source="addressBook", code="TooLarge", message=message)]
-        return [in_address_book(hit.entry, hit.match, hit.key, hit.contact) for hit in found], notes
+        return [in_address_book(hit.book, hit.entry, hit.match, hit.key, hit.contact) for hit in found], notes
 
     def _in_directory(self, tenant_id: str, query: Query, bounds: Condition | None) -> _Outcome:
         listed = self._directory.users(tenant_id, join(bounds, condition(query, "o365")), top=WINDOW)
@@ -238,7 +238,7 @@ def _refused_by_graph(source: Source, reason: str) -> Note:
     return Note(source=source, code="RefusedByGraph", message=reason)
 
 
-def _result(source: Source, future: Future[_Outcome], patience: float) -> _Outcome:
+def _result(tenant_id: str, source: Source, future: Future[_Outcome], patience: float) -> _Outcome:
     try:
         return future.result(max(patience, 0))
     except TooLate:
@@ -250,3 +250,9 @@ def _result(source: Source, future: Future[_Outcome], patience: float) -> _Outco
     except AppError as exc:
         code = exc.reason if isinstance(exc, Denied) and exc.reason else exc.code
         return [], [Note(source=source, code=code, message=exc.detail)]
+    except _Unusable:
+        raise
+    except Exception as exc:
+        log.error("a source of the contact search failed", exc_info=exc, tenant=tenant_id, source=source)
+        message = "something went wrong on our side with this source; the others are not concerned"
+        return [], [Note(source=source, code=AppError.code, message=message)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from shared.attendant.address_books import GENERATION, AddressBooks
+from shared.attendant.address_books import GENERATION, AddressBooks, book_of
 from shared.attendant.contacts import Doc
 from shared.attendant.packs import compressed, lines_of, plain
 from shared.attendant.search_text import Match, Question, search
@@ -58,9 +58,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """``entry`` is the text in which the contact was found. ``key`` is its place in the books, the same in every
-    process as long as the contacts are."""
+    """``book`` stands for an address book, ``entry`` is the text in which its contact was found. ``key`` is its place
+    in the books, the same in every process as long as the contacts are."""
 
+    book: str
     entry: str
     match: Match
     key: str
@@ -97,8 +98,9 @@ class SearchCopies:
         names, packs = list(copy.packs), list(copy.packs.values())
         found = search((pack.text for pack in packs), question, most=most)
         hits = [
-            Hit(one.entry, one.match, f"{names[one.number]}:{one.place:05}", packs[one.number], one.place)
+            Hit(book_of(name), one.entry, one.match, f"{name}:{one.place:05}", packs[one.number], one.place)
             for one in found
+            for name in (names[one.number],)
         ]
         return hits, copy.is_whole
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -12,6 +11,7 @@ import requests
 
 from shared.clock import Clock
 from shared.errors import Broken, Unreachable
+from shared.json_text import read_lenient
 
 PAUSE_UNSAID: Final = 5.0
 # A pause of 0 would make a patient caller spin; one above 5 min outlives every caller we have.
@@ -56,9 +56,9 @@ def json_of(response: requests.Response, whom: str) -> dict[str, object]:
 
 
 def object_in(response: requests.Response) -> dict[str, object] | None:
-    """The body if it is a JSON object, else None."""
+    """The body if it is a JSON object, else None. Its texts can be encoded, whatever was sent."""
     try:
-        body = json.loads(response.content)
-    except (ValueError, RecursionError):
+        body = read_lenient(response.content)
+    except ValueError:
         return None
     return body if isinstance(body, dict) else None

@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msal
 import requests
 
 from shared.clients.answers import json_of, object_in, pause_of, reaching
 from shared.clock import Clock
 from shared.errors import Broken, Denied, Throttled, Unreachable, Upstream
 
+# MSAL reads Entra's documents as if they were always whole; a half one ends in any of these.
+STUMBLES: Final = (
+    *(ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError),
+    msal.exceptions.MsalError,
+)
 RENEW_BEFORE: Final = timedelta(minutes=5)
 LONGEST_LIFE: Final = 86_400  # seconds; with CAE Entra gives up to 28 h, and renewing early harms nobody
 LONGEST_SENTENCE: Final = 300

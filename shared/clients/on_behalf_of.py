@@ -9,7 +9,7 @@ from typing import Any, Final
 import msal
 import requests
 
-from shared.clients.entra import EntraHttp, Token, token_in
+from shared.clients.entra import STUMBLES, EntraHttp, Token, token_in
 from shared.clock import Clock
 from shared.clouds import Cloud
 from shared.errors import Broken, Denied
@@ -41,7 +41,6 @@ _REASONS: Final = {
 }
 
 MOST_KEPT: Final = 1_000  # tokens in mind; a process that serves more users asks Entra again
-_STUMBLES: Final = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, msal.exceptions.MsalError)
 
 
 class OnBehalfOf:
@@ -89,17 +88,17 @@ class OnBehalfOf:
 
     def _exchange(self, tenant_id: str, assertion: str, scopes: list[str]) -> Token:
         # An app of its own for each exchange, see SignIns: MSAL would keep tokens and remember refusals.
-        app: Any = msal.ConfidentialClientApplication(
-            self._client_id,
-            client_credential=self._client_secret,
-            authority=f"{self._cloud.login}/{tenant_id}",
-            http_client=self._http,
-            instance_discovery=False,
-        )
         asked_at = self._clock()
         try:
+            app: Any = msal.ConfidentialClientApplication(  # reads the tenant's metadata
+                self._client_id,
+                client_credential=self._client_secret,
+                authority=f"{self._cloud.login}/{tenant_id}",
+                http_client=self._http,
+                instance_discovery=False,
+            )
             answer = app.acquire_token_on_behalf_of(assertion, scopes)
-        except _STUMBLES as exc:
+        except STUMBLES as exc:
             raise Broken("Entra answered an exchange of tokens with something that makes no sense") from exc
         try:
             return token_in(answer, "the exchange of a user's token", asked_at)

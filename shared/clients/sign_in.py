@@ -10,16 +10,13 @@ from typing import Any, Final, Protocol
 import msal
 import requests
 
-from shared.clients.entra import RENEW_BEFORE, EntraHttp, Token, token_in
+from shared.clients.entra import RENEW_BEFORE, STUMBLES, EntraHttp, Token, token_in
 from shared.clock import Clock
 from shared.clouds import Cloud
 from shared.config import PresenceAccount
 from shared.errors import Broken, Denied
 
 GUEST_SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
-
-# MSAL reads Entra's documents as if they were always whole; a half one ends in any of these.
-_STUMBLES: Final = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, msal.exceptions.MsalError)
 
 APPLICATION: Final = "application"
 
@@ -159,6 +156,6 @@ class SignIns:
         asked_at = self._clock()
         try:
             answer = ask()
-        except _STUMBLES as exc:
+        except STUMBLES as exc:
             raise Broken(f"Entra answered {who} with something that makes no sense") from exc
         return token_in(answer, who, asked_at)

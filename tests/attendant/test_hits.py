@@ -6,6 +6,7 @@ import time
 from itertools import combinations
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,10 +28,14 @@ from tests.scale import scaled
 def known(source: Source, name: str = "Anna", match: Match = "prefix", **fields: Any) -> Candidate:
     """A contact or a row of Graph, found by one of its fields."""
     if source == "addressBook":
+        book = fields.pop("book", "book")
         doc = {"externalId": fields.pop("externalId", name), "displayName": name} | fields
-        return in_address_book(entry_of(doc).rstrip(END), match, doc["externalId"], lambda: doc)
+        return in_address_book(book, entry_of(doc).rstrip(END), match, doc["externalId"], lambda: doc)
     text = {"exact": name, "prefix": name[:-1], "contains": name[1:]}[match]
     return in_graph({"id": name, "displayName": name} | fields, source, text)
+
+
+DIRECTORIES = [*SOURCES, "book 2", "book 3"]
 
 
 def people(*candidates: Candidate) -> list[Hit]:
@@ -56,7 +61,11 @@ def test_who_has_no_display_name_stands_where_first_and_last_name_say() -> None:
     found = people(
         known("addressBook", "Anna Zeller"),
         in_address_book(
-            entry_of(doc := {"externalId": "7", "firstName": "Anna", "lastName": "Moser"}), "prefix", "7", lambda: doc
+            "book",
+            entry_of(doc := {"externalId": "7", "firstName": "Anna", "lastName": "Moser"}),
+            "prefix",
+            "7",
+            lambda: doc,
         ),
         in_graph({"id": "8", "givenName": "Anna", "surname": "Naef"}, "o365", "an"),
     )
@@ -84,6 +93,20 @@ def test_two_entries_of_one_directory_that_share_an_address_stay_two() -> None:
     assert [one.sources for one in found] == [["addressBook", "o365"], ["addressBook"]]
 
 
+def test_each_address_book_is_a_directory_of_its_own() -> None:
+    shared: dict[str, Any] = {"emailAddresses": ["anna@acme.example"]}
+    found = people(
+        known("addressBook", "A", book="one", **shared),
+        known("addressBook", "B", book="two", company="Acme", **shared),
+        known("addressBook", "C", book="two", **shared),
+        known("o365", mail="Anna@acme.example"),
+    )
+    assert [(one.display_name, one.company, one.sources) for one in found] == [
+        ("A", "Acme", ["addressBook", "o365"]),
+        ("C", None, ["addressBook"]),
+    ]
+
+
 def test_an_entry_with_two_addresses_makes_one_person_of_two_that_have_one_each() -> None:
     (one,) = people(
         known("addressBook", "A", emailAddresses=["a@x.example"]),
@@ -95,25 +118,35 @@ def test_an_entry_with_two_addresses_makes_one_person_of_two_that_have_one_each(
 
 
 @settings(max_examples=scaled(100, 2_000), deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(SOURCES), st.lists(st.sampled_from("abcd"), max_size=3)), max_size=9))
-def test_no_two_people_of_different_sources_share_an_address_and_no_source_is_in_one_twice(
-    entries: list[tuple[Source, list[str]]],
+@given(st.lists(st.tuples(st.sampled_from(DIRECTORIES), st.lists(st.sampled_from("abcd"), max_size=3)), max_size=9))
+def test_no_two_people_of_different_directories_share_an_address_and_no_directory_is_in_one_twice(
+    entries: list[tuple[str, list[str]]],
 ) -> None:
     candidates = [
-        Candidate(source, "prefix", "", mails, f"{n}", lambda: Hit(sources=[], match="prefix"))
-        for n, (source, mails) in enumerate(sorted(entries))
+        Candidate("o365", directory, "prefix", "", mails, f"{n}", lambda: Hit(sources=[], match="prefix"))
+        for n, (directory, mails) in enumerate(sorted(entries))
     ]
     found = [
-        ({one.source for one in person}, {m for one in person for m in one.mails}) for person in merged(candidates)
+        ({one.directory for one in person}, {m for one in person for m in one.mails}) for person in merged(candidates)
     ]
-    assert sum(len(sources) for sources, _ in found) == len(candidates)
-    for (sources, mails), (others, theirs) in combinations(found, 2):
-        assert sources & others or not mails & theirs
+    assert sum(len(directories) for directories, _ in found) == len(candidates)
+    for (directories, mails), (others, theirs) in combinations(found, 2):
+        assert directories & others or not mails & theirs
 
 
 def test_a_thousand_entries_with_one_address_are_merged_in_no_time() -> None:
     shared: dict[str, Any] = {"emailAddresses": ["info@acme.example"]}
     entries = [known("addressBook", f"{n}", **shared) for n in range(999)]
+    entries += [known("exchange", f"{n}", **mailed("info@acme.example")) for n in range(999)]
+    began = time.process_time()
+    assert len(merged(entries)) == 999
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("books", [100, 999])
+def test_a_thousand_entries_of_many_books_with_one_address_are_merged_in_no_time(books: int) -> None:
+    shared: dict[str, Any] = {"emailAddresses": ["info@acme.example"]}
+    entries = [known("addressBook", f"{n}", book=f"{n % books}", **shared) for n in range(999)]
     entries += [known("exchange", f"{n}", **mailed("info@acme.example")) for n in range(999)]
     began = time.process_time()
     assert len(merged(entries)) == 999

@@ -59,7 +59,7 @@ class Books(SearchCopies):
         values = packed({doc["externalId"]: doc for doc in self.docs})
         pack = Pack(1, "".join(map(entry_of, self.docs)), compressed(Row("", "", values), "docs"))
         found = search([pack.text], question, most=most)
-        return [Hit(one.entry, one.match, str(one.place), pack, one.place) for one in found], self.whole
+        return [Hit("book", one.entry, one.match, str(one.place), pack, one.place) for one in found], self.whole
 
 
 class Console:
@@ -222,6 +222,21 @@ def test_a_broken_filter_shows_nobody_and_its_problem_only_to_admins(console: Co
     assert found.items == []
     assert found.filter_problem is not None
     told = console.find("anna", sources=None)
+    assert (told.items, told.filter_problem, told.notes) == ([], None, [])
+
+
+@pytest.mark.parametrize("source", ["addressBook", "exchange"])
+def test_a_broken_filter_shows_nobody_of_other_sources_either_where_the_directory_is_not_asked(
+    console: Console, source: str
+) -> None:
+    fill(console.cloud, "Contacts.Read")
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    assert len(console.find("anna", sources=source, token=console.token()).items) == 1
+    console.filter = "department eq 'Sales"
+    found = console.find("anna", sources=source, token=console.token(), admin=True)
+    assert found.items == []
+    assert found.filter_problem is not None
+    told = console.find("anna", sources=source, token=console.token())
     assert (told.items, told.filter_problem, told.notes) == ([], None, [])
 
 
@@ -394,6 +409,36 @@ def test_a_directory_that_fails_leaves_the_mailbox_and_a_note(console: Console, 
     (note,) = found.notes
     assert note.source == "o365"
     assert note.code in (code, "Forbidden")
+
+
+@pytest.mark.parametrize("body", [{}, []])
+def test_nonsense_of_entra_takes_one_source_and_leaves_the_others(console: Console, body: Any) -> None:
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    console.fault(host="login.microsoftonline.com", pathPrefix=f"/{CONTOSO}/v2.0/.well-known", status=200, body=body)
+    found = console.find("anna", sources="addressBook,exchange", token=console.token())
+    assert [hit.display_name for hit in found.items] == ["Anna Booked"]
+    assert [(note.source, note.code) for note in found.notes] == [("exchange", "UpstreamBroken")]
+
+
+class MistakenDirectory:
+    def users(self, tenant_id: str, filter_text: str, *, top: int) -> Listed:
+        raise KeyError("value")
+
+
+def test_a_mistake_of_ours_takes_one_source_is_logged_and_leaves_the_others(
+    console: Console, caplog: pytest.LogCaptureFixture
+) -> None:
+    console.books.docs = [read_contact({"externalId": "1", "displayName": "Anna Booked"})]
+    limits: Any = {"addressBook": 5.0, "o365": 5.0, "exchange": 5.0}
+    console.search = ContactSearch(console.books, MistakenDirectory(), console.mailbox, console.consent, limits)
+    token = console.token()
+    found = console.find("anna", sources=None, token=token)
+    assert [hit.display_name for hit in found.items] == ["Anna Booked"]
+    assert ("o365", "InternalError") in [(note.source, note.code) for note in found.notes]
+    assert f"tenant={CONTOSO} source=o365" in caplog.text
+    assert "KeyError: 'value'" in caplog.text
+    assert "in users" in caplog.text
+    assert token not in caplog.text
 
 
 def test_a_source_that_hangs_is_left_behind_and_the_others_are_shown(simulated: CloudClient) -> None:

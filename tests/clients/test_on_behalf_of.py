@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from shared.clients import on_behalf_of
 from shared.clients.gateway import open_session
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clock import now
 from shared.clouds import CLOUDS
-from shared.errors import Denied, Throttled, Unreachable
-from tests.clients.fake_cloud import TurnedClock
+from shared.errors import Broken, Denied, Throttled, Unreachable
+from tests.clients.fake_cloud import LOGIN, TENANT, Answer, FakeCloud, FakeEntra, TurnedClock
 from tests.core.race import together
 from tests.simulator.cloud_client import ALICE, API_APP, BOB, CONTOSO, CloudClient, running
 
@@ -170,6 +171,25 @@ def test_entra_in_trouble_is_no_refusal(
     sim.control("POST", "faults", {"host": "login.microsoftonline.com", "pathPrefix": TOKENS, **fault})
     with pytest.raises(error):
         exchange.graph_token(CONTOSO, assertion(sim), CONTACTS)
+
+
+METADATA = f"{LOGIN}/{TENANT}/v2.0/.well-known/openid-configuration"
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        *((METADATA, body) for body in (b"", b"[]", b"{}", b"5", b'{"token_endpoint": 5}')),
+        (FakeEntra.endpoint(), b'{"access_token": "t", "expires_in": 1e400}'),
+        (FakeEntra.endpoint(), b"{}"),
+    ],
+)
+def test_nonsense_of_entra_is_broken(
+    session: requests.Session, cloud: FakeCloud, entra: FakeEntra, url: str, body: bytes
+) -> None:
+    cloud.on(url, Answer(body=body))
+    with pytest.raises(Broken):
+        OnBehalfOf(session, CLOUDS["public"], API_APP, SECRET, now).graph_token(TENANT, "assertion", CONTACTS)
 
 
 def test_a_refusal_does_not_quote_the_assertion(sim: CloudClient, exchange: OnBehalfOf) -> None:

@@ -248,6 +248,7 @@ def test_a_first_sentence(text: str, sentence: str) -> None:
         (Answer(body={"access_token": 5, "expires_in": 3600}), Broken),
         (Answer(body={"access_token": "a\nb", "expires_in": 3600}), Broken),
         (Answer(body={"access_token": "t", "expires_in": [], "id_token": "x"}), Broken),
+        (Answer(body=b'{"access_token": "t", "expires_in": 1e400}'), Broken),
         (Answer(302, b"", {"Location": "https://evil.example"}), Broken),
     ],
 )

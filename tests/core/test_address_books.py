@@ -77,6 +77,15 @@ def test_a_contact_comes_back_as_it_was_sent_and_empty_fields_stay_away(shelf: S
     assert shelf.books.contacts(shelf.tenant_id, BOOK) == [kept]
 
 
+def test_whatever_is_empty_stays_away(shelf: Shelf) -> None:
+    empty = {"company": "", "emailAddresses": [], "imAddresses": [""], "addresses": [{}, {"city": ""}]}
+    kept = {"externalId": "1", "homePhones": ["+41"], "addresses": [{"city": "Bern"}], "customFields": [{"name": "a"}]}
+    sent = {"homePhones": ["", "+41"], "customFields": [{"name": "a", "value": ""}]}
+    assert shelf.books.put_contact(shelf.tenant_id, BOOK, lambda: read_contact({**kept, **sent})) == kept
+    bare = shelf.books.put_contact(shelf.tenant_id, BOOK, lambda: read_contact({"externalId": "2", **empty}))
+    assert shelf.books.contacts(shelf.tenant_id, BOOK) == [kept, bare] == [kept, {"externalId": "2"}]
+
+
 def test_adding_twice_is_adding_once_and_the_later_content_stays(shelf: Shelf) -> None:
     shelf.add("1")
     shelf.add("1")
@@ -197,6 +206,57 @@ def test_a_contact_written_while_the_book_is_cleared_lands_in_the_new_edition(sh
     shelf.table.meanwhile = lambda: other.clear(shelf.tenant_id, BOOK, by=shelf.world.by)
     shelf.add(ids[0])
     assert shelf.ids() == ids
+
+
+def delete_there(shelf: Shelf) -> None:
+    other = AddressBooks(shelf.world.account.table("contacts"))
+    other.delete(shelf.tenant_id, BOOK, versions=None, by=shelf.world.by)
+
+
+@pytest.mark.parametrize("answer", ["", "again"])  # comes, or gets lost so that the SDK asks a second time
+def test_a_contact_added_while_its_book_is_deleted_is_refused_and_leaves_no_row(shelf: Shelf, answer: str) -> None:
+    shelf.table.fails = answer
+    shelf.table.meanwhile = lambda: delete_there(shelf)  # with its sweep, before the pack is there
+    with pytest.raises(NotFound) as refused:
+        shelf.add("1")
+    assert refused.value.code == "AddressBookNotFound"
+    assert shelf.rows() == ["generation"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_contact_added_while_its_book_is_emptied_is_in_the_new_edition_and_nowhere_else(
+    shelf: Shelf, again: bool
+) -> None:
+    other = AddressBooks(shelf.world.account.table("contacts"))
+
+    def empty() -> None:
+        if again:
+            delete_there(shelf)
+            shelf.put_book(BOOK)
+        else:
+            other.clear(shelf.tenant_id, BOOK, by=shelf.world.by)
+
+    shelf.table.meanwhile = empty
+    shelf.add("1")
+    assert shelf.ids() == ["1"]
+    assert len([row for row in shelf.rows() if row.startswith("pack:")]) == 1
+
+
+def test_no_contact_outlives_its_book_whoever_adds_while_it_is_deleted(shelf: Shelf) -> None:
+    ids = same_pack(4) + [f"n{number}" for number in range(8)]
+
+    def act(number: int) -> None:
+        if number == len(ids):
+            delete_there(shelf)
+        else:
+            AddressBooks(shelf.world.account.table("contacts")).put_contact(
+                shelf.tenant_id, BOOK, lambda: contact(ids[number])
+            )
+
+    for _ in range(3):
+        assert set(codes(together(len(ids) + 1, act))) <= {"AddressBookNotFound"}
+        assert shelf.rows() == ["generation"]
+        shelf.put_book(BOOK)
 
 
 # books

@@ -86,6 +86,16 @@ def test_a_contact_is_found_by_every_instance_at_its_next_search(one: Instance, 
     assert (one.find("bea"), other.find("bea")) == (set(), set())
 
 
+def test_a_hit_tells_its_book_from_others_in_whatever_pack_it_lies(one: Instance) -> None:
+    one.book("other")
+    for number in range(6):
+        one.add(f"{number}", book_id="b" if number % 2 else "other", firstName="Anna")
+    hits, _ = one.copies.search(one.tenant_id, Question("anna", LETTERS, {}), most=100)
+    books = {hit.contact()["externalId"]: hit.book for hit in hits}
+    odd, even = ({books[f"{number}"] for number in numbers} for numbers in ((1, 3, 5), (0, 2, 4)))
+    assert (len(odd), len(even), len(odd | even)) == (1, 1, 2)
+
+
 def test_a_cleared_or_deleted_book_is_gone_from_every_instance_at_its_next_search(
     one: Instance, other: Instance
 ) -> None:

@@ -87,6 +87,16 @@ def test_a_tenant_that_is_not_onboarded_is_403_and_for_operators_404(stack: AppS
     assert stack.call("GET", "/api/tenants/not-a-guid/settings", token=operator).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/api/settings/schema", "/api/search-fields", "/api/permissions"])
+def test_what_belongs_to_no_tenant_is_for_those_of_a_tenant_and_operators(stack: AppStack, path: str) -> None:
+    stranger = str(uuid.uuid4())
+    refused = stack.call("GET", path, token=stack.token(stranger))
+    assert (refused.status_code, refused.json()["code"]) == (403, "TenantNotOnboarded")
+    assert stack.call("GET", path, token=stack.token(stranger, "Operator")).status_code == 403
+    assert stack.call("GET", path, token=stack.token(HOME, "Operator")).status_code == 200
+    assert stack.call("GET", path).status_code == 200
+
+
 def test_an_operator_reaches_every_tenant_and_a_tenant_id_in_capitals_is_the_same(stack: AppStack) -> None:
     operator = stack.token(HOME, "Operator")
     assert stack.call("GET", SETTINGS, token=operator).status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 from urllib.parse import quote
@@ -105,6 +106,8 @@ def test_an_attendant_finds_people_of_all_three_directories(stack: AppStack, boo
     ("query", "path"),
     [
         ("", "q"),
+        ("q=&department=", "q"),
+        ("q=x&sources=", "sources"),
         ("q=x&sources=moon", "sources"),
         ("q=x&fields=shoeSize", "fields"),
         ("q=x&sources=exchange&country=CH", "country"),
@@ -119,11 +122,37 @@ def test_a_question_that_cannot_be_asked_names_its_parameter(stack: AppStack, qu
     assert [finding["path"] for finding in answer.json()["errors"]] == [path]
 
 
+def test_boxes_of_an_attendants_page_may_be_empty(stack: AppStack) -> None:
+    empty = "&".join(f"{box}=" for box in ("jobTitle", "city", "company", "country", "department", "state"))
+    (found,) = stack.call("GET", f"{SEARCH}?q=carla&sources=o365&{empty}").json()["items"]
+    narrowed = stack.call("GET", f"{SEARCH}?q=&department={quote(found['department'])}&sources=o365").json()["items"]
+    assert found in [one | {"match": found["match"]} for one in narrowed]
+    every = stack.call("GET", "/api/attendant/services").json()
+    assert stack.call("GET", "/api/attendant/services?q=").json()["items"] == every["items"] != []
+
+
 @pytest.mark.parametrize("text", ["') or (1 eq 1", "%27", "＇) or", "*" * 200, "\x00\x1f\x1e", "a\u0000b", "٪"])
 def test_no_text_breaks_the_search(stack: AppStack, text: str) -> None:
     answer = stack.call("GET", f"{SEARCH}?q={quote(text)}")
     assert answer.status_code in (200, 422)
     assert answer.json().get("items", []) == []
+
+
+def test_half_a_character_in_the_directory_or_the_question_breaks_no_answer(stack: AppStack) -> None:
+    user = {"id": str(uuid.uuid4()), "displayName": "Emoji \ud83d", "userPrincipalName": "emoji@contoso.example"}
+    fault = {
+        "host": "graph.microsoft.com",
+        "pathPrefix": "/v1.0/users",
+        "status": 200,
+        "body": json.dumps({"value": [user]}),
+    }
+    stack.control("POST", "faults", fault | {"times": 1})
+    (found,) = stack.call("GET", f"{SEARCH}?q=emoji&sources=o365").json()["items"]
+    assert found["displayName"] == "Emoji \N{REPLACEMENT CHARACTER}"
+    stack.control("POST", "faults", fault | {"times": 1})
+    checked = stack.call("POST", f"/api/tenants/{CONTOSO}/attendant/filter-check", {"filter": "city eq 'x'"})
+    assert checked.json()["live"]["sample"][0]["displayName"] == found["displayName"]
+    assert stack.call("GET", f"{SEARCH}?q=a&fields=%ED%A0%BD").status_code == 422
 
 
 def test_a_broken_filter_hides_everybody_and_is_told_to_admins_only(stack: AppStack) -> None:
