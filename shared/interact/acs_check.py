@@ -13,7 +13,7 @@ from shared.errors import AppError, Denied, Throttled, Unreachable
 from shared.interact.acs_users import LIFETIME
 from shared.interact.leftovers import Leftovers
 from shared.interact.pace import Pace
-from shared.patience import within
+from shared.patience import LATE, within
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 from shared.tenants.connection_string import ConnectionString, Refused, read_connection_string
@@ -176,7 +176,9 @@ class _Attempt:
 
     def run(self) -> None:
         try:
-            user_id = self._identities.create_user(self._connection, self._left())
+            # Longer than anybody waits for the check: a user that comes late is deleted, too. At most 10 checks a
+            # minute and tenant are begun, so this many threads may wait.
+            user_id = self._identities.create_user(self._connection, LATE)
         except AppError as exc:
             # No answer may still mean a user. Nobody knows its id, so nobody can delete it.
             self.outcome = _outcome_of(exc)
