@@ -20,7 +20,6 @@ from shared.clients.sign_in import SignIns
 from shared.clock import Clock, to_wire
 from shared.clouds import Cloud
 from shared.errors import Broken, Denied, Throttled, Unreachable
-from shared.patience import LATE
 
 POLICY_MISSING: Final = "PolicyMissing"
 USER_UNKNOWN: Final = "UserUnknown"
@@ -28,7 +27,7 @@ PERMISSION_MISSING: Final = "PermissionMissing"
 
 TIMEOUT: Final = (3.05, 10.0)  # seconds, to connect and between two bytes
 # A meeting takes Teams up to 3 s. Who makes one gives up long before this, and removes it if it comes late.
-TIMEOUT_OF_A_NEW_ONE: Final = (3.05, LATE)
+TIMEOUT_OF_A_NEW_ONE: Final = (3.05, 60.0)
 WHOM: Final = "Graph (onlineMeetings)"
 # Graph has no code of its own for this. Both sentences are seen; the first is the documented one.
 _POLICY: Final = re.compile(r"not authorized to \w+ meeting on behalf of user|application access policy", re.IGNORECASE)

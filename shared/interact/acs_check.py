@@ -11,6 +11,7 @@ from shared import log
 from shared.clock import Clock, to_wire
 from shared.errors import AppError, Denied, Throttled, Unreachable
 from shared.interact.acs_users import LIFETIME
+from shared.interact.current_strings import Strings
 from shared.interact.leftovers import Leftovers
 from shared.interact.pace import Pace
 from shared.patience import LATE, within
@@ -102,13 +103,16 @@ class Identities(Protocol):
 
 
 class AcsChecks:
-    """``leftovers`` keeps users that are still to delete, ``limits`` how often each tenant asked."""
+    """``leftovers`` keeps users that are still to delete, ``limits`` how often each tenant asked. ``strings`` are tried
+    on a user whose own string is denied by now.
+    """
 
     def __init__(
         self,
         identities: Identities,
         leftovers: Table,
         secrets: SecretBox,
+        strings: Strings,
         clock: Clock,
         limits: Table,
         *,
@@ -116,7 +120,7 @@ class AcsChecks:
     ) -> None:
         """``total`` is the time of one check in seconds; half of it is the patience of a sweep with one user."""
         self._identities = identities
-        self._leftovers = Leftovers(leftovers, secrets, identities, clock, patience=total / 2)
+        self._leftovers = Leftovers(leftovers, secrets, identities, strings, clock, patience=total / 2)
         self._clock = clock
         self._pace = Pace(limits, clock, what="acs-checks", most=MOST_CHECKS, per=timedelta(minutes=1))
         self._total = total

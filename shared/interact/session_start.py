@@ -14,6 +14,7 @@ from shared import log
 from shared.clock import Clock
 from shared.errors import AppError, Conflict, Denied, Upstream
 from shared.interact.acs_users import LIFETIME
+from shared.interact.current_strings import Strings, accepted
 from shared.interact.meetings import Meeting, Meetings, meeting_problems
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Session
@@ -85,6 +86,7 @@ class SessionStart:
         identities: Identities,
         meetings: Meetings,
         ends: SessionEnds,
+        strings: Strings,
         clock: Clock,
         *,
         total: float = TOTAL,
@@ -95,6 +97,7 @@ class SessionStart:
         self._identities = identities
         self._meetings = meetings
         self._ends = ends
+        self._strings = strings
         self._clock = clock
         self._total = total
         self._latecomers = Latecomers()
@@ -142,11 +145,19 @@ class SessionStart:
         log.info("session started", tenant=head.tenant_id, session=session_id, continues=wanted.continues)
         return Made(held, token)
 
-    def token(self, held: HeldSession) -> tuple[str, datetime]:
-        """Another token for the session's user. Raises Upstream."""
-        connection = self._ends.open(held.tenant_id, held.ties.sealed)
+    def token(self, held: HeldSession) -> tuple[str, datetime, str | None]:
+        """Another token for the session's user, when it expires, and the sealed string to keep with the session if the
+        one it has is denied by now and the tenant's current one is not. Raises Upstream.
+        """
+        own, user_id = self._ends.open(held.tenant_id, held.ties.sealed), held.ties.user_id
         with acs_problems():
-            return self._identities.issue_token(connection, held.ties.user_id, SCOPES, LIFETIME, PATIENCE)
+            (token, expires_on), used = accepted(
+                self._strings,
+                held.tenant_id,
+                own,
+                lambda one: self._identities.issue_token(one, user_id, SCOPES, LIFETIME, PATIENCE),
+            )
+        return token, expires_on, None if used == own else self._ends.sealed(held.tenant_id, used)
 
     def _outside(self, head: Head) -> tuple[ConnectionString, str]:
         text = self._settings.connection_string(head, "interact")

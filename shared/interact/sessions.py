@@ -228,12 +228,13 @@ class Sessions:
     def _renewed(self, held: HeldSession) -> Made:
         """The session with another token, which keeps it open as long; raises like ``token``."""
         _check_open(rules.as_of(held.session, self._now))
-        token, expires_on = self._start.token(held)
+        token, expires_on, sealed = self._start.token(held)
+        ties = {"sealed": sealed} if sealed else {}
         while True:
             current = rules.as_of(held.session, self._now)
             _check_open(current)
             try:
-                return Made(self._store.replace(held, rules.renewed(current, expires_on)), token)
+                return Made(self._store.replace(held, rules.renewed(current, expires_on), **ties), token)
             except (Stale, NotFound):
                 held = self._again(held)
 

@@ -40,7 +40,7 @@ class CloudWorld(AcsWorld):
 
     def at(self, gateway: str | None = None, total: float = 10) -> AcsChecks:
         session = open_session(gateway) if gateway else self.session
-        return AcsChecks(AcsIdentities(session), self.table, BOX, self.clock, self._journal, total=total)
+        return AcsChecks(AcsIdentities(session), self.table, BOX, self, self.clock, self._journal, total=total)
 
     def state(self, state: str) -> None:
         self.cloud.control("PUT", f"acs/{HOST}", {"state": state})
