@@ -217,11 +217,19 @@ class SessionStart:
 
 
 @contextmanager
-def acs_problems() -> Iterator[None]:
-    """What ACS refuses, with what to do about it; throttling and silence pass as they are."""
+def acs_problems(*, platform: bool = False) -> Iterator[None]:
+    """What ACS refuses, with what to do about it; throttling and silence pass as they are. ``platform`` says that the
+    resource is the platform's, about which a tenant can do nothing.
+    """
     try:
         yield
     except Denied:
+        if platform:
+            raise Upstream(
+                "Azure Communication Services does not accept the platform's connection string",
+                code="AcsDenied",
+                remedy="An operator of the platform has to look at the app setting PLATFORM_ACS_CONNECTION_STRING.",
+            ) from None
         raise Upstream(
             "Azure Communication Services does not accept the stored connection string",
             code="AcsDenied",
