@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from shared import log
 from shared.errors import Unreachable
 
 T = TypeVar("T")
+
+LATE: Final = 60.0  # seconds of silence after which an answer that something hangs on is not expected any more
 
 
 def within(seconds: float, act: Callable[[], None]) -> bool:
@@ -62,3 +65,45 @@ def in_time(seconds: float, ask: Callable[[], T], *, undo: Callable[[T], object]
         case [(answer, _)]:
             return answer  # type: ignore[return-value]
     raise Unreachable("no answer came in time")
+
+
+class Latecomers:
+    """``in_time`` for far sides that may hang: no more than ``per_lane`` threads of one lane wait on after their
+    callers have gone, and no more than ``most`` in all. Who comes then is told at once that no answer came in time.
+    """
+
+    def __init__(self, *, per_lane: int = 20, most: int = 200) -> None:
+        self._per_lane = per_lane
+        self._most = most
+        self._waiting: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def in_time(self, lane: str, seconds: float, ask: Callable[[], T], *, undo: Callable[[T], object]) -> T:
+        """What ``ask`` gives or raises. Raises Unreachable if that takes longer, or if too many wait in the lane."""
+        with self._lock:
+            if self._waiting[lane] >= self._per_lane or self._waiting.total() >= self._most:
+                raise Unreachable("no answer came in time to those who asked before")
+        left_alone = ended = False
+
+        def act() -> T:
+            nonlocal ended
+            try:
+                return ask()
+            finally:
+                with self._lock:
+                    ended = True
+                    if left_alone:
+                        self._forget(lane)
+
+        try:
+            return in_time(seconds, act, undo=undo)
+        finally:
+            with self._lock:
+                if not ended and seconds > 0:
+                    left_alone = True
+                    self._waiting[lane] += 1
+
+    def _forget(self, lane: str) -> None:
+        self._waiting[lane] -= 1
+        if not self._waiting[lane]:
+            del self._waiting[lane]

@@ -14,6 +14,7 @@
   "use strict";
 
   const RENEW_BEFORE = 5 * 60 * 1000; // ms before the end of a token
+  const RENEW_EVERY = 30 * 1000; // ms between two renewals at least, whatever the clocks say
   const LONGEST_TIMER = 2 ** 31 - 1; // ms; browsers fire longer ones at once
   const RETRY = 15; // seconds, where the server names no pause
   const FINAL = [401, 404, 409, 410]; // asked again the server would say the same
@@ -41,6 +42,8 @@
       this._secret = null;
       this._said = 0; // ms, of the last event
       this._timer = null;
+      this._ahead = 0; // ms that the server's clock is ahead of the page's, which may be wrong by hours
+      this._renewed = 0; // ms by the page's clock, when the token came
       // A page that is closed, left or put aside says goodbye; the answer is not waited for.
       window.addEventListener("pagehide", () => this._sayGoodbye());
       // One that the browser brings back as it was is there again.
@@ -104,8 +107,21 @@
     /** Seconds in which the customer may come back; null unless the session is Recovering. */
     get secondsLeft() {
       if (this.session?.state !== "Recovering") return null;
-      const left = (Date.parse(this.session.recoverUntil) - Date.now()) / 1000;
+      const left = (Date.parse(this.session.recoverUntil) - this._now()) / 1000;
       return Math.max(0, Math.min(left, this.session.recoveryTimeoutSeconds));
+    }
+
+    /** ms by the server's clock. */
+    _now() {
+      return Date.now() + this._ahead;
+    }
+
+    /** A token that has just come tells what time it is at the server. */
+    _setClock({ expiresOn, expiresInSeconds }) {
+      this._renewed = Date.now();
+      if (Number.isFinite(expiresInSeconds)) {
+        this._ahead = Date.parse(expiresOn) - expiresInSeconds * 1000 - this._renewed;
+      }
     }
 
     async _say(type) {
@@ -139,6 +155,7 @@
     _took(session) {
       this._secret = session.sessionSecret ?? this._secret;
       const { sessionSecret, ...shown } = session;
+      if (shown.acs && shown.acs !== this.session?.acs) this._setClock(shown.acs);
       const same = shown.sessionId === this.session?.sessionId;
       // Answers about the state do not repeat what a start has given.
       this.session = same ? { acs: this.session.acs, meeting: this.session.meeting, ...shown } : shown;
@@ -166,8 +183,9 @@
       this._unplan();
       const { state, acs } = this.session;
       if (state === "Open" && acs) {
-        const pause = Date.parse(acs.expiresOn) - Date.now() - RENEW_BEFORE;
-        this._after(pause, () => this.renewToken());
+        const pause = Date.parse(acs.expiresOn) - this._now() - RENEW_BEFORE;
+        const least = Math.min(this._renewed + RENEW_EVERY - Date.now(), RENEW_EVERY);
+        this._after(Math.max(pause, least), () => this.renewToken());
       } else if (state === "Recovering") {
         this._after(this.secondsLeft * 1000 + 250, () => this.refresh());
       }

@@ -11,6 +11,7 @@ from shared.clients.meetings import OnlineMeetings
 from shared.interact.acs_check import AcsChecks
 from shared.interact.assistant import Assistant
 from shared.interact.authorization import Authorization
+from shared.interact.current_strings import CurrentStrings
 from shared.interact.meetings import MeetingChecks
 from shared.interact.rates import WidgetRates
 from shared.interact.session_ends import SessionEnds
@@ -40,8 +41,9 @@ def build_interact(ground: Ground) -> Interact:
     identities = AcsIdentities(ground.session)
     meetings = OnlineMeetings(ground.session, config.cloud, ground.sign_ins, config.graph_client_id, now)
     held = SessionStore(ground.account.table("sessions"))
-    ends = SessionEnds(system, held, trunk.secrets, identities, now)
-    start = SessionStart(ground.settings, suffixes, identities, meetings, ends, now)
+    strings = CurrentStrings(trunk.tenants, ground.settings, suffixes)
+    ends = SessionEnds(system, held, trunk.secrets, identities, strings, now)
+    start = SessionStart(ground.settings, suffixes, identities, meetings, ends, strings, now)
     return Interact(
         widget=Widget(trunk.widget_keys, trunk.tenants),
         widget_rates=WidgetRates(),
@@ -58,5 +60,5 @@ def build_interact(ground: Ground) -> Interact:
             suffixes,
             now,
         ),
-        acs_checks=AcsChecks(identities, system, trunk.secrets, now, ground.journal),
+        acs_checks=AcsChecks(identities, system, trunk.secrets, strings, now, ground.journal),
     )

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import requests
 from azure.core.credentials import AzureKeyCredential
@@ -22,9 +22,11 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 
+from shared import log
 from shared.clients.answers import PAUSE_LEAST, PAUSE_MOST, PAUSE_UNSAID
 from shared.clock import from_wire
 from shared.errors import Broken, Denied, Throttled, Unreachable, Upstream
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 Scope = Literal["voip", "chat"]
 
 CONNECT_TIMEOUT: Final = 3.05  # seconds, as everywhere; a caller in a hurry gets less
+FOR_DELETION: Final = 5.0  # seconds at most to delete a user that cannot be used
 WHOM: Final = "Azure Communication Services"
 
 # A raw id such as 8:acs:<guid>_<guid>, 8:gcch-acs:... in other clouds. It becomes a part of a path.
@@ -89,12 +92,25 @@ class AcsIdentities:
     def create_user_with_token(
         self, connection: Resource, scopes: Sequence[Scope], lifetime: timedelta, timeout: float
     ) -> tuple[str, str, datetime]:
-        """The id of a new user, its token, and when that expires, in one call."""
-        with _asking():
-            user, issued = self._client(connection, timeout).create_user_and_token(
-                list(scopes), token_expires_in=lifetime
-            )
-            return _user_id(user.properties["id"]), _token(issued.token), from_wire(str(issued.expires_on))
+        """The id of a new user, its token, and when that expires, in one call. A user whose token makes no sense is
+        deleted again.
+        """
+        made: list[str] = []
+
+        def note(response: PipelineResponse[Any, Any]) -> None:
+            with suppress(AzureError, *_STUMBLES):  # the SDK will stumble, too
+                made.append(_user_id(response.http_response.json()["identity"]["id"]))
+
+        try:
+            with _asking():
+                user, issued = self._client(connection, timeout).create_user_and_token(
+                    list(scopes), token_expires_in=lifetime, raw_response_hook=note
+                )
+                return _user_id(user.properties["id"]), _token(issued.token), from_wire(str(issued.expires_on))
+        except Upstream:
+            for user_id in made:
+                self._delete_useless(connection, user_id, min(timeout, FOR_DELETION))
+            raise
 
     def exchange_token(
         self, connection: Resource, entra_token: str, client_id: str, user_id: str, timeout: float
@@ -117,6 +133,12 @@ class AcsIdentities:
             except HttpResponseError as exc:
                 if exc.status_code != 404:
                     raise
+
+    def _delete_useless(self, connection: Resource, user_id: str, timeout: float) -> None:
+        try:
+            self.delete_user(connection, user_id, timeout)
+        except Upstream as exc:
+            log.warning("a user without a token cannot be deleted", user=user_id, why=exc.code)
 
     def _client(self, connection: Resource, timeout: float) -> CommunicationIdentityClient:
         """A client for one call: making one takes 0.4 ms, and a kept one would keep the key."""

@@ -25,7 +25,9 @@ POLICY_MISSING: Final = "PolicyMissing"
 USER_UNKNOWN: Final = "UserUnknown"
 PERMISSION_MISSING: Final = "PermissionMissing"
 
-TIMEOUT: Final = (3.05, 10.0)  # seconds, to connect and between two bytes; a meeting takes Teams up to 3 s
+TIMEOUT: Final = (3.05, 10.0)  # seconds, to connect and between two bytes
+# A meeting takes Teams up to 3 s. Who makes one gives up long before this, and removes it if it comes late.
+TIMEOUT_OF_A_NEW_ONE: Final = (3.05, 60.0)
 WHOM: Final = "Graph (onlineMeetings)"
 # Graph has no code of its own for this. Both sentences are seen; the first is the documented one.
 _POLICY: Final = re.compile(r"not authorized to \w+ meeting on behalf of user|application access policy", re.IGNORECASE)
@@ -49,7 +51,10 @@ class OnlineMeetings:
         self.app_id = app_id
 
     def create(self, tenant_id: str, organizer: str, subject: str, starts: datetime, ends: datetime) -> OnlineMeeting:
-        """A meeting that everybody with its link enters without waiting in the lobby."""
+        """A meeting that everybody with its link enters without waiting in the lobby.
+
+        Waits a minute for Graph, since only who has the answer can remove the meeting: callers stop waiting earlier.
+        """
         wanted = {
             "subject": subject,
             "startDateTime": to_wire(starts),
@@ -99,7 +104,8 @@ class OnlineMeetings:
             raise Denied(exc.detail, reason=PERMISSION_MISSING) from None
         headers = {"Authorization": f"Bearer {token}"}
         with reaching(WHOM):
-            return self._session.request(method, self._root + path, json=body, headers=headers, timeout=TIMEOUT)
+            timeout = TIMEOUT_OF_A_NEW_ONE if method == "POST" else TIMEOUT
+            return self._session.request(method, self._root + path, json=body, headers=headers, timeout=timeout)
 
 
 def _path(organizer: str) -> str:

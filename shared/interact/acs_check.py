@@ -11,9 +11,10 @@ from shared import log
 from shared.clock import Clock, to_wire
 from shared.errors import AppError, Denied, Throttled, Unreachable
 from shared.interact.acs_users import LIFETIME
+from shared.interact.current_strings import Strings
 from shared.interact.leftovers import Leftovers
 from shared.interact.pace import Pace
-from shared.patience import within
+from shared.patience import LATE, within
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 from shared.tenants.connection_string import ConnectionString, Refused, read_connection_string
@@ -102,13 +103,16 @@ class Identities(Protocol):
 
 
 class AcsChecks:
-    """``leftovers`` keeps users that are still to delete, ``limits`` how often each tenant asked."""
+    """``leftovers`` keeps users that are still to delete, ``limits`` how often each tenant asked. ``strings`` are tried
+    on a user whose own string is denied by now.
+    """
 
     def __init__(
         self,
         identities: Identities,
         leftovers: Table,
         secrets: SecretBox,
+        strings: Strings,
         clock: Clock,
         limits: Table,
         *,
@@ -116,7 +120,7 @@ class AcsChecks:
     ) -> None:
         """``total`` is the time of one check in seconds; half of it is the patience of a sweep with one user."""
         self._identities = identities
-        self._leftovers = Leftovers(leftovers, secrets, identities, clock, patience=total / 2)
+        self._leftovers = Leftovers(leftovers, secrets, identities, strings, clock, patience=total / 2)
         self._clock = clock
         self._pace = Pace(limits, clock, what="acs-checks", most=MOST_CHECKS, per=timedelta(minutes=1))
         self._total = total
@@ -176,7 +180,9 @@ class _Attempt:
 
     def run(self) -> None:
         try:
-            user_id = self._identities.create_user(self._connection, self._left())
+            # Longer than anybody waits for the check: a user that comes late is deleted, too. At most 10 checks a
+            # minute and tenant are begun, so this many threads may wait.
+            user_id = self._identities.create_user(self._connection, LATE)
         except AppError as exc:
             # No answer may still mean a user. Nobody knows its id, so nobody can delete it.
             self.outcome = _outcome_of(exc)

@@ -75,33 +75,36 @@ class Assistant:
         """
         if "Assistant" not in head.tenant.value.products:
             raise NotAllowed("Assistant is not licensed", code="AssistantDisabled")
-        connection = self._connection(head)
+        own = self._own(head)
+        connection = own or self._platforms()
 
         def make() -> tuple[AssistantToken, datetime]:
-            token, expires_on = self._exchange(connection, head.tenant_id, user_id, assertion)
+            entra_token = self._entra_token(head.tenant_id, assertion)
+            with acs_problems(platform=own is None):
+                token, expires_on = self._identities.exchange_token(
+                    connection, entra_token, self._client_id, user_id, PATIENCE
+                )
             return AssistantToken(token=token, expires_on=to_wire(expires_on)), expires_on - RENEW_BEFORE
 
         return self._kept.get(connection.fingerprint, assertion, make=make)
 
-    def _connection(self, head: Head) -> ConnectionString:
-        if head.settings.value.assistant.use_own_acs:
-            own = self._settings.connection_string(head, "assistant")
-            if own is not None:
-                return read_connection_string(own, self._suffixes)
+    def _own(self, head: Head) -> ConnectionString | None:
+        if not head.settings.value.assistant.use_own_acs:
+            return None
+        text = self._settings.connection_string(head, "assistant")
+        return None if text is None else read_connection_string(text, self._suffixes)
+
+    def _platforms(self) -> ConnectionString:
         try:
             return read_connection_string(self._platform, self._suffixes)
         except Refused as exc:
             raise ConfigError([f"PLATFORM_ACS_CONNECTION_STRING: {exc.detail}"]) from None
 
-    def _exchange(
-        self, connection: ConnectionString, tenant_id: str, user_id: str, assertion: str
-    ) -> tuple[str, datetime]:
+    def _entra_token(self, tenant_id: str, assertion: str) -> str:
         try:
-            entra_token = self._exchanges.acs_token(tenant_id, assertion)
+            return self._exchanges.acs_token(tenant_id, assertion)
         except Denied as exc:
             raise _ours(exc) from None
-        with acs_problems():
-            return self._identities.exchange_token(connection, entra_token, self._client_id, user_id, PATIENCE)
 
 
 def _ours(exc: Denied) -> Exception:

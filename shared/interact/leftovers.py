@@ -15,6 +15,7 @@ from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import AppError, NotFound, Stale, Unreachable
 from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
+from shared.interact.current_strings import Strings, accepted
 from shared.patience import within
 from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox
@@ -38,11 +39,19 @@ class Leftovers:
     """Notes of users to delete, and the sweep that works them off."""
 
     def __init__(
-        self, table: Table, secrets: SecretBox, identities: Deletes, clock: Clock, *, patience: float = PATIENCE
+        self,
+        table: Table,
+        secrets: SecretBox,
+        identities: Deletes,
+        strings: Strings,
+        clock: Clock,
+        *,
+        patience: float = PATIENCE,
     ) -> None:
         self._table = table
         self._secrets = secrets
         self._identities = identities
+        self._strings = strings
         self._clock = clock
         self._patience = patience
 
@@ -94,7 +103,7 @@ class Leftovers:
             self.forget(row)
             return False
         try:
-            self._delete(connection, row.text("user"))
+            accepted(self._strings, tenant_id, connection, lambda one: self._delete(one, row.text("user")))
         except AppError as exc:
             self._postpone(row, now, why=exc.code)
             return False

@@ -11,6 +11,7 @@ from shared import log
 from shared.clock import Clock
 from shared.errors import AppError, Denied, Upstream
 from shared.interact.pace import Pace
+from shared.patience import in_time
 from shared.storage.tables import Table
 from shared.tenants.tenants import Head
 from shared.wire import Wire
@@ -18,6 +19,7 @@ from shared.wire import Wire
 Outcome = Literal["MeetingCreated", "PolicyMissing", "UserUnknown", "PermissionMissing", "Failed"]
 
 MOST_CHECKS: Final = 30  # a minute and tenant
+PATIENCE: Final = 15.0  # seconds for the meeting of a check
 LENGTH: Final = timedelta(minutes=5)  # of the meeting a check makes
 SUBJECT: Final = "Check of Interact"
 
@@ -82,8 +84,10 @@ class MeetingCheck(Wire):
 class MeetingChecks:
     """``limits`` counts how often each tenant asked."""
 
-    def __init__(self, meetings: Meetings, limits: Table, clock: Clock) -> None:
+    def __init__(self, meetings: Meetings, limits: Table, clock: Clock, *, patience: float = PATIENCE) -> None:
+        """``patience`` is how many seconds a check waits for its meeting."""
         self._meetings = meetings
+        self._patience = patience
         self._clock = clock
         self._pace = Pace(limits, clock, what="meeting-checks", most=MOST_CHECKS, per=timedelta(minutes=1))
 
@@ -107,15 +111,22 @@ class MeetingChecks:
             return "UserUnknown", False
         now = self._clock()
         try:
-            meeting = self._meetings.create(tenant_id, organizer, SUBJECT, now, now + LENGTH)
+            meeting = in_time(
+                self._patience,
+                lambda: self._meetings.create(tenant_id, organizer, SUBJECT, now, now + LENGTH),
+                undo=lambda late: self._is_removed(tenant_id, organizer, late),
+            )
         except AppError as exc:
             return _outcome_of(exc), False
+        return "MeetingCreated", not self._is_removed(tenant_id, organizer, meeting)
+
+    def _is_removed(self, tenant_id: str, organizer: str, meeting: Meeting) -> bool:
         try:
             self._meetings.delete(tenant_id, organizer, meeting.meeting_id)
         except AppError as exc:
             log.warning("the meeting of a check cannot be removed", tenant=tenant_id, why=exc.code)
-            return "MeetingCreated", True
-        return "MeetingCreated", False
+            return False
+        return True
 
 
 @contextmanager

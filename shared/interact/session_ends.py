@@ -16,6 +16,7 @@ from shared import log
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import AppError, NotFound, Stale, StorageDown, Throttled, Unreachable
 from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
+from shared.interact.current_strings import Strings, accepted
 from shared.interact.session_rules import as_of
 from shared.interact.session_store import FIELD, HeldSession, SessionStore
 from shared.interact.side_by_side import SideBySide
@@ -67,6 +68,7 @@ class SessionEnds:
         sessions: SessionStore,
         secrets: SecretBox,
         identities: Deletes,
+        strings: Strings,
         clock: Clock,
         *,
         waiting: int = WAITING_OF_TENANT,
@@ -76,6 +78,7 @@ class SessionEnds:
         self._sessions = sessions
         self._secrets = secrets
         self._identities = identities
+        self._strings = strings
         self._clock = clock
         self._waiting = waiting
 
@@ -83,11 +86,14 @@ class SessionEnds:
         """Raises Unreadable, or Refused if it never was one."""
         return opened(self._secrets, sealed, tenant=tenant_id, field=FIELD)
 
+    def sealed(self, tenant_id: str, connection: ConnectionString) -> str:
+        return self._secrets.seal(connection.text, tenant=tenant_id, field=FIELD)
+
     def begin(self, tenant_id: str, session_id: str, user_id: str, connection: ConnectionString) -> Row:
         """The entry of a start at work, with the string in ``sealed``; whoever undoes the start gives it to
         ``abandon``.
         """
-        sealed = self._secrets.seal(connection.text, tenant=tenant_id, field=FIELD)
+        sealed = self.sealed(tenant_id, connection)
         row = self._entry(Bond(tenant_id, session_id, user_id, sealed), self._clock() + GRACE)
         try:
             return Row(row.partition, row.row, row.values, self._table.insert(row))
@@ -199,7 +205,12 @@ class SessionEnds:
             self._move(entry, now + pause_after(max(tries, 1)), tries=tries)
             return False
         try:
-            self._identities.delete_user(connection, user_id, PATIENCE)
+            accepted(
+                self._strings,
+                tenant_id,
+                connection,
+                lambda one: self._identities.delete_user(one, user_id, PATIENCE),
+            )
         except AppError as exc:
             if isinstance(exc, Unreachable | Throttled):
                 sweep.silent.add(connection.endpoint)

@@ -14,11 +14,12 @@ from shared import log
 from shared.clock import Clock
 from shared.errors import AppError, Conflict, Denied, Upstream
 from shared.interact.acs_users import LIFETIME
+from shared.interact.current_strings import Strings, accepted
 from shared.interact.meetings import Meeting, Meetings, meeting_problems
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Session
 from shared.interact.session_store import HeldSession, Ties, Unsure
-from shared.patience import in_time
+from shared.patience import LATE, Latecomers
 from shared.storage.entities import Row
 from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.tenant_settings import TenantSettings
@@ -27,7 +28,7 @@ from shared.tenants.tenants import Head
 Scope = Literal["voip", "chat"]
 
 SCOPES: Final[tuple[Scope, ...]] = ("voip", "chat")
-PATIENCE: Final = 5.0  # seconds for each call to ACS
+PATIENCE: Final = 5.0  # seconds for each call to ACS; a new user is waited for longer, to be deleted
 TOTAL: Final = 15.0  # seconds for user and meeting; with undoing and storage a page has its answer within 30
 SUBJECT: Final = "Interact"  # of meetings; who the customer is stays out of the organizer's mailbox
 MEETING: Final = timedelta(hours=4)  # planned length; Teams lets a meeting run on
@@ -85,6 +86,7 @@ class SessionStart:
         identities: Identities,
         meetings: Meetings,
         ends: SessionEnds,
+        strings: Strings,
         clock: Clock,
         *,
         total: float = TOTAL,
@@ -95,8 +97,10 @@ class SessionStart:
         self._identities = identities
         self._meetings = meetings
         self._ends = ends
+        self._strings = strings
         self._clock = clock
         self._total = total
+        self._latecomers = Latecomers()
 
     def make(self, head: Head, wanted: Wanted, save: Callable[[HeldSession], None]) -> Made:
         """A user with a token, a meeting, and ``save`` with the finished session; if a step fails, all is undone.
@@ -111,7 +115,7 @@ class SessionStart:
         end = time.monotonic() + self._total
         with ExitStack() as undo:
             with acs_problems():
-                user_id, token, expires_on = self._user(head.tenant_id, connection)
+                user_id, token, expires_on = self._user(head.tenant_id, session_id, connection)
             undo.callback(self._delete_user, connection, user_id, head.tenant_id)
             entry = self._ends.begin(head.tenant_id, session_id, user_id, connection)
             undo.pop_all()
@@ -141,11 +145,19 @@ class SessionStart:
         log.info("session started", tenant=head.tenant_id, session=session_id, continues=wanted.continues)
         return Made(held, token)
 
-    def token(self, held: HeldSession) -> tuple[str, datetime]:
-        """Another token for the session's user. Raises Upstream."""
-        connection = self._ends.open(held.tenant_id, held.ties.sealed)
+    def token(self, held: HeldSession) -> tuple[str, datetime, str | None]:
+        """Another token for the session's user, when it expires, and the sealed string to keep with the session if the
+        one it has is denied by now and the tenant's current one is not. Raises Upstream.
+        """
+        own, user_id = self._ends.open(held.tenant_id, held.ties.sealed), held.ties.user_id
         with acs_problems():
-            return self._identities.issue_token(connection, held.ties.user_id, SCOPES, LIFETIME, PATIENCE)
+            (token, expires_on), used = accepted(
+                self._strings,
+                held.tenant_id,
+                own,
+                lambda one: self._identities.issue_token(one, user_id, SCOPES, LIFETIME, PATIENCE),
+            )
+        return token, expires_on, None if used == own else self._ends.sealed(held.tenant_id, used)
 
     def _outside(self, head: Head) -> tuple[ConnectionString, str]:
         text = self._settings.connection_string(head, "interact")
@@ -159,20 +171,31 @@ class SessionStart:
             )
         return read_connection_string(text, self._suffixes), organizer
 
-    def _user(self, tenant_id: str, connection: ConnectionString) -> tuple[str, str, datetime]:
-        return in_time(
-            self._total,
-            lambda: self._identities.create_user_with_token(connection, SCOPES, LIFETIME, min(PATIENCE, self._total)),
-            undo=lambda made: self._delete_user(connection, made[0], tenant_id),
+    def _user(self, tenant_id: str, session_id: str, connection: ConnectionString) -> tuple[str, str, datetime]:
+        return self._latecomers.in_time(
+            connection.endpoint,
+            min(PATIENCE, self._total),
+            lambda: self._identities.create_user_with_token(connection, SCOPES, LIFETIME, LATE),
+            undo=lambda made: self._undo_late(tenant_id, session_id, made[0], connection),
         )
 
     def _meeting(self, tenant_id: str, organizer: str, seconds: float) -> Meeting:
         now = self._clock()
-        return in_time(
+        return self._latecomers.in_time(
+            f"meetings of {tenant_id}",
             seconds,
             lambda: self._meetings.create(tenant_id, organizer, SUBJECT, now, now + MEETING),
             undo=lambda meeting: self._delete_meeting(tenant_id, organizer, meeting),
         )
+
+    def _undo_late(self, tenant_id: str, session_id: str, user_id: str, connection: ConnectionString) -> None:
+        """Noted first, so that a sweep deletes the user if we cannot."""
+        try:
+            entry = self._ends.begin(tenant_id, session_id, user_id, connection)
+        except AppError:
+            self._delete_user(connection, user_id, tenant_id)
+        else:
+            self._abandon(connection, entry)
 
     def _abandon(self, connection: ConnectionString, entry: Row) -> None:
         if self._delete_user(connection, entry.text("user"), entry.text("tenant")):
@@ -194,11 +217,19 @@ class SessionStart:
 
 
 @contextmanager
-def acs_problems() -> Iterator[None]:
-    """What ACS refuses, with what to do about it; throttling and silence pass as they are."""
+def acs_problems(*, platform: bool = False) -> Iterator[None]:
+    """What ACS refuses, with what to do about it; throttling and silence pass as they are. ``platform`` says that the
+    resource is the platform's, about which a tenant can do nothing.
+    """
     try:
         yield
     except Denied:
+        if platform:
+            raise Upstream(
+                "Azure Communication Services does not accept the platform's connection string",
+                code="AcsDenied",
+                remedy="An operator of the platform has to look at the app setting PLATFORM_ACS_CONNECTION_STRING.",
+            ) from None
         raise Upstream(
             "Azure Communication Services does not accept the stored connection string",
             code="AcsDenied",

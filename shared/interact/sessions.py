@@ -65,11 +65,12 @@ class EventWrite(Wire):
 
 
 class AcsAccess(Wire):
-    """What a calling SDK needs."""
+    """What a calling SDK needs. ``expiresInSeconds`` is for pages whose clock is wrong."""
 
     user_id: str
     token: str = Field(repr=False)
     expires_on: str
+    expires_in_seconds: int
     endpoint: str
 
 
@@ -116,7 +117,7 @@ class Sessions:
         secret = random.token_urlsafe(32)
         recovery = timedelta(seconds=head.settings.value.interact.session_recovery_timeout_seconds)
         plan = Wanted(wanted.conversation, target, wanted.customer, recovery, _hash(secret))
-        return _started(self._start.make(head, plan, self._store.insert), secret)
+        return self._started(self._start.make(head, plan, self._store.insert), secret)
 
     def of_tenant(self, tenant_id: str, session_id: str) -> HeldSession:
         """For the routing back end. Raises NotFound (``SessionNotFound``)."""
@@ -162,7 +163,7 @@ class Sessions:
         (``SessionRecovering``) while the customer is away: rejoin first.
         """
         made = self._renewed(held)
-        return _access(made.held, made.token)
+        return self._access(made)
 
     @property
     def _now(self) -> datetime:
@@ -208,7 +209,7 @@ class Sessions:
         except (Stale, NotFound):
             return self.customer_event(head, self._again(old), secret, event)
         self._ends.remind(old, self._now)
-        return _started(made, secret)
+        return self._started(made, secret)
 
     def _replace_old(self, old: HeldSession, new: HeldSession) -> None:
         now = self._now
@@ -223,17 +224,18 @@ class Sessions:
             if isinstance(answer, SessionStarted):
                 return answer
             held = self._again(held)
-        return _started(self._renewed(held), secret)
+        return self._started(self._renewed(held), secret)
 
     def _renewed(self, held: HeldSession) -> Made:
         """The session with another token, which keeps it open as long; raises like ``token``."""
         _check_open(rules.as_of(held.session, self._now))
-        token, expires_on = self._start.token(held)
+        token, expires_on, sealed = self._start.token(held)
+        ties = {"sealed": sealed} if sealed else {}
         while True:
             current = rules.as_of(held.session, self._now)
             _check_open(current)
             try:
-                return Made(self._store.replace(held, rules.renewed(current, expires_on)), token)
+                return Made(self._store.replace(held, rules.renewed(current, expires_on), **ties), token)
             except (Stale, NotFound):
                 held = self._again(held)
 
@@ -249,6 +251,22 @@ class Sessions:
     def _again(self, held: HeldSession) -> HeldSession:
         """Somebody changed it meanwhile: what is there now is to be judged."""
         return self.of_tenant(held.tenant_id, held.session.session_id)
+
+    def _access(self, made: Made) -> AcsAccess:
+        ties, until = made.held.ties, made.held.session.token_until
+        ends: dict[str, Any] = {
+            "expires_on": to_wire(until),
+            "expires_in_seconds": max(0, int((until - self._now).total_seconds())),
+        }
+        return AcsAccess(user_id=ties.user_id, token=made.token, endpoint=ties.endpoint, **ends)
+
+    def _started(self, made: Made, secret: str) -> SessionStarted:
+        return SessionStarted(
+            **_answer_fields(made.held.session),
+            session_secret=secret,
+            acs=self._access(made),
+            meeting=MeetingLink(join_web_url=made.held.ties.join_url),
+        )
 
 
 def _check_open(session: Session) -> None:
@@ -273,21 +291,6 @@ def _answer_fields(session: Session) -> dict[str, Any]:
         "recover_until": to_wire(session.until) if session.state == "Recovering" else None,
         "restarted_from": session.restarted_from,
     }
-
-
-def _access(held: HeldSession, token: str) -> AcsAccess:
-    ties, until = held.ties, held.session.token_until
-    return AcsAccess(user_id=ties.user_id, token=token, expires_on=to_wire(until), endpoint=ties.endpoint)
-
-
-def _started(made: Made, secret: str) -> SessionStarted:
-    held = made.held
-    return SessionStarted(
-        **_answer_fields(held.session),
-        session_secret=secret,
-        acs=_access(held, made.token),
-        meeting=MeetingLink(join_web_url=held.ties.join_url),
-    )
 
 
 def _hash(secret: str) -> str:

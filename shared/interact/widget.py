@@ -29,9 +29,11 @@ class Widget:
         """The tenant of the key. Raises NotKnown (``WidgetKeyInvalid``), also when the tenant is gone."""
         tenant_id = self._widget_keys.tenant_of(widget_key)
         try:
-            return self._tenants.head(tenant_id)
+            head = self._tenants.head(tenant_id)
         except NotFound:
             raise NotKnown("the widget key is not valid", code="WidgetKeyInvalid") from None
+        self._widget_keys.check(widget_key, head.rows)
+        return head
 
     def facts(self, head: Head) -> WidgetFacts:
         interact = head.settings.value.interact

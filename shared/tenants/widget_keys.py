@@ -3,7 +3,7 @@
 It is kept twice: sealed at the tenant's head, so that an admin can copy it, and as the SHA-256 of its lower-case form
 in the table ``widgetkeys``, where one point read leads from a key to its tenant (122 random bits need no salt). A head
 names the hashes that were replaced until they are removed, so a crash in between is made good by the next
-refresh or look at the key.
+refresh or look at the key; until then the head, which every call of a widget reads, tells that the key is a former one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -94,7 +94,9 @@ class WidgetKeys:
                     ]
                 )
             except (Exists, Stale):
-                continue  # another refresh, or a settings write, was faster
+                if self._head(tenant_id).text("hash") != _hash(key):
+                    continue  # another refresh, or a settings write, was faster
+                # Our own: the answer got lost, and the SDK sent it again.
             except NotFound:
                 self._keys.remove_blindly([Row(_hash(key), "tenant", {})])  # the tenant left meanwhile
                 raise
@@ -104,12 +106,22 @@ class WidgetKeys:
         return self._open(after)
 
     def tenant_of(self, key: str | None) -> str:
-        """The tenant a key belongs to. Raises NotKnown, the same for a missing, malformed and unknown key."""
-        digest = _hash(key.strip().lower()) if key and is_guid(key.strip()) else ""
+        """The tenant a key belongs to. Raises NotKnown, the same for a missing, malformed and unknown key.
+
+        After a refresh that died half way a former key may still lead here: whoever has the head asks ``check``.
+        """
+        digest = _digest(key)
         if tenant_id := self._remembered(digest):
             return tenant_id
         with self._turns[hash(digest) % len(self._turns)]:  # calls with one key wait for one look-up
             return self._remembered(digest) or self._looked_up(key, digest)
+
+    def check(self, key: str | None, rows: Mapping[str, Row]) -> None:
+        """Whether it is the key that the tenant's head names. Raises NotKnown as ``tenant_of`` does."""
+        head = rows.get(ROW)
+        if head is None or head.text("hash") != _digest(key):
+            log.info("a widget key was refused", why="replaced")
+            raise _not_valid()
 
     def _remembered(self, digest: str) -> str:
         with self._lock:
@@ -123,7 +135,7 @@ class WidgetKeys:
         row = self._keys.get(digest, "tenant") if digest else None
         if row is None:
             log.info("a widget key was refused", why="unknown" if digest else "malformed" if key else "missing")
-            raise NotKnown("the widget key is not valid", code="WidgetKeyInvalid")
+            raise _not_valid()
         self._believe(digest, row.text("tenant_id"), asked + BELIEVED_FOR, refreshes)
         return row.text("tenant_id")
 
@@ -178,6 +190,15 @@ class WidgetKeys:
         """What a crash after the last refresh may have left. Removing what is gone costs nothing but the call."""
         if retired := row.text("retired"):
             self._keys.remove_blindly([Row(retired, "tenant", {})])
+
+
+def _not_valid() -> NotKnown:
+    return NotKnown("the widget key is not valid", code="WidgetKeyInvalid")
+
+
+def _digest(key: str | None) -> str:
+    """Of a key as a caller sends it; empty if it is none."""
+    return _hash(key.strip().lower()) if key and is_guid(key.strip()) else ""
 
 
 def _hash(key: str) -> str:

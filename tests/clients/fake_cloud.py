@@ -118,6 +118,7 @@ class FakeCloud:
 
             do_POST = do_GET
             do_PATCH = do_GET
+            do_DELETE = do_GET
 
             def log_message(self, format: str, *args: object) -> None:
                 """Quiet."""

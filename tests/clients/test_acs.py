@@ -23,6 +23,7 @@ KEY = base64.b64encode(b"\x01" * 64).decode()
 USER = "8:acs:11111111-1111-4111-8111-111111111111_22222222-2222-4222-8222-222222222222"
 HOUR = timedelta(hours=1)
 CREATE = f"/{HOST}/identities"
+USER_PATH = f"{CREATE}/{USER.replace(':', '%3A')}"
 ISSUE = f"/{HOST}/identities/{USER.replace(':', '%3A')}/:issueAccessToken"
 JSON = {"Content-Type": "application/json"}
 EXPIRES = "2026-03-01T13:00:00.1234567+00:00"
@@ -165,6 +166,36 @@ def test_an_odd_token_is_broken(cloud: FakeCloud, identities: AcsIdentities, bod
     cloud.on(ISSUE, Answer(200, body, JSON))
     with pytest.raises(Broken):
         issue(identities)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"accessToken": None},
+        {"accessToken": {"token": "a\nb", "expiresOn": EXPIRES}},
+        {"accessToken": {"token": "t.o.k", "expiresOn": "soon"}},
+        {"accessToken": [5]},
+    ],
+)
+def test_a_user_whose_token_cannot_be_read_is_deleted(
+    cloud: FakeCloud, identities: AcsIdentities, more: dict[str, object]
+) -> None:
+    cloud.on(CREATE, Answer(201, {"identity": {"id": USER}} | more, JSON))
+    cloud.on(USER_PATH, Answer(204, b""))
+    with pytest.raises(Broken):
+        identities.create_user_with_token(Resource(), ["voip"], HOUR, 2)
+    assert [(asked.method, asked.path) for asked in cloud.asked] == [("POST", CREATE), ("DELETE", USER_PATH)]
+
+
+def test_a_user_without_a_token_that_cannot_be_deleted_is_named_in_the_log(
+    cloud: FakeCloud, identities: AcsIdentities, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.on(CREATE, Answer(201, {"identity": {"id": USER}}, JSON))
+    cloud.on(USER_PATH, Answer(500))
+    with pytest.raises(Broken):
+        identities.create_user_with_token(Resource(), ["voip"], HOUR, 2)
+    assert USER in caplog.text
 
 
 @pytest.mark.parametrize("key", ["A", "no base6", "ä"])

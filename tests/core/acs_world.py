@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from threading import Condition, Event
 from typing import Literal
 
 from shared.clouds import CLOUDS
-from shared.errors import StorageDown, Unreachable
+from shared.errors import Denied, StorageDown, Unreachable
 from shared.interact.acs_check import AcsChecks, CheckResult, Section
 from shared.interact.leftovers import PARTITION
 from shared.storage.account import StorageAccount
@@ -38,6 +38,7 @@ class FakeIdentities:
 
     def __init__(self) -> None:
         self.users: set[str] = set()
+        self.key = KEY
         self.deletions = 0
         self.tokens: list[tuple[Sequence[str], timedelta]] = []
         self.timeouts: list[float] = []
@@ -66,8 +67,10 @@ class FakeIdentities:
         return TOKEN, datetime.fromisoformat("2026-03-01T13:00:00Z")
 
     def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
-        assert connection == ConnectionString(HOST, KEY)
+        assert connection.host == HOST
         self._begin("delete", timeout)
+        if connection.access_key != self.key:
+            raise Denied("another key", reason="Denied")
         with self._changed:
             self.users.discard(user_id)
             self.deletions += 1
@@ -102,6 +105,7 @@ class AcsWorld:
         self.clock = clock
         self.tenant = str(uuid.uuid4())
         self.identities = FakeIdentities()
+        self.stored: list[ConnectionString] = []
         self.table = account.table("system")
         self._limits = account.table("journal")
         self.clear()
@@ -114,7 +118,12 @@ class AcsWorld:
 
     def checks(self, *, total: float = 10, box: SecretBox = BOX, table: Table | None = None) -> AcsChecks:
         """An instance of its own."""
-        return AcsChecks(self.identities, table or self.table, box, self.clock, self._limits, total=total)
+        return AcsChecks(self.identities, table or self.table, box, self, self.clock, self._limits, total=total)
+
+    def of(self, tenant_id: str) -> Iterator[ConnectionString]:
+        """The strings the tenant has stored."""
+        assert tenant_id == self.tenant
+        return iter(self.stored)
 
     def check(self, text: str = GOOD, section: Section = "interact") -> CheckResult:
         return self.checks().check(self.tenant, section, text, SUFFIXES)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from shared.errors import Denied
+from shared.interact.current_strings import CurrentStrings
 from shared.interact.session_ends import PARTITION, SessionEnds
 from shared.interact.session_start import Identities, SessionStart
 from shared.interact.session_store import HeldSession, SessionStore
@@ -34,7 +36,9 @@ class FakeMeeting:
 
 
 class FakeOutside:
-    """ACS and Graph. ``fails`` holds the error a step raises; ``meanwhile`` runs once, within the next step."""
+    """ACS and Graph. ACS takes any access key, or ``key`` alone. ``fails`` holds the error a step raises;
+    ``meanwhile`` runs once, within the next step.
+    """
 
     app_id = "a0000000-0000-4000-8000-000000000002"
 
@@ -42,6 +46,7 @@ class FakeOutside:
         self.users: set[str] = set()
         self.meetings: set[str] = set()
         self.made = 0
+        self.key: str | None = None
         self.fails: dict[Step, Exception] = {}
         self.meanwhile: dict[Step, Callable[[], None]] = {}
         self._clock = clock
@@ -49,7 +54,7 @@ class FakeOutside:
     def create_user_with_token(
         self, connection: ConnectionString, scopes: object, lifetime: timedelta, timeout: float
     ) -> tuple[str, str, datetime]:
-        self._begin("user")
+        self._begin("user", connection)
         assert scopes == ("voip", "chat")
         user = f"8:acs:{uuid.uuid4()}"
         self.users.add(user)
@@ -59,12 +64,12 @@ class FakeOutside:
     def issue_token(
         self, connection: ConnectionString, user_id: str, scopes: object, lifetime: timedelta, timeout: float
     ) -> tuple[str, datetime]:
-        self._begin("token")
+        self._begin("token", connection)
         assert user_id in self.users
         return TOKEN, self._clock() + lifetime
 
     def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
-        self._begin("delete user")
+        self._begin("delete user", connection)
         self.users.discard(user_id)
 
     def create(self, tenant_id: str, organizer: str, subject: str, starts: datetime, ends: datetime) -> FakeMeeting:
@@ -78,8 +83,10 @@ class FakeOutside:
         self._begin("delete meeting")
         self.meetings.discard(meeting_id)
 
-    def _begin(self, step: Step) -> None:
+    def _begin(self, step: Step, connection: ConnectionString | None = None) -> None:
         self.meanwhile.pop(step, lambda: None)()
+        if connection and self.key not in (None, connection.access_key):
+            raise Denied("another key", reason="Denied")
         if step in self.fails:
             raise self.fails[step]
 
@@ -116,8 +123,9 @@ class SessionWorld:
         clock, outside = clock or self.clock, outside or self.outside
         identities: Identities = outside
         store = SessionStore(table or self.table)
-        ends = SessionEnds(self.index, store, self.world.secrets, identities, clock)
-        start = SessionStart(self.world.settings, SUFFIXES, identities, outside, ends, clock, total=total)
+        strings = self.strings = CurrentStrings(self.world.tenants, self.world.settings, SUFFIXES)
+        ends = SessionEnds(self.index, store, self.world.secrets, identities, strings, clock)
+        start = SessionStart(self.world.settings, SUFFIXES, identities, outside, ends, strings, clock, total=total)
         return ends, Sessions(store, start, ends, self.world.directory, clock)
 
     def start(self, conversation: str = "direct", sessions: Sessions | None = None, **more: Any) -> SessionStarted:

@@ -116,7 +116,7 @@ def test_a_resource_that_falls_silent_is_not_waited_for(acs: AcsWorld, step: Ste
 def test_all_steps_share_the_time_and_deletion_has_some_of_its_own(acs: AcsWorld) -> None:
     acs.check()
     create, issue, delete = acs.identities.timeouts
-    assert 9 < create <= 10
+    assert create > 10  # a user that comes late is to be known, and deleted
     assert 7 < issue <= 8
     assert 9 < delete <= 10
 

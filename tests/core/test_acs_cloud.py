@@ -19,6 +19,7 @@ from shared.storage.account import StorageAccount
 from tests.core.acs_world import BOX, FOREIGN, HOST, SUFFIXES, AcsWorld
 from tests.core.test_connection_string import MALFORMED
 from tests.core.world import FakeClock
+from tests.devhost.stack import eventually
 from tests.simulator.cloud_client import CloudClient, running
 
 RIGHT = f"endpoint=https://{HOST}/;accesskey={base64.b64encode(bytes([1]) * 64).decode()}"
@@ -39,7 +40,7 @@ class CloudWorld(AcsWorld):
 
     def at(self, gateway: str | None = None, total: float = 10) -> AcsChecks:
         session = open_session(gateway) if gateway else self.session
-        return AcsChecks(AcsIdentities(session), self.table, BOX, self.clock, self._journal, total=total)
+        return AcsChecks(AcsIdentities(session), self.table, BOX, self, self.clock, self._journal, total=total)
 
     def state(self, state: str) -> None:
         self.cloud.control("PUT", f"acs/{HOST}", {"state": state})
@@ -137,6 +138,14 @@ def test_a_user_goes_although_its_token_comes_too_late(acs: CloudWorld) -> None:
     acs.fault(delayMs=3000)
     assert acs.ask(total=2 * SHORT).outcome == "Unreachable"
     assert acs.living() == 0
+
+
+def test_a_user_that_comes_after_the_check_has_ended_goes(acs: CloudWorld) -> None:
+    acs.cloud.control("POST", "faults", {"host": HOST, "delayMs": 700})
+    assert acs.ask(total=0.3).outcome == "Unreachable"
+    eventually(lambda: "DELETE" in [method for method, _, _ in acs.calls()], "it was made, and is deleted")
+    assert acs.living() == 0
+    eventually(lambda: acs.rows() == [], "its note is gone")
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429}, {"drop": True}])

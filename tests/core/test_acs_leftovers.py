@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event
@@ -15,7 +16,8 @@ from shared.interact.leftovers import FIELD, GRACE, MOST, PARTITION
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox
-from tests.core.acs_world import BOX, GOOD, KEY, SHORT, AcsWorld
+from shared.tenants.connection_string import ConnectionString
+from tests.core.acs_world import BOX, GOOD, HOST, KEY, SHORT, AcsWorld
 from tests.core.race import codes, together
 from tests.core.world import FakeClock
 
@@ -84,6 +86,17 @@ def test_a_sweep_comes_back_less_and_less_often_and_gives_up_after_a_week(
     assert 30 < len(moments) < 40
     assert caplog.text.count("cannot be deleted yet") == 2  # the check, the first sweep
     assert caplog.text.count("is given up") == 1
+
+
+def test_a_user_whose_key_was_regenerated_goes_with_the_string_stored_since(acs: AcsWorld) -> None:
+    acs.left_behind()
+    acs.identities.key = base64.b64encode(bytes(64)).decode()
+    acs.stored = [ConnectionString("fabrikam.communication.azure.com", acs.identities.key)]  # another resource's
+    assert acs.checks().sweep() == 0
+    acs.clock.move(minutes=2)
+    acs.stored.append(ConnectionString(HOST, acs.identities.key))
+    assert acs.checks().sweep() == 1
+    assert (acs.identities.users, acs.rows()) == (set(), [])
 
 
 @pytest.mark.parametrize("damage", ["gone", "another tenant", "junk"])

@@ -117,11 +117,21 @@ def test_what_entra_refuses_is_told_as_what_the_caller_can_do(
     assert office.token().endswith(" 1")  # a refusal is not kept
 
 
-def test_a_resource_that_refuses_is_told_with_its_remedy(office: Office) -> None:
+def test_the_tenants_resource_that_refuses_is_told_with_its_remedy(office: Office) -> None:
+    office.world.set(assistant={"acsConnectionString": CONTOSO_STRING, "useOwnAcs": True})
     office.outside.refuses["acs"] = Denied("no", reason="Denied")
     with pytest.raises(Upstream) as refused:
         office.token()
     assert (refused.value.code, "Check" in str(refused.value.members["remedy"])) == ("AcsDenied", True)
+
+
+def test_the_platforms_resource_that_refuses_is_a_matter_of_an_operator(office: Office) -> None:
+    office.outside.refuses["acs"] = Denied("no", reason="Denied")
+    with pytest.raises(Upstream) as refused:
+        office.token()
+    remedy = str(refused.value.members["remedy"])
+    assert (refused.value.code, "stored" in refused.value.detail) == ("AcsDenied", False)
+    assert ("operator" in remedy, "Check" in remedy) == (True, False)
 
 
 def test_a_platform_without_acs_is_a_matter_of_its_settings(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -70,3 +70,27 @@ def test_a_failure_is_not_remembered(clock: FakeClock) -> None:
     with pytest.raises(Unreachable):
         kept.get("a", make=fail)
     assert kept.get("a", make=Maker(clock)) == 1
+
+
+def test_a_making_that_hangs_holds_up_its_own_key_alone_and_that_not_without_end(clock: FakeClock) -> None:
+    kept: Kept[int] = Kept(clock, most=1_000, patience=0.05)
+    began, release = Event(), Event()
+
+    def hang() -> tuple[int, datetime]:
+        began.set()
+        assert release.wait(20)
+        return Maker(clock)()
+
+    first = Thread(target=lambda: kept.get("hangs", make=hang))
+    first.start()
+    try:
+        assert began.wait(20)
+        make = Maker(clock)
+        assert [kept.get(str(number), make=make) for number in range(500)] == list(range(1, 501))
+        with pytest.raises(Unreachable):
+            kept.get("hangs", make=make)
+    finally:
+        release.set()
+        first.join(20)
+    assert kept.get("hangs", make=Maker(clock)) == 1
+    assert kept._turns == {}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.clock import to_wire
-from shared.errors import NotFound, Stale
+from shared.errors import NotFound, NotKnown, Stale
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.entries import Entries
@@ -254,3 +254,19 @@ def test_a_tenant_whose_answers_get_lost_is_made_and_changed_once(
     saved = world.tenants.put(world.tenant_id, lambda: wanted, versions=frozenset({1}), by=world.by)
     assert lossy_account.all_is_lost()
     assert (saved.revision, saved.created, world.head.tenant.value.display_name) == (2, False, "Fabrikam")
+
+
+def test_a_refreshed_widget_key_whose_answer_gets_lost_lets_pages_in_and_is_audited_once(
+    lossy_account: LossyAccount, lossy_world: World
+) -> None:
+    world = lossy_world
+    old = world.widget_keys.read(world.tenant_id).widget_key
+    lossy_account.lose_next("tenants")
+    new = world.widget_keys.refresh(world.tenant_id, by=world.by).widget_key
+    assert lossy_account.all_is_lost()
+    assert world.widget_keys.tenant_of(new) == world.tenant_id
+    assert world.widget_keys.read(world.tenant_id).widget_key == new
+    with pytest.raises(NotKnown):
+        world.widget_keys.tenant_of(old)
+    history = world.settings.history(world.tenant_id, top=100, continuation=None, section="widgetKey", by=None)
+    assert len(history.items) == 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+import requests
 
 from shared.clients.acs import AcsIdentities
 from shared.clients.gateway import open_session
@@ -14,7 +15,9 @@ from shared.clients.sign_in import SignIns
 from shared.clock import now
 from shared.clouds import CLOUDS
 from shared.errors import AppError, Broken, StorageDown, Throttled, Unreachable, Upstream
-from shared.interact.meetings import MeetingCheck, MeetingChecks
+from shared.interact.meetings import PATIENCE, MeetingCheck, MeetingChecks
+from shared.interact.session_ends import GRACE
+from shared.interact.session_start import TOTAL
 from shared.interact.sessions import EventWrite, SessionStarted
 from shared.presence.token_shelf import TokenShelf
 from shared.storage.entities import Operation, Row
@@ -22,6 +25,7 @@ from shared.storage.tables import Exists, Table
 from tests.core.faults import FragileTable
 from tests.core.session_world import ORGANIZER, SessionWorld
 from tests.core.world import World
+from tests.devhost.stack import eventually
 from tests.simulator.cloud_client import NIMBUS_APP, NIMBUS_SECRET, CloudClient, running
 
 HOST = "contoso.communication.azure.com"
@@ -51,8 +55,8 @@ class CloudShop(SessionWorld):
         self.http = open_session(cloud.gateway, read_timeout=2)
         public = CLOUDS["public"]
         shelf = TokenShelf(world.account.table("signins"), world.secrets, now)
-        sign_ins = SignIns(self.http, public, NIMBUS_APP, NIMBUS_SECRET, now, shelf)
-        self.meetings = OnlineMeetings(self.http, public, sign_ins, NIMBUS_APP, now)
+        self.sign_ins = SignIns(self.http, public, NIMBUS_APP, NIMBUS_SECRET, now, shelf)
+        self.meetings = OnlineMeetings(self.http, public, self.sign_ins, NIMBUS_APP, now)
         # Microsoft's clock cannot be turned, so this tenant lives by it, too.
         self.outside = Outside(AcsIdentities(self.http), self.meetings)  # type: ignore[assignment]
         self.ends, self.sessions = self.instance(clock=now, outside=self.outside)  # type: ignore[arg-type]
@@ -74,8 +78,13 @@ class CloudShop(SessionWorld):
         calls = [(row["method"], row["status"]) for row in rows]
         return calls.count(("POST", 201)) - calls.count(("DELETE", 204))
 
-    def check(self) -> MeetingCheck:
-        return MeetingChecks(self.meetings, self.world.account.table("journal"), now).check(self.head)
+    def made(self, host: str) -> int:
+        rows: list[dict[str, Any]] = self.cloud.control("GET", f"requests?host={host}")
+        return sum((row["method"], row["status"]) == ("POST", 201) for row in rows)
+
+    def check(self, patience: float = 15) -> MeetingCheck:
+        journal = self.world.account.table("journal")
+        return MeetingChecks(self.meetings, journal, now, patience=patience).check(self.head)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +155,56 @@ def test_a_start_that_the_tenants_set_up_does_not_allow_leaves_nothing_behind(
     assert refused.value.code == code
     assert (shop.left(HOST), shop.left(GRAPH)) == (0, 0)
     assert (shop.rows(), shop.entries()) == ([], [])
+
+
+@pytest.mark.parametrize("host", [HOST, GRAPH])
+def test_what_is_made_after_nobody_waits_for_it_is_removed(shop: CloudShop, host: str) -> None:
+    shop.check()  # signed in from now on
+    already = shop.made(host)
+    shop.fault(host, delayMs=900)
+    _, sessions = shop.instance(clock=now, outside=shop.outside, total=0.5)  # type: ignore[arg-type]
+    with pytest.raises(Unreachable):
+        shop.start(sessions=sessions)
+    eventually(lambda: shop.made(host) > already, "it was made")
+    eventually(lambda: (shop.left(HOST), shop.left(GRAPH)) == (0, 0), "what came too late is gone")
+    eventually(lambda: (shop.rows(), shop.entries()) == ([], []), "no note of it is left")
+
+
+def test_a_late_user_that_cannot_be_deleted_at_once_is_deleted_by_a_sweep(shop: CloudShop) -> None:
+    shop.fault(HOST, delayMs=900)
+    shop.fault(HOST, pathPrefix="/identities/", status=500)
+    _, sessions = shop.instance(clock=now, outside=shop.outside, total=0.5)  # type: ignore[arg-type]
+    with pytest.raises(Unreachable):
+        shop.start(sessions=sessions)
+    (noted,) = eventually(shop.entries, "it is noted")
+    eventually(lambda: len(shop.cloud.control("GET", f"requests?host={HOST}")) == 2, "its deletion was refused")
+    assert shop.left(HOST) == 1
+    ends, _ = shop.instance(clock=lambda: now() + GRACE, outside=shop.outside)  # type: ignore[arg-type]
+    assert ends.sweep() == 1
+    assert (shop.left(HOST), shop.entries()) == (0, [])
+    assert noted.text("tenant") == shop.tenant
+
+
+def test_a_meeting_is_listened_for_longer_than_anybody_waits_for_it(shop: CloudShop) -> None:
+    waits: dict[str, float] = {}
+
+    class Noting:
+        def request(self, method: str, url: str, *, timeout: tuple[float, float], **more: Any) -> requests.Response:
+            waits[method] = timeout[1]
+            return shop.http.request(method, url, timeout=timeout, **more)
+
+    sign_ins, public = shop.sign_ins, CLOUDS["public"]
+    shop.meetings = OnlineMeetings(Noting(), public, sign_ins, NIMBUS_APP, now)  # type: ignore[arg-type]
+    assert shop.check().ok
+    assert waits["DELETE"] < max(TOTAL, PATIENCE) < waits["POST"]
+
+
+def test_a_meeting_of_a_check_that_comes_too_late_is_removed(shop: CloudShop) -> None:
+    shop.check()
+    already = shop.made(GRAPH)
+    shop.fault(GRAPH, delayMs=600)
+    assert shop.check(patience=0.2).outcome == "Failed"
+    eventually(lambda: shop.made(GRAPH) > already and shop.left(GRAPH) == 0, "what came too late is gone")
 
 
 class Refusing(FragileTable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import threading
@@ -330,6 +331,38 @@ def test_two_sweeps_at_once_delete_each_user_and_miss_none(shop: SessionWorld) -
     assert {shop.state(session) for session in sessions} == {"Ended"}
 
 
+def regenerated(shop: SessionWorld, host: str = "contoso") -> str:
+    """ACS takes another key from now on, and the tenant has stored a string with it."""
+    shop.outside.key = base64.b64encode(bytes([1]) * 64).decode()
+    endpoint = f"endpoint=https://{host}.communication.azure.com/"
+    shop.world.set(interact={"acsConnectionString": f"{endpoint};accesskey={shop.outside.key}"})
+    return shop.outside.key
+
+
+def test_a_session_outlives_a_regenerated_key_once_the_new_string_is_stored(shop: SessionWorld) -> None:
+    session = shop.start()
+    key = regenerated(shop)
+    assert shop.sessions.token(shop.held(session)).token == TOKEN
+    kept = shop.ends.open(shop.tenant, shop.held(session).ties.sealed)
+    assert kept == ConnectionString("contoso.communication.azure.com", key)
+    assert shop.state(session) == "Open"
+
+
+def test_a_user_whose_key_was_regenerated_goes_with_its_session(shop: SessionWorld) -> None:
+    shop.say(session := shop.start(), "ended")
+    regenerated(shop)
+    assert shop.ends.sweep() == 1
+    assert (shop.outside.users, shop.state(session)) == (set(), "Ended")
+
+
+def test_the_string_of_another_resource_reaches_no_user_of_this_one(shop: SessionWorld) -> None:
+    session = shop.start()
+    regenerated(shop, "fabrikam")
+    with pytest.raises(Upstream) as refused:
+        shop.sessions.token(shop.held(session))
+    assert refused.value.code == "AcsDenied"
+
+
 def orphans(shop: SessionWorld, host: str, count: int) -> None:
     """Users of starts that died, all due, at a resource of a tenant of its own."""
     tenant = str(uuid.uuid4())
@@ -342,7 +375,8 @@ def orphans(shop: SessionWorld, host: str, count: int) -> None:
 
 def test_a_sweep_goes_on_until_nothing_is_due(shop: SessionWorld) -> None:
     orphans(shop, "fabrikam", 14)
-    patient = SessionEnds(shop.index, SessionStore(shop.table), shop.world.secrets, shop.outside, shop.clock, waiting=1)
+    store, box = SessionStore(shop.table), shop.world.secrets
+    patient = SessionEnds(shop.index, store, box, shop.outside, shop.strings, shop.clock, waiting=1)
     assert patient.sweep() == 14
     assert shop.nothing_is_left()
 

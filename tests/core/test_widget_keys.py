@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 
 import pytest
 
 from shared.errors import NotFound, NotKnown
+from shared.interact.widget import Widget
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table
 from shared.tenants.widget_keys import WidgetKeys
@@ -74,6 +76,25 @@ def test_a_refresh_that_dies_on_its_last_line_is_made_good_by_the_next_look(worl
     with pytest.raises(NotKnown):
         keys_of(world, elapsed).tenant_of(old)
     assert keys_of(world, elapsed).tenant_of(new) == world.tenant_id
+
+
+def test_a_key_whose_refresh_died_half_way_lets_nobody_in(world: World) -> None:
+    elapsed = Elapsed()
+    elsewhere = keys_of(world, elapsed)
+    widget = Widget(elsewhere, world.tenants)
+    old = elsewhere.read(world.tenant_id).widget_key
+    assert widget.head(f" {old.upper()} ").tenant_id == world.tenant_id
+    with pytest.raises(SystemExit):
+        keys_of(world, elapsed, DiesBeforeRemoval(world.account.table("widgetkeys"))).refresh(
+            world.tenant_id, by=world.by
+        )
+    for elapsed.seconds in (0, 5.1, 3600):  # nobody reads or refreshes the key meanwhile
+        with pytest.raises(NotKnown) as refused:
+            widget.head(old)
+    with pytest.raises(NotKnown) as unknown:
+        widget.head(str(uuid.uuid4()))
+    assert (refused.value.code, refused.value.detail) == (unknown.value.code, unknown.value.detail)
+    assert widget.head(elsewhere.read(world.tenant_id).widget_key).tenant_id == world.tenant_id
 
 
 class Between(Table):

@@ -26,7 +26,8 @@ def test_a_session_starts_with_all_a_page_needs(shop: InteractTenant) -> None:
     started = shop.start(customer={"name": "Kim"}).started
     assert started["state"] == "Open"
     assert started["recoveryTimeoutSeconds"] == 5
-    assert started["acs"].keys() == {"userId", "token", "expiresOn", "endpoint"}
+    assert started["acs"].keys() == {"userId", "token", "expiresOn", "expiresInSeconds", "endpoint"}
+    assert 3500 < started["acs"]["expiresInSeconds"] <= 3600
     assert started["acs"]["endpoint"] == "https://contoso.communication.azure.com"
     assert started["meeting"]["joinWebUrl"].startswith("https://teams.microsoft.com/")
 

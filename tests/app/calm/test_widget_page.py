@@ -150,14 +150,18 @@ class Website:
     server renews tokens by an hour.
     """
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, ahead: timedelta = timedelta(0)) -> None:
+        """``ahead`` is by how much the page's clock is ahead of the server's."""
         self.page = browser.new_page()
         self.page.clock.install()
         self.page.add_script_tag(path=ROOT / "portal/widget/nimbus-widget.js")
         self.page.evaluate(
-            """async () => {
+            """async (ahead) => {
                 Object.assign(window, { answers: [], asked: [], problems: [] });
-                const acs = () => ({ userId: "u", token: "t", expiresOn: new Date(Date.now() + 3600e3).toISOString() });
+                window.acs = (seconds = 3600) => {
+                    const expiresOn = new Date(Date.now() - ahead + seconds * 1000).toISOString();
+                    return { userId: "u", token: "t", expiresOn, expiresInSeconds: seconds };
+                };
                 const open = { sessionId: "s", state: "Open", recoveryTimeoutSeconds: 20 };
                 answers.push([201, { ...open, sessionSecret: "x", acs: acs() }]);
                 window.fetch = async (url) => {
@@ -171,7 +175,8 @@ class Website:
                 widget.addEventListener("problem", ({ detail }) => problems.push(detail.status));
                 await widget.start({ conversation: "direct", target: "a@b.example" });
                 asked.length = 0;
-            }"""
+            }""",
+            ahead.total_seconds() * 1000,
         )
 
     def will(self, *answers: list[Any]) -> None:
@@ -208,6 +213,39 @@ def test_a_renewal_that_fails_for_a_while_is_tried_until_it_works(
     assert website.asked_after(minutes=54) == []
     assert website.asked_after(minutes=2) == ["token"]
     assert website.page.evaluate("problems") == [failure[0]] * 2
+
+
+@pytest.mark.parametrize("hours", [-1, 1, 30])
+def test_a_page_whose_clock_is_wrong_renews_when_the_token_needs_it(browser: Browser, hours: float) -> None:
+    website = Website(browser, ahead=timedelta(hours=hours))
+    try:
+        for _ in range(2):
+            assert website.asked_after(minutes=54, seconds=58) == []
+            assert website.asked_after(seconds=2) == ["token"]
+        until = website.page.evaluate("ahead => new Date(Date.now() - ahead + 20e3).toISOString()", hours * 3600e3)
+        website.will(
+            [200, {"sessionId": "s", "state": "Recovering", "recoverUntil": until, "recoveryTimeoutSeconds": 20}]
+        )
+        website.page.evaluate("widget.leave()")
+        assert website.asked_after(seconds=19) == ["events"]
+        website.will([200, {"sessionId": "s", "state": "Ended"}])
+        assert website.asked_after(seconds=2) == ["s"]
+    finally:
+        website.page.close()
+
+
+def test_a_token_that_is_over_at_once_is_renewed_every_half_minute_also_by_a_page_that_looks_often(
+    website: Website,
+) -> None:
+    short = website.page.evaluate("Array.from({ length: 20 }, () => [200, acs(10)])")
+    website.will(*short)
+    website.page.evaluate("widget.renewToken()")
+    assert website.asked_after(seconds=1) == ["token"]
+    assert website.asked_after(minutes=4) == ["token"] * 8
+    website.page.evaluate("answers.unshift([200, { sessionId: 's', state: 'Open' }])")
+    assert website.asked_after(seconds=20) == []
+    website.page.evaluate("widget.refresh()")
+    assert website.asked_after(seconds=10) == ["s", "token"]
 
 
 @pytest.mark.parametrize("status", [401, 404, 410])
