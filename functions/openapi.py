@@ -14,6 +14,7 @@ from functions.web import MAX_TOP
 from shared.tenants.models import Page
 
 _REF: Final = "#/components/schemas/{model}"
+_VARIABLE: Final = re.compile(r"{\*?(\w+)[^}]*}")  # of a path, as the host reads it
 _PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
     "description": "RFC 9457 problem details.",
@@ -63,7 +64,7 @@ def document() -> dict[str, Any]:
     schemas = definitions.get("$defs", {}) | {"Problem": _PROBLEM}
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in sorted(ENDPOINTS.values(), key=lambda e: (e.path, e.method)):
-        paths.setdefault(f"/{endpoint.path}", {})[endpoint.method.lower()] = _operation(endpoint)
+        paths.setdefault(_path(endpoint), {})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Nimbus Extensions", "version": "1", "description": "Settings, outbound tasks and presence."},
@@ -78,6 +79,11 @@ def document() -> dict[str, Any]:
 def _models(endpoint: Endpoint) -> list[type[BaseModel]]:
     named = [endpoint.body, *get_args(endpoint.body), endpoint.answer, *get_args(endpoint.answer)]
     return [model for model in named if isinstance(model, type) and issubclass(model, BaseModel)]
+
+
+def _path(endpoint: Endpoint) -> str:
+    """As OpenAPI writes it: a variable by its name alone, which the host lets follow a * or have a constraint."""
+    return "/" + _VARIABLE.sub(r"{\1}", endpoint.path)
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
@@ -123,8 +129,7 @@ def _refusal(description: str) -> dict[str, Any]:
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     text = {"type": "string"}
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": text}
-        for name in re.findall(r"{\*?(\w+)[^}]*}", endpoint.path)
+        {"name": name, "in": "path", "required": True, "schema": text} for name in _VARIABLE.findall(endpoint.path)
     ]
     for name in endpoint.query:
         required = name in endpoint.required

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 from typing import Any
 
@@ -106,14 +107,27 @@ def test_a_planted_overlap_is_found(first: str, second: str, found: bool) -> Non
 # the description
 
 
-def test_the_description_lists_exactly_the_http_functions() -> None:
+def described() -> list[tuple[str, str, dict[str, Any]]]:
+    """Path, method and operation."""
     paths = openapi.document()["paths"]
-    listed = {
-        operation["operationId"]: (path.lstrip("/"), method.upper())
-        for path, methods in paths.items()
-        for method, operation in methods.items()
-    }
-    assert listed == {name: (endpoint.path, endpoint.method) for name, endpoint in ENDPOINTS.items()}
+    return [(path, method, operation) for path, methods in paths.items() for method, operation in methods.items()]
+
+
+def operation_of(endpoint: Endpoint) -> dict[str, Any]:
+    return next(operation for _, _, operation in described() if operation["operationId"] == endpoint.name)
+
+
+def test_the_description_lists_exactly_the_http_functions() -> None:
+    listed = {one["operationId"]: (path.lstrip("/"), method.upper()) for path, method, one in described()}
+    served = {name: (endpoint.path.replace("{*", "{"), endpoint.method) for name, endpoint in ENDPOINTS.items()}
+    assert listed == served
+
+
+def test_a_path_of_the_description_has_plain_variables_each_with_its_parameter() -> None:
+    for path, _, operation in described():
+        parameters = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
+        assert sorted(re.findall("{(.*?)}", path)) == sorted(parameters), path
+        assert not {"*", ":"} & {*path}, path
 
 
 def references(value: Any) -> set[str]:
@@ -143,7 +157,7 @@ def test_every_schema_of_the_description_is_used() -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
 def test_the_description_says_what_an_operation_needs(endpoint: Endpoint) -> None:
-    operation = openapi.document()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
+    operation = operation_of(endpoint)
     assert operation["x-roles"] == list(endpoint.roles)
     assert ("security" in operation) == bool(endpoint.roles)
     assert ("requestBody" in operation) == (endpoint.body is not None)
@@ -175,13 +189,13 @@ def test_a_body_is_described_where_the_handler_reads_one_and_as_optional_where_i
 ) -> None:
     assert (endpoint.body is not None) == bool({"json", "body", "json_if_any"} & reads(endpoint))
     assert endpoint.body_optional == ("json_if_any" in reads(endpoint))
-    described = openapi.document()["paths"][f"/{endpoint.path}"][endpoint.method.lower()].get("requestBody")
+    described = operation_of(endpoint).get("requestBody")
     assert described is None or described["required"] != endpoint.body_optional
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
 def test_the_description_says_how_an_operation_can_end(endpoint: Endpoint) -> None:
-    operation = openapi.document()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
+    operation = operation_of(endpoint)
     responses = dict(operation["responses"])
     assert next(iter(responses)) == str(endpoint.status)
     for status in {str(endpoint.status), "201"} & responses.keys():
