@@ -22,6 +22,7 @@ class Endpoint:
     body_optional: bool
     answer: Any
     status: int
+    also_status: tuple[int, ...]
     query: tuple[str, ...]
     required: tuple[str, ...]
     versioned: bool

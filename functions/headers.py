@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Final
 
 import azure.functions as func
 
 from shared.errors import NotKnown
+from shared.tenants.documents import Versions
+
+# Of an HTML page without scripts; it lets none in.
+PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def bearer(req: func.HttpRequest) -> str:
@@ -29,6 +36,17 @@ def allow_pages(req: func.HttpRequest, response: func.HttpResponse) -> None:
     if origin := req.headers.get("origin"):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "Retry-After, x-trace-id"
+
+
+def versions(req: func.HttpRequest) -> Versions:
+    """Revisions named by If-Match; None without the header, ``*`` for the one that names none."""
+    header = req.headers.get("if-match", "").strip()
+    if not header:
+        return None
+    if header == "*":
+        return "*"
+    named = (re.fullmatch(r'"([1-9][0-9]{0,8})"', part.strip()) for part in header.split(","))
+    return frozenset(int(match.group(1)) for match in named if match)
 
 
 def trace_id(req: func.HttpRequest) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, Final, get_args, get_origin
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -108,6 +109,9 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.answer is not None:
         answer["content"] = {"application/json": {"schema": _schema(endpoint.answer)}}
     responses = {str(endpoint.status): answer}
+    responses |= {
+        str(status): answer | {"description": "Not done; the answer says why."} for status in endpoint.also_status
+    }
     if endpoint.method == "PUT" and endpoint.versioned and not endpoint.always_there:
         responses["201"] = answer | {"description": "Created."}
     refusals = [
@@ -150,6 +154,10 @@ def _schema(shape: Any) -> dict[str, Any]:
         items = {"type": "array", "items": _schema(get_args(shape)[0])}
         continuation = {"type": ["string", "null"]}
         return {"type": "object", "properties": {"items": items, "continuation": continuation}}
+    if get_origin(shape) in (Union, UnionType):
+        return {"anyOf": [_schema(one) for one in get_args(shape)]}
+    if shape is dict:
+        return {"type": "object"}
     if shape is str:
         return {"type": "string"}
     return {"$ref": _REF.format(model=shape.__name__)}

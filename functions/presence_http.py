@@ -15,10 +15,15 @@ from shared.presence.health import PresenceHealth
 from shared.presence.views import Presence
 from shared.presence.watch_group import WatchGroup, WatchGroupWrite
 from shared.tenants.models import Page
+from shared.wire import Wire
 
 bp = func.Blueprint()
 _PATH = "api/tenants/{tenantId}/presence"
 _ADMINS = (TENANT_ADMIN, OPERATOR)
+
+
+class OutboundAddresses(Wire):
+    addresses: list[str]
 
 
 @web.route(
@@ -70,10 +75,10 @@ def get_presence_health(call: web.Call) -> func.HttpResponse:
     return call.ok(core().presence.health.of(call.head))
 
 
-@web.route(bp, "GET", _PATH + "/outbound-addresses", roles=_ADMINS)
+@web.route(bp, "GET", _PATH + "/outbound-addresses", roles=_ADMINS, answer=OutboundAddresses)
 def get_outbound_addresses(call: web.Call) -> func.HttpResponse:
     """Read the addresses this app calls from, for a trusted location of conditional access."""
-    return call.ok({"addresses": core().presence.outbound_addresses})
+    return call.ok(OutboundAddresses(addresses=list(core().presence.outbound_addresses)))
 
 
 @web.route(bp, "GET", _PATH + "/grant-permission", roles=_ADMINS, answer=GrantLink)

@@ -8,10 +8,11 @@ from functions import web
 from functions.wiring import core
 from shared.callers import INTEGRATION, OPERATOR, ROLES, TENANT_ADMIN
 from shared.errors import Invalid
+from shared.overview import OverviewAnswer
 from shared.tenants.audit import AuditEntry, as_csv
 from shared.tenants.models import Page, Stored
 from shared.tenants.settings import Settings, schema
-from shared.tenants.settings_answer import SettingsAnswer
+from shared.tenants.settings_answer import SectionAnswer, SettingsAnswer
 
 bp = func.Blueprint()
 _PATH = "api/tenants/{tenantId}/settings"
@@ -65,19 +66,19 @@ def get_settings_history(call: web.Call) -> func.HttpResponse:
     return call.csv(as_csv(page.items), page.continuation) if call.query("format") == "csv" else call.ok(page)
 
 
-@web.route(bp, "GET", _PATH + "/{section}", roles=_READERS)
+@web.route(bp, "GET", _PATH + "/{section}", roles=_READERS, answer=SectionAnswer)
 def get_settings_section(call: web.Call) -> func.HttpResponse:
     """Read one section of the settings."""
     return call.ok(core().settings.section(call.head, call.path("section")), etag=call.head.settings.revision)
 
 
-@web.route(bp, "GET", "api/settings/schema", roles=ROLES, tenant_must_exist=False)
+@web.route(bp, "GET", "api/settings/schema", roles=ROLES, answer=dict, tenant_must_exist=False)
 def get_settings_schema(call: web.Call) -> func.HttpResponse:
     """Read the JSON Schema of the settings: titles, texts, bounds and defaults."""
     return call.ok(schema())
 
 
-@web.route(bp, "GET", "api/tenants/{tenantId}/overview", roles=_ADMINS)
+@web.route(bp, "GET", "api/tenants/{tenantId}/overview", roles=_ADMINS, answer=OverviewAnswer)
 def get_overview(call: web.Call) -> func.HttpResponse:
     """Read what a home page shows: sections, presence, outbound, recent changes, recommendations."""
     return call.ok(core().overview.of(call.head))

@@ -19,7 +19,7 @@ import azure.functions as func
 
 from functions.answers import as_json
 from functions.endpoints import ENDPOINTS, Endpoint
-from functions.headers import allow_pages, bearer, bearer_if_any, hint, trace_id
+from functions.headers import PAGE_POLICY, allow_pages, bearer, bearer_if_any, hint, trace_id, versions
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
@@ -137,13 +137,7 @@ class Call:
     @property
     def versions(self) -> Versions:
         """Revisions named by If-Match; None without the header, ``*`` for the one that names none."""
-        header = self.req.headers.get("if-match", "").strip()
-        if not header:
-            return None
-        if header == "*":
-            return "*"
-        named = (re.fullmatch(r'"([1-9][0-9]{0,8})"', part.strip()) for part in header.split(","))
-        return frozenset(int(match.group(1)) for match in named if match)
+        return versions(self.req)
 
     def ok(self, value: object, *, status: int | None = None, etag: int | None = None) -> func.HttpResponse:
         headers = {"x-trace-id": self.trace_id, "Cache-Control": "no-store"}
@@ -169,12 +163,9 @@ class Call:
 
     def html(self, text: str) -> func.HttpResponse:
         """A page without scripts; the policy lets none in."""
-        policy = (
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
         headers = {
             "x-trace-id": self.trace_id,
-            "Content-Security-Policy": policy,
+            "Content-Security-Policy": PAGE_POLICY,
             "X-Content-Type-Options": "nosniff",
         }
         return func.HttpResponse(text, status_code=200, mimetype="text/html", charset="utf-8", headers=headers)
@@ -197,6 +188,7 @@ def route(
     body_optional: bool = False,
     answer: Any = None,
     status: int = 200,
+    also_status: tuple[int, ...] = (),
     query: tuple[str, ...] = (),
     required: tuple[str, ...] = (),
     versioned: bool = False,
@@ -208,9 +200,10 @@ def route(
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
     is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. For the
-    description: ``body`` is a model or a list, ``body_optional`` one whose handler reads ``json_if_any``; ``required``
-    are those of ``query`` that cannot be left out; a ``versioned`` document has an ETag that writes name in If-Match;
-    one that is ``always_there`` is replaced but never created.
+    description: ``answer`` comes with ``status`` or one of ``also_status``; ``body`` is a model or a list,
+    ``body_optional`` one whose handler reads ``json_if_any``; ``required`` are those of ``query`` that cannot be left
+    out; a ``versioned`` document has an ETag that writes name in If-Match; one that is ``always_there`` is replaced
+    but never created.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -228,6 +221,7 @@ def route(
             body_optional=body_optional,
             answer=answer,
             status=status,
+            also_status=also_status,
             query=query,
             required=required,
             versioned=versioned,

@@ -179,6 +179,17 @@ def reads(endpoint: Endpoint) -> set[str]:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_an_answer_in_json_has_a_schema(endpoint: Endpoint) -> None:
+    content = operation_of(endpoint)["responses"][str(endpoint.status)].get("content", {})
+    assert bool(content.get("application/json", {}).get("schema")) == bool({"ok", "stored"} & reads(endpoint))
+
+
+def test_an_instance_that_is_not_ready_says_so_in_the_form_of_one_that_is() -> None:
+    responses = operation_of(ENDPOINTS["get_ready"])["responses"]
+    assert responses["200"]["content"] == responses["503"]["content"]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
 def test_if_match_is_described_where_the_handler_reads_it_and_nowhere_else(endpoint: Endpoint) -> None:
     assert endpoint.versioned == ("versions" in reads(endpoint))
 
@@ -198,7 +209,7 @@ def test_the_description_says_how_an_operation_can_end(endpoint: Endpoint) -> No
     operation = operation_of(endpoint)
     responses = dict(operation["responses"])
     assert next(iter(responses)) == str(endpoint.status)
-    for status in {str(endpoint.status), "201"} & responses.keys():
+    for status in {str(endpoint.status), "201", *map(str, endpoint.also_status)} & responses.keys():
         responses.pop(status)
     problems = {"$ref": "#/components/schemas/Problem"}
     assert {r["content"]["application/problem+json"]["schema"]["$ref"] for r in responses.values()} == {
