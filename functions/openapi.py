@@ -106,8 +106,9 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
     """What a caller meets: success first, then the refusals by the order in which they are judged."""
     answer: dict[str, Any] = {"description": "Done."}
-    if endpoint.answer is not None:
-        answer["content"] = {"application/json": {"schema": _schema(endpoint.answer)}}
+    content = {"application/json": {"schema": _schema(endpoint.answer)}} if endpoint.answer is not None else {}
+    if content := content | {media_type: {"schema": {"type": "string"}} for media_type in endpoint.texts}:
+        answer["content"] = content
     responses = {str(endpoint.status): answer}
     responses |= {
         str(status): answer | {"description": "Not done; the answer says why."} for status in endpoint.also_status

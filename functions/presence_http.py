@@ -88,7 +88,11 @@ def get_grant_permission(call: web.Call) -> func.HttpResponse:
 
 
 @web.route(
-    bp, "GET", CONSENT_CALLBACK, open_because="Microsoft sends an admin's browser here; the sealed state says who it is"
+    bp,
+    "GET",
+    CONSENT_CALLBACK,
+    open_because="Microsoft sends an admin's browser here; the sealed state says who it is",
+    texts=("text/html",),
 )
 def get_consent_callback(call: web.Call) -> func.HttpResponse:
     """Show an admin who comes back what the tenant has granted; one without a state learns nothing."""

@@ -50,6 +50,7 @@ def delete_settings(call: web.Call) -> func.HttpResponse:
     _PATH + "/history",
     roles=_ADMINS,
     answer=Page[AuditEntry],
+    texts=("text/csv",),
     query=("top", "continuation", "section", "by", "format"),
 )
 def get_settings_history(call: web.Call) -> func.HttpResponse:

@@ -81,7 +81,7 @@ def get_openapi(call: web.Call) -> func.HttpResponse:
     return call.ok(openapi.document())
 
 
-@web.route(bp, "GET", "api/docs", open_because="the description of the API is public")
+@web.route(bp, "GET", "api/docs", open_because="the description of the API is public", texts=("text/html",))
 def get_docs(call: web.Call) -> func.HttpResponse:
     """Read the description of the API as a page."""
     return call.html(docs_page.page())

@@ -187,6 +187,7 @@ def route(
     body: Any = None,
     body_optional: bool = False,
     answer: Any = None,
+    texts: tuple[str, ...] = (),
     status: int = 200,
     also_status: tuple[int, ...] = (),
     query: tuple[str, ...] = (),
@@ -199,11 +200,8 @@ def route(
     """Register a handler. Either ``roles``, any of which may call, or ``open_because``, a reason why anybody may.
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
-    is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. For the
-    description: ``answer`` comes with ``status`` or one of ``also_status``; ``body`` is a model or a list,
-    ``body_optional`` one whose handler reads ``json_if_any``; ``required`` are those of ``query`` that cannot be left
-    out; a ``versioned`` document has an ETag that writes name in If-Match; one that is ``always_there`` is replaced
-    but never created.
+    is for the few calls that make or list tenants; ``from_pages`` lets pages of any origin read the answer. What
+    else there is to say is for the description, see ``Endpoint``.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -220,6 +218,7 @@ def route(
             body=body,
             body_optional=body_optional,
             answer=answer,
+            texts=texts,
             status=status,
             also_status=also_status,
             query=query,

@@ -184,6 +184,16 @@ def test_an_answer_in_json_has_a_schema(endpoint: Endpoint) -> None:
     assert bool(content.get("application/json", {}).get("schema")) == bool({"ok", "stored"} & reads(endpoint))
 
 
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_an_answer_that_is_no_json_has_its_media_type(endpoint: Endpoint) -> None:
+    content = operation_of(endpoint)["responses"][str(endpoint.status)].get("content", {})
+    written = {"html": "text/html", "csv": "text/csv"}
+    read = {written[name] for name in written.keys() & reads(endpoint)}
+    if endpoint.name in ("fetch_widget_demo", "fetch_widget_file"):  # they answer files
+        read = {"text/html"} | ({"text/javascript", "text/css"} if endpoint.name == "fetch_widget_file" else set())
+    assert content.keys() - {"application/json"} == read
+
+
 def test_an_instance_that_is_not_ready_says_so_in_the_form_of_one_that_is() -> None:
     responses = operation_of(ENDPOINTS["get_ready"])["responses"]
     assert responses["200"]["content"] == responses["503"]["content"]
