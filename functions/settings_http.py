@@ -13,6 +13,7 @@ from shared.tenants.audit import AuditEntry, as_csv
 from shared.tenants.models import Page, Stored
 from shared.tenants.settings import Settings, schema
 from shared.tenants.settings_answer import SectionAnswer, SettingsAnswer
+from shared.tenants.settings_write import SettingsPatch, SettingsWrite
 
 bp = func.Blueprint()
 _PATH = "api/tenants/{tenantId}/settings"
@@ -26,13 +27,17 @@ def get_settings(call: web.Call) -> func.HttpResponse:
     return _answer(call, call.head.settings.stored)
 
 
-@web.route(bp, "PUT", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True, versioned=True)
+@web.route(
+    bp, "PUT", _PATH, roles=_ADMINS, body=SettingsWrite, answer=SettingsAnswer, always_there=True, versioned=True
+)
 def put_settings(call: web.Call) -> func.HttpResponse:
     """Replace the settings (If-Match). What is left out goes back to its default; a secret left out stays."""
     return _answer(call, core().settings.replace(call.head, call.json, versions=call.versions, by=call.caller))
 
 
-@web.route(bp, "PATCH", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True, versioned=True)
+@web.route(
+    bp, "PATCH", _PATH, roles=_ADMINS, body=SettingsPatch, answer=SettingsAnswer, always_there=True, versioned=True
+)
 def patch_settings(call: web.Call) -> func.HttpResponse:
     """Change what the merge patch names (RFC 7396, If-Match). null goes back to the default."""
     return _answer(call, core().settings.patch(call.head, call.json, versions=call.versions, by=call.caller))
