@@ -15,7 +15,8 @@ class Endpoint:
     ``body`` is a model or a list, ``body_optional`` one whose handler reads ``json_if_any``. ``answer`` comes with
     ``status`` or one of ``also_status``; ``texts`` are the media types of answers that are no JSON. ``required`` are
     those of ``query`` that cannot be left out. A ``versioned`` document has an ETag that writes name in If-Match; one
-    that is ``always_there`` is replaced but never created.
+    that is ``always_there`` is replaced but never created; one that is only read here says ``etag``. A ``paced`` call
+    may be told to slow down.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Endpoint:
     required: tuple[str, ...]
     versioned: bool
     always_there: bool
+    etag: bool
+    paced: bool
     tenant_must_exist: bool
     from_pages: bool
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from functions.endpoints import ENDPOINTS, Endpoint
-from functions.web import MAX_TOP
+from functions.web import FORMATS, MAX_TOP
 from shared.tenants.models import Page
 
 _REF: Final = "#/components/schemas/{model}"
@@ -41,6 +41,7 @@ _PROBLEM: Final[dict[str, Any]] = {
 # Parameters of a query that are more than a text.
 _QUERIES: Final[dict[str, dict[str, Any]]] = {
     "top": {"type": "integer", "minimum": 1, "maximum": MAX_TOP},
+    "format": {"type": "string", "enum": list(FORMATS)},
     "externalIds": {"type": "array", "items": {"type": "string"}},
 }
 _REFUSALS: Final = {
@@ -53,6 +54,7 @@ _REFUSALS: Final = {
     413: "The body is too large.",
     415: "The body is not said to be JSON.",
     422: "The content breaks rules; errors names every field.",
+    429: "Too many calls; Retry-After says for how many seconds to wait.",
     428: "If-Match is missing, or names no version.",
 }
 
@@ -109,6 +111,8 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     content = {"application/json": {"schema": _schema(endpoint.answer)}} if endpoint.answer is not None else {}
     if content := content | {media_type: {"schema": {"type": "string"}} for media_type in endpoint.texts}:
         answer["content"] = content
+    if endpoint.etag:
+        answer["headers"] = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
     responses = {str(endpoint.status): answer}
     responses |= {
         str(status): answer | {"description": "Not done; the answer says why."} for status in endpoint.also_status
@@ -116,13 +120,16 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.method == "PUT" and endpoint.versioned and not endpoint.always_there:
         responses["201"] = answer | {"description": "Created."}
     refusals = [
-        *((401, 403) if endpoint.roles else ()),
+        *((401, 403) if endpoint.roles or endpoint.from_pages else ()),
         *((404,) if "{" in endpoint.path else ()),
         *((415, 413, 400) if endpoint.body is not None else ()),
         *((428, 412, 409) if endpoint.versioned else ()),
+        *((429,) if endpoint.paced else ()),
         *((422,) if endpoint.body is not None or endpoint.query else ()),
     ]
     described = {str(status): _refusal(_REFUSALS[status]) for status in refusals}
+    if endpoint.paced:
+        described["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return responses | described | {"default": _refusal("Any other problem.")}
 
 

@@ -63,7 +63,7 @@ def get_presence_accounts(call: web.Call) -> func.HttpResponse:
     return call.ok(core().presence.account_page.show(call.tenant_id))
 
 
-@web.route(bp, "POST", _PATH + "/test", roles=_ADMINS, body=TrialOf, answer=Trials)
+@web.route(bp, "POST", _PATH + "/test", roles=_ADMINS, body=TrialOf, answer=Trials, paced=True)
 def try_presence_accounts(call: web.Call) -> func.HttpResponse:
     """Let each account read the presence of one user now, with a fresh sign-in."""
     return call.ok(core().presence.account_page.try_both(call.tenant_id, call.body(TrialOf).upn))

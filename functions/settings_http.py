@@ -21,7 +21,7 @@ _ADMINS = (TENANT_ADMIN, OPERATOR)
 _READERS = (TENANT_ADMIN, INTEGRATION, OPERATOR)
 
 
-@web.route(bp, "GET", _PATH, roles=_READERS, answer=SettingsAnswer)
+@web.route(bp, "GET", _PATH, roles=_READERS, answer=SettingsAnswer, etag=True)
 def get_settings(call: web.Call) -> func.HttpResponse:
     """Read the settings; the ETag names the version a later write replaces."""
     return _answer(call, call.head.settings.stored)
@@ -60,7 +60,7 @@ def delete_settings(call: web.Call) -> func.HttpResponse:
 )
 def get_settings_history(call: web.Call) -> func.HttpResponse:
     """List changes, newest first, as JSON or (format=csv) for a spreadsheet."""
-    if call.query("format") not in (None, "json", "csv"):
+    if call.query("format") not in (None, *web.FORMATS):
         raise Invalid.field("format", "is neither json nor csv")
     page = core().settings.history(
         call.tenant_id,
@@ -72,7 +72,7 @@ def get_settings_history(call: web.Call) -> func.HttpResponse:
     return call.csv(as_csv(page.items), page.continuation) if call.query("format") == "csv" else call.ok(page)
 
 
-@web.route(bp, "GET", _PATH + "/{section}", roles=_READERS, answer=SectionAnswer)
+@web.route(bp, "GET", _PATH + "/{section}", roles=_READERS, answer=SectionAnswer, etag=True)
 def get_settings_section(call: web.Call) -> func.HttpResponse:
     """Read one section of the settings."""
     return call.ok(core().settings.section(call.head, call.path("section")), etag=call.head.settings.revision)

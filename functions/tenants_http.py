@@ -26,7 +26,7 @@ def list_tenants(call: web.Call) -> func.HttpResponse:
     return call.ok(core().tenants.page(top=call.top, continuation=call.continuation))
 
 
-@web.route(bp, "GET", "api/tenants/{tenantId}", roles=(OPERATOR,), answer=Tenant)
+@web.route(bp, "GET", "api/tenants/{tenantId}", roles=(OPERATOR,), answer=Tenant, etag=True)
 def get_tenant(call: web.Call) -> func.HttpResponse:
     """Read a tenant with its licensed products."""
     return call.stored(call.head.tenant.stored)

@@ -36,6 +36,7 @@ M = TypeVar("M", bound=Wire)
 MAX_BODY: Final = 256 * 1024  # bytes
 DEFAULT_TOP: Final = 100
 MAX_TOP: Final = 1000
+FORMATS: Final = ("json", "csv")  # of a list that is a table too
 
 Handler = Callable[["Call"], func.HttpResponse]
 
@@ -194,6 +195,8 @@ def route(
     required: tuple[str, ...] = (),
     versioned: bool = False,
     always_there: bool = False,
+    etag: bool = False,
+    paced: bool = False,
     tenant_must_exist: bool = True,
     from_pages: bool = False,
 ) -> Callable[[Handler], Handler]:
@@ -225,6 +228,8 @@ def route(
             required=required,
             versioned=versioned,
             always_there=always_there,
+            etag=etag or (versioned and answer is not None),
+            paced=paced or from_pages,
             tenant_must_exist=tenant_must_exist,
             from_pages=from_pages,
         )

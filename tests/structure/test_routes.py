@@ -194,6 +194,37 @@ def test_an_answer_that_is_no_json_has_its_media_type(endpoint: Endpoint) -> Non
     assert content.keys() - {"application/json"} == read
 
 
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_an_etag_is_described_where_the_answer_has_one(endpoint: Endpoint) -> None:
+    responses = operation_of(endpoint)["responses"]
+    done = [responses[status] for status in responses if status.startswith("2")]
+    has = "stored" in reads(endpoint) or endpoint.name in (
+        {"get_settings", "put_settings", "patch_settings", "delete_settings", "get_settings_section"}
+    )
+    assert {"ETag" in response.get("headers", {}) for response in done} == {has}
+
+
+def test_who_may_have_to_wait_is_told_for_how_long() -> None:
+    paced = {"check_interact_acs", "check_assistant_acs", "check_meeting", "try_presence_accounts"}
+    paced |= {"get_widget", "start_session", "get_session", "post_session_event", "renew_session_token"}
+    found = {one["operationId"] for _, _, one in described() if "429" in one["responses"]}
+    assert found == paced
+    for name in paced:
+        assert "Retry-After" in operation_of(ENDPOINTS[name])["responses"]["429"]["headers"]
+
+
+def test_a_widget_without_its_key_is_refused_as_described() -> None:
+    pages = endpoints(lambda endpoint: endpoint.from_pages)
+    assert pages
+    for endpoint in pages:
+        assert {"401", "403"} <= operation_of(endpoint)["responses"].keys()
+
+
+def test_the_formats_of_the_history_are_listed() -> None:
+    parameters = operation_of(ENDPOINTS["get_settings_history"])["parameters"]
+    assert [one["schema"].get("enum") for one in parameters if one["name"] == "format"] == [["json", "csv"]]
+
+
 def test_an_instance_that_is_not_ready_says_so_in_the_form_of_one_that_is() -> None:
     responses = operation_of(ENDPOINTS["get_ready"])["responses"]
     assert responses["200"]["content"] == responses["503"]["content"]
