@@ -28,7 +28,7 @@ def list_services(call: web.Call) -> func.HttpResponse:
     return call.ok(core().directory.services(call.tenant_id, top=call.top, continuation=call.continuation))
 
 
-@web.route(bp, "GET", _SERVICE, roles=_ADMINS, answer=Service)
+@web.route(bp, "GET", _SERVICE, roles=_ADMINS, answer=Service, etag=True)
 def get_service(call: web.Call) -> func.HttpResponse:
     """Read a service."""
     return call.stored(core().directory.service(call.tenant_id, call.path("serviceUpn")))
@@ -68,7 +68,7 @@ def list_users(call: web.Call) -> func.HttpResponse:
     return call.ok(core().directory.users(call.tenant_id, top=call.top, continuation=call.continuation))
 
 
-@web.route(bp, "GET", _USER, roles=_ADMINS, answer=User)
+@web.route(bp, "GET", _USER, roles=_ADMINS, answer=User, etag=True)
 def get_user(call: web.Call) -> func.HttpResponse:
     """Read a user."""
     return call.stored(core().directory.user(call.tenant_id, call.path("userId").lower()))

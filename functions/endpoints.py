@@ -10,7 +10,14 @@ from shared.callers import Role
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One HTTP operation, as registered. ``roles`` is empty only where ``open_because`` says why."""
+    """One HTTP operation, as registered. ``roles`` is empty only where ``open_because`` says why.
+
+    ``body`` is a model or a list, ``body_optional`` one whose handler reads ``json_if_any``. ``answer`` comes with
+    ``status`` or one of ``also_status``; ``texts`` are the media types of answers that are no JSON. ``required`` are
+    those of ``query`` that cannot be left out. A ``versioned`` document has an ETag that writes name in If-Match; one
+    that is ``always_there`` is replaced but never created; one that is only read here says ``etag``. A ``paced`` call
+    may be told to slow down.
+    """
 
     name: str
     method: str
@@ -21,11 +28,15 @@ class Endpoint:
     body: Any
     body_optional: bool
     answer: Any
+    texts: tuple[str, ...]
     status: int
+    also_status: tuple[int, ...]
     query: tuple[str, ...]
     required: tuple[str, ...]
     versioned: bool
     always_there: bool
+    etag: bool
+    paced: bool
     tenant_must_exist: bool
     from_pages: bool
 

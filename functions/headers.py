@@ -10,6 +10,7 @@ import azure.functions as func
 
 from functions.problems import LengthMissing
 from shared.errors import NotKnown
+from shared.tenants.documents import Versions
 
 _NO_SCRIPTS: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -48,6 +49,17 @@ def allow_pages(req: func.HttpRequest, response: func.HttpResponse) -> None:
     if origin := req.headers.get("origin"):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "Retry-After, x-trace-id"
+
+
+def versions(req: func.HttpRequest) -> Versions:
+    """Revisions named by If-Match; None without the header, ``*`` for the one that names none."""
+    header = req.headers.get("if-match", "").strip()
+    if not header:
+        return None
+    if header == "*":
+        return "*"
+    named = (re.fullmatch(r'"([1-9][0-9]{0,8})"', part.strip()) for part in header.split(","))
+    return frozenset(int(match.group(1)) for match in named if match)
 
 
 def trace_id(req: func.HttpRequest) -> str:

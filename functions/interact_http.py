@@ -33,6 +33,7 @@ class AcsCheckWrite(Wire):
     body=AcsCheckWrite,
     body_optional=True,
     answer=CheckResult,
+    paced=True,
 )
 def check_interact_acs(call: web.Call) -> func.HttpResponse:
     """Check whether a token can be made with Interact's connection string, given or stored."""
@@ -47,6 +48,7 @@ def check_interact_acs(call: web.Call) -> func.HttpResponse:
     body=AcsCheckWrite,
     body_optional=True,
     answer=CheckResult,
+    paced=True,
 )
 def check_assistant_acs(call: web.Call) -> func.HttpResponse:
     """Check whether a token can be made with Assistant's connection string, given or stored."""
@@ -66,7 +68,9 @@ def refresh_widget_key(call: web.Call) -> func.HttpResponse:
     return call.ok(core().widget_keys.refresh(call.tenant_id, by=call.caller))
 
 
-@web.route(bp, "POST", _TENANT + "/interact/meeting-check", roles=(TENANT_ADMIN, OPERATOR), answer=MeetingCheck)
+@web.route(
+    bp, "POST", _TENANT + "/interact/meeting-check", roles=(TENANT_ADMIN, OPERATOR), answer=MeetingCheck, paced=True
+)
 def check_meeting(call: web.Call) -> func.HttpResponse:
     """Check whether a meeting can be made on behalf of the Microsoft 365 user of the settings."""
     return call.ok(core().interact.meeting_checks.check(call.head))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, Final, get_args, get_origin
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from functions.endpoints import ENDPOINTS, Endpoint
-from functions.web import MAX_TOP
+from functions.web import FORMATS, MAX_TOP
 from shared.tenants.models import Page
 
 _REF: Final = "#/components/schemas/{model}"
+_VARIABLE: Final = re.compile(r"{\*?(\w+)[^}]*}")  # of a path, as the host reads it
 _PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
     "description": "RFC 9457 problem details.",
@@ -39,6 +41,7 @@ _PROBLEM: Final[dict[str, Any]] = {
 # Parameters of a query that are more than a text.
 _QUERIES: Final[dict[str, dict[str, Any]]] = {
     "top": {"type": "integer", "minimum": 1, "maximum": MAX_TOP},
+    "format": {"type": "string", "enum": list(FORMATS)},
     "externalIds": {"type": "array", "items": {"type": "string"}},
 }
 _REFUSALS: Final = {
@@ -51,6 +54,7 @@ _REFUSALS: Final = {
     413: "The body is too large.",
     415: "The body is not said to be JSON.",
     422: "The content breaks rules; errors names every field.",
+    429: "Too many calls; Retry-After says for how many seconds to wait.",
     428: "If-Match is missing, or names no version.",
 }
 
@@ -63,7 +67,7 @@ def document() -> dict[str, Any]:
     schemas = definitions.get("$defs", {}) | {"Problem": _PROBLEM}
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in sorted(ENDPOINTS.values(), key=lambda e: (e.path, e.method)):
-        paths.setdefault(f"/{endpoint.path}", {})[endpoint.method.lower()] = _operation(endpoint)
+        paths.setdefault(_path(endpoint), {})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Nimbus Extensions", "version": "1", "description": "Settings, outbound tasks and presence."},
@@ -78,6 +82,11 @@ def document() -> dict[str, Any]:
 def _models(endpoint: Endpoint) -> list[type[BaseModel]]:
     named = [endpoint.body, *get_args(endpoint.body), endpoint.answer, *get_args(endpoint.answer)]
     return [model for model in named if isinstance(model, type) and issubclass(model, BaseModel)]
+
+
+def _path(endpoint: Endpoint) -> str:
+    """As OpenAPI writes it: a variable by its name alone, which the host lets follow a * or have a constraint."""
+    return "/" + _VARIABLE.sub(r"{\1}", endpoint.path)
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
@@ -99,19 +108,28 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
     """What a caller meets: success first, then the refusals by the order in which they are judged."""
     answer: dict[str, Any] = {"description": "Done."}
-    if endpoint.answer is not None:
-        answer["content"] = {"application/json": {"schema": _schema(endpoint.answer)}}
+    content = {"application/json": {"schema": _schema(endpoint.answer)}} if endpoint.answer is not None else {}
+    if content := content | {media_type: {"schema": {"type": "string"}} for media_type in endpoint.texts}:
+        answer["content"] = content
+    if endpoint.etag:
+        answer["headers"] = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
     responses = {str(endpoint.status): answer}
+    responses |= {
+        str(status): answer | {"description": "Not done; the answer says why."} for status in endpoint.also_status
+    }
     if endpoint.method == "PUT" and endpoint.versioned and not endpoint.always_there:
         responses["201"] = answer | {"description": "Created."}
     refusals = [
-        *((401, 403) if endpoint.roles else ()),
+        *((401, 403) if endpoint.roles or endpoint.from_pages else ()),
         *((404,) if "{" in endpoint.path else ()),
         *((415, 413, 400) if endpoint.body is not None else ()),
         *((428, 412, 409) if endpoint.versioned else ()),
+        *((429,) if endpoint.paced else ()),
         *((422,) if endpoint.body is not None or endpoint.query else ()),
     ]
     described = {str(status): _refusal(_REFUSALS[status]) for status in refusals}
+    if endpoint.paced:
+        described["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return responses | described | {"default": _refusal("Any other problem.")}
 
 
@@ -123,8 +141,7 @@ def _refusal(description: str) -> dict[str, Any]:
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     text = {"type": "string"}
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": text}
-        for name in re.findall(r"{\*?(\w+)[^}]*}", endpoint.path)
+        {"name": name, "in": "path", "required": True, "schema": text} for name in _VARIABLE.findall(endpoint.path)
     ]
     for name in endpoint.query:
         required = name in endpoint.required
@@ -145,6 +162,10 @@ def _schema(shape: Any) -> dict[str, Any]:
         items = {"type": "array", "items": _schema(get_args(shape)[0])}
         continuation = {"type": ["string", "null"]}
         return {"type": "object", "properties": {"items": items, "continuation": continuation}}
+    if get_origin(shape) in (Union, UnionType):
+        return {"anyOf": [_schema(one) for one in get_args(shape)]}
+    if shape is dict:
+        return {"type": "object"}
     if shape is str:
         return {"type": "string"}
     return {"$ref": _REF.format(model=shape.__name__)}

@@ -15,10 +15,15 @@ from shared.presence.health import PresenceHealth
 from shared.presence.views import Presence
 from shared.presence.watch_group import WatchGroup, WatchGroupWrite
 from shared.tenants.models import Page
+from shared.wire import Wire
 
 bp = func.Blueprint()
 _PATH = "api/tenants/{tenantId}/presence"
 _ADMINS = (TENANT_ADMIN, OPERATOR)
+
+
+class OutboundAddresses(Wire):
+    addresses: list[str]
 
 
 @web.route(
@@ -58,7 +63,7 @@ def get_presence_accounts(call: web.Call) -> func.HttpResponse:
     return call.ok(core().presence.account_page.show(call.tenant_id))
 
 
-@web.route(bp, "POST", _PATH + "/test", roles=_ADMINS, body=TrialOf, answer=Trials)
+@web.route(bp, "POST", _PATH + "/test", roles=_ADMINS, body=TrialOf, answer=Trials, paced=True)
 def try_presence_accounts(call: web.Call) -> func.HttpResponse:
     """Let each account read the presence of one user now, with a fresh sign-in."""
     return call.ok(core().presence.account_page.try_both(call.tenant_id, call.body(TrialOf).upn))
@@ -70,10 +75,10 @@ def get_presence_health(call: web.Call) -> func.HttpResponse:
     return call.ok(core().presence.health.of(call.head))
 
 
-@web.route(bp, "GET", _PATH + "/outbound-addresses", roles=_ADMINS)
+@web.route(bp, "GET", _PATH + "/outbound-addresses", roles=_ADMINS, answer=OutboundAddresses)
 def get_outbound_addresses(call: web.Call) -> func.HttpResponse:
     """Read the addresses this app calls from, for a trusted location of conditional access."""
-    return call.ok({"addresses": core().presence.outbound_addresses})
+    return call.ok(OutboundAddresses(addresses=list(core().presence.outbound_addresses)))
 
 
 @web.route(bp, "GET", _PATH + "/grant-permission", roles=_ADMINS, answer=GrantLink)
@@ -83,7 +88,11 @@ def get_grant_permission(call: web.Call) -> func.HttpResponse:
 
 
 @web.route(
-    bp, "GET", CONSENT_CALLBACK, open_because="Microsoft sends an admin's browser here; the sealed state says who it is"
+    bp,
+    "GET",
+    CONSENT_CALLBACK,
+    open_because="Microsoft sends an admin's browser here; the sealed state says who it is",
+    texts=("text/html",),
 )
 def get_consent_callback(call: web.Call) -> func.HttpResponse:
     """Show an admin who comes back what the tenant has granted; one without a state learns nothing."""

@@ -8,10 +8,12 @@ from functions import web
 from functions.wiring import core
 from shared.callers import INTEGRATION, OPERATOR, ROLES, TENANT_ADMIN
 from shared.errors import Invalid
+from shared.overview import OverviewAnswer
 from shared.tenants.audit import AuditEntry, as_csv
 from shared.tenants.models import Page, Stored
 from shared.tenants.settings import Settings, schema
-from shared.tenants.settings_answer import SettingsAnswer
+from shared.tenants.settings_answer import SectionAnswer, SettingsAnswer
+from shared.tenants.settings_write import SettingsPatch, SettingsWrite
 
 bp = func.Blueprint()
 _PATH = "api/tenants/{tenantId}/settings"
@@ -19,19 +21,23 @@ _ADMINS = (TENANT_ADMIN, OPERATOR)
 _READERS = (TENANT_ADMIN, INTEGRATION, OPERATOR)
 
 
-@web.route(bp, "GET", _PATH, roles=_READERS, answer=SettingsAnswer)
+@web.route(bp, "GET", _PATH, roles=_READERS, answer=SettingsAnswer, etag=True)
 def get_settings(call: web.Call) -> func.HttpResponse:
     """Read the settings; the ETag names the version a later write replaces."""
     return _answer(call, call.head.settings.stored)
 
 
-@web.route(bp, "PUT", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True, versioned=True)
+@web.route(
+    bp, "PUT", _PATH, roles=_ADMINS, body=SettingsWrite, answer=SettingsAnswer, always_there=True, versioned=True
+)
 def put_settings(call: web.Call) -> func.HttpResponse:
     """Replace the settings (If-Match). What is left out goes back to its default; a secret left out stays."""
     return _answer(call, core().settings.replace(call.head, call.json, versions=call.versions, by=call.caller))
 
 
-@web.route(bp, "PATCH", _PATH, roles=_ADMINS, body=Settings, answer=SettingsAnswer, always_there=True, versioned=True)
+@web.route(
+    bp, "PATCH", _PATH, roles=_ADMINS, body=SettingsPatch, answer=SettingsAnswer, always_there=True, versioned=True
+)
 def patch_settings(call: web.Call) -> func.HttpResponse:
     """Change what the merge patch names (RFC 7396, If-Match). null goes back to the default."""
     return _answer(call, core().settings.patch(call.head, call.json, versions=call.versions, by=call.caller))
@@ -49,11 +55,12 @@ def delete_settings(call: web.Call) -> func.HttpResponse:
     _PATH + "/history",
     roles=_ADMINS,
     answer=Page[AuditEntry],
+    texts=("text/csv",),
     query=("top", "continuation", "section", "by", "format"),
 )
 def get_settings_history(call: web.Call) -> func.HttpResponse:
     """List changes, newest first, as JSON or (format=csv) for a spreadsheet."""
-    if call.query("format") not in (None, "json", "csv"):
+    if call.query("format") not in (None, *web.FORMATS):
         raise Invalid.field("format", "is neither json nor csv")
     page = core().settings.history(
         call.tenant_id,
@@ -65,20 +72,20 @@ def get_settings_history(call: web.Call) -> func.HttpResponse:
     return call.csv(as_csv(page.items), page.continuation) if call.query("format") == "csv" else call.ok(page)
 
 
-@web.route(bp, "GET", _PATH + "/{section}", roles=_READERS)
+@web.route(bp, "GET", _PATH + "/{section}", roles=_READERS, answer=SectionAnswer, etag=True)
 def get_settings_section(call: web.Call) -> func.HttpResponse:
     """Read one section of the settings."""
     return call.ok(core().settings.section(call.head, call.path("section")), etag=call.head.settings.revision)
 
 
-@web.route(bp, "GET", "api/settings/schema", roles=ROLES, tenant_must_exist=False)
+@web.route(bp, "GET", "api/settings/schema", roles=ROLES, answer=dict, tenant_must_exist=False)
 def get_settings_schema(call: web.Call) -> func.HttpResponse:
     """Read the JSON Schema of the settings: titles, texts, bounds and defaults."""
     call.require_onboarded()
     return call.ok(schema())
 
 
-@web.route(bp, "GET", "api/tenants/{tenantId}/overview", roles=_ADMINS)
+@web.route(bp, "GET", "api/tenants/{tenantId}/overview", roles=_ADMINS, answer=OverviewAnswer)
 def get_overview(call: web.Call) -> func.HttpResponse:
     """Read what a home page shows: sections, presence, outbound, recent changes, recommendations."""
     return call.ok(core().overview.of(call.head))

@@ -7,7 +7,7 @@ import azure.functions as func
 from functions import web
 from functions.wiring import core
 from shared.callers import OPERATOR
-from shared.tenants.models import Page, Tenant, TenantWrite
+from shared.tenants.models import Page, Tenant, TenantLeaving, TenantWrite
 
 bp = func.Blueprint()
 
@@ -26,7 +26,7 @@ def list_tenants(call: web.Call) -> func.HttpResponse:
     return call.ok(core().tenants.page(top=call.top, continuation=call.continuation))
 
 
-@web.route(bp, "GET", "api/tenants/{tenantId}", roles=(OPERATOR,), answer=Tenant)
+@web.route(bp, "GET", "api/tenants/{tenantId}", roles=(OPERATOR,), answer=Tenant, etag=True)
 def get_tenant(call: web.Call) -> func.HttpResponse:
     """Read a tenant with its licensed products."""
     return call.stored(call.head.tenant.stored)
@@ -49,7 +49,15 @@ def put_tenant(call: web.Call) -> func.HttpResponse:
     return call.stored(saved)
 
 
-@web.route(bp, "DELETE", "api/tenants/{tenantId}", roles=(OPERATOR,), status=202, tenant_must_exist=False)
+@web.route(
+    bp,
+    "DELETE",
+    "api/tenants/{tenantId}",
+    roles=(OPERATOR,),
+    answer=TenantLeaving,
+    status=202,
+    tenant_must_exist=False,
+)
 def delete_tenant(call: web.Call) -> func.HttpResponse:
     """Offboard a tenant: it is closed at once, its data goes in the background. Ask again for the progress."""
     return call.ok(core().tenants.start_offboarding(call.tenant_id, by=call.caller))

@@ -12,18 +12,25 @@ from functions.wiring import core
 from shared.callers import OPERATOR, SERVICE_OWNER, TENANT_ADMIN
 from shared.outbound.hooks import HookState, Kind, SchedulerEntryTrigger, TaskTrigger
 from shared.tenants.models import Page
+from shared.wire import Wire
 
 bp = func.Blueprint()
 _FLOWS = (TENANT_ADMIN, SERVICE_OWNER)
 
 
-@web.route(bp, "POST", "v1/triggers/scheduler-entries", roles=_FLOWS, body=SchedulerEntryTrigger, status=201)
+class Registered(Wire):
+    id: str
+
+
+@web.route(
+    bp, "POST", "v1/triggers/scheduler-entries", roles=_FLOWS, body=SchedulerEntryTrigger, answer=Registered, status=201
+)
 def register_scheduler_entry_trigger(call: web.Call) -> func.HttpResponse:
     """Have a URL called when something happens to scheduler entries of some services."""
     return _register(call, "scheduler-entries")
 
 
-@web.route(bp, "POST", "v1/triggers/tasks", roles=_FLOWS, body=TaskTrigger, status=201)
+@web.route(bp, "POST", "v1/triggers/tasks", roles=_FLOWS, body=TaskTrigger, answer=Registered, status=201)
 def register_task_web_hook(call: web.Call) -> func.HttpResponse:
     """Have a URL called when something happens to tasks of some services."""
     return _register(call, "tasks")
@@ -58,6 +65,6 @@ def list_webhooks(call: web.Call) -> func.HttpResponse:
 
 def _register(call: web.Call, kind: Kind) -> func.HttpResponse:
     hook = core().outbound.webhooks.register(call.tenant_id, kind, call.json, by=call.caller)
-    response = call.ok({"id": hook.id})
+    response = call.ok(Registered(id=hook.id))
     response.headers["Location"] = f"{core().public_base_url}/v1/triggers/{kind}/{hook.id}"
     return response

@@ -18,7 +18,7 @@ import azure.functions as func
 
 from functions.answers import written
 from functions.endpoints import ENDPOINTS, Endpoint
-from functions.headers import allow_pages, bearer, bearer_if_any, body_of, hint, of_page, trace_id
+from functions.headers import allow_pages, bearer, bearer_if_any, body_of, hint, of_page, trace_id, versions
 from functions.problems import TooLarge, WrongMediaType, problem, unexpected
 from functions.wiring import core
 from shared import log
@@ -35,6 +35,7 @@ M = TypeVar("M", bound=Wire)
 MAX_BODY: Final = 256 * 1024  # bytes
 DEFAULT_TOP: Final = 100
 MAX_TOP: Final = 1000
+FORMATS: Final = ("json", "csv")  # of a list that is a table too
 
 Handler = Callable[["Call"], func.HttpResponse]
 
@@ -142,13 +143,7 @@ class Call:
     @property
     def versions(self) -> Versions:
         """Revisions named by If-Match; None without the header, ``*`` for the one that names none."""
-        header = self.req.headers.get("if-match", "").strip()
-        if not header:
-            return None
-        if header == "*":
-            return "*"
-        named = (re.fullmatch(r'"([1-9][0-9]{0,8})"', part.strip()) for part in header.split(","))
-        return frozenset(int(match.group(1)) for match in named if match)
+        return versions(self.req)
 
     def ok(self, value: object, *, status: int | None = None, etag: int | None = None) -> func.HttpResponse:
         headers = {"x-trace-id": self.trace_id, "Cache-Control": "no-store"}
@@ -193,11 +188,15 @@ def route(
     body: Any = None,
     body_optional: bool = False,
     answer: Any = None,
+    texts: tuple[str, ...] = (),
     status: int = 200,
+    also_status: tuple[int, ...] = (),
     query: tuple[str, ...] = (),
     required: tuple[str, ...] = (),
     versioned: bool = False,
     always_there: bool = False,
+    etag: bool = False,
+    paced: bool = False,
     tenant_must_exist: bool = True,
     from_pages: bool = False,
 ) -> Callable[[Handler], Handler]:
@@ -205,9 +204,7 @@ def route(
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
     is for the few calls that make or list tenants, and those that ask ``require_onboarded`` themselves; ``from_pages``
-    lets pages of any origin read the answer. For the description: ``body`` is a model or a list, ``body_optional`` one
-    whose handler reads ``json_if_any``; ``required`` are those of ``query`` that cannot be left out; a ``versioned``
-    document has an ETag that writes name in If-Match; one that is ``always_there`` is replaced but never created.
+    lets pages of any origin read the answer. What else there is to say is for the description, see ``Endpoint``.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -224,11 +221,15 @@ def route(
             body=body,
             body_optional=body_optional,
             answer=answer,
+            texts=texts,
             status=status,
+            also_status=also_status,
             query=query,
             required=required,
             versioned=versioned,
             always_there=always_there,
+            etag=etag or (versioned and answer is not None),
+            paced=paced or from_pages,
             tenant_must_exist=tenant_must_exist,
             from_pages=from_pages,
         )

@@ -27,13 +27,21 @@ _POLICY: Final = (
 
 
 # Named so that they come before a route that takes every path of the portal: the host asks in alphabetical order.
-@web.route(bp, "GET", "portal/widget-demo", open_because="a page without data, in local runs only")
+@web.route(
+    bp, "GET", "portal/widget-demo", open_because="a page without data, in local runs only", texts=(_TYPES[_DEMO],)
+)
 def fetch_widget_demo(call: web.Call) -> func.HttpResponse:
     """Show the page that tries the widget (local runs only)."""
     return _file(call, _DEMO)
 
 
-@web.route(bp, "GET", "portal/widget/{file}", open_because="websites load the client before anybody is known")
+@web.route(
+    bp,
+    "GET",
+    "portal/widget/{file}",
+    open_because="websites load the client before anybody is known",
+    texts=tuple(dict.fromkeys(_TYPES.values())),
+)
 def fetch_widget_file(call: web.Call) -> func.HttpResponse:
     """Load the widget's client for websites."""
     return _file(call, call.path("file"))

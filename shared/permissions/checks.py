@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Literal, Protocol
 
 from shared import log
 from shared.clock import Clock, to_wire
@@ -26,6 +26,19 @@ CHECKED: Final[tuple[Component, ...]] = tuple(name for name in COMPONENTS if nam
 
 class PermissionCheck(Wire):
     components: list[ComponentCheck]
+
+
+class Gap(Wire):
+    component: Component
+    missing: list[str]
+
+
+class LastCheck(Wire):
+    """What the last check says today; ``checked_at`` is None before the first."""
+
+    state: Literal["complete", "gaps", "unknown"]
+    gaps: list[Gap]
+    checked_at: str | None
 
 
 class Reader(Protocol):
@@ -64,23 +77,24 @@ class PermissionChecks:
         log.info("permissions checked", tenant=head.tenant_id, states=states)
         return PermissionCheck(components=components)
 
-    def last(self, head: Head) -> dict[str, Any]:
-        """``{state, gaps: [{component, missing}], checkedAt}`` of the last check, without asking anybody.
+    def last(self, head: Head) -> LastCheck:
+        """What the last check says, without asking anybody.
 
         What it found granted is held against what the tenant needs today.
         """
         row = head.rows.get(LAST)
         if row is None:
-            return {"state": "unknown", "gaps": [], "checkedAt": None}
+            return LastCheck(state="unknown", gaps=[], checked_at=None)
         kept = {
             client_id: _Kept(found["roles"], found["scopes"], found["why"])
             for client_id, found in row.doc["granted"].items()
         }
         components = self._compared(head, kept)
-        gaps = [{"component": check.component, "missing": check.missing} for check in components if check.missing]
+        gaps = [Gap(component=check.component, missing=check.missing) for check in components if check.missing]
         told = {check.state for check in components}
-        state = "gaps" if gaps else "complete" if told == {"complete"} else "unknown"
-        return {"state": state, "gaps": gaps, "checkedAt": row.doc["checkedAt"]}
+        complete = told == {"complete"}
+        state: Literal["complete", "gaps", "unknown"] = "gaps" if gaps else "complete" if complete else "unknown"
+        return LastCheck(state=state, gaps=gaps, checked_at=row.doc["checkedAt"])
 
     def _compared(self, head: Head, granted: Mapping[str, Granted]) -> list[ComponentCheck]:
         rows = required(head.tenant.value.products, head.settings.value)

@@ -30,6 +30,14 @@ class Tenant(TenantWrite):
     tenant_id: Guid
 
 
+class TenantLeaving(Wire):
+    """How far the removal of a tenant's rows is."""
+
+    tenant_id: Guid
+    state: Literal["offboarding"] = "offboarding"
+    rows_removed: int
+
+
 class Distribution(Wire):
     """When a member may be offered a call although Teams does not say Available."""
 

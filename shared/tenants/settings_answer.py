@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Union
 
 from pydantic import Field, create_model
 
@@ -38,6 +38,8 @@ _sections: dict[str, Any] = {
     name: (_SHOWN.get(field.alias or name, field.annotation), Field(title=field.title))
     for name, field in Settings.model_fields.items()
 }
+SectionAnswer: Any = Union[tuple(shown for shown, _ in _sections.values())]  # noqa: UP007 - made, not written
+"""Any one of the sections."""
 _effects: dict[str, Any] = dict.fromkeys(SECTIONS, (ShownEffect, ...))
 EffectiveAnswer = create_model("EffectiveAnswer", __base__=Wire, **_effects)
 _beside: dict[str, Any] = {"effective": (EffectiveAnswer, ...), "warnings": (list[Warned], ...)}

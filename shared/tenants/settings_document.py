@@ -18,7 +18,7 @@ SECRETS: Final = (("interact", "acsConnectionString"), ("assistant", "acsConnect
 # The switch of a section that needs its secret.
 _NEEDED_BY: Final = {"interact": "enabled", "assistant": "useOwnAcs"}
 # Facts an answer shows beside the sections; a document read and put back holds them.
-_BESIDE: Final = ("effective", "warnings")
+BESIDE: Final = ("effective", "warnings")
 
 Seal = Callable[[str, str, Secret | None], Secret]
 """Section, text and the secret there is to the sealed secret, which is the one there is if nothing changes.
@@ -76,7 +76,7 @@ def differences(before: Settings, after: Settings) -> list[dict[str, Any]]:
 def _sections(document: object) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Invalid.field("", "the body is not a JSON object", "NotAnObject")
-    return {name: deepcopy(value) for name, value in document.items() if name not in _BESIDE}
+    return {name: deepcopy(value) for name, value in document.items() if name not in BESIDE}
 
 
 def _judged(current: Settings, data: dict[str, Any], seal: Seal) -> Settings:

@@ -21,7 +21,7 @@ from shared.storage.entities import Row, Value
 from shared.storage.queues import Queue
 from shared.storage.tables import Exists, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, write
-from shared.tenants.models import Page, Stored, Tenant, TenantWrite
+from shared.tenants.models import Page, Stored, Tenant, TenantLeaving, TenantWrite
 from shared.tenants.settings import Settings
 from shared.tenants.widget_keys import WidgetKeys
 
@@ -98,7 +98,7 @@ class Tenants:
         """Ids of every tenant that may exist; ``head`` tells whether it does."""
         return (row.row for row in self._table.span(_INDEX, "0", "~"))
 
-    def start_offboarding(self, tenant_id: str, by: Caller) -> dict[str, object]:
+    def start_offboarding(self, tenant_id: str, by: Caller) -> TenantLeaving:
         """Close the tenant to every call at once; the rows go by and by. Says how far that is.
 
         The mark is written before the message: a crash in between leaves a closed tenant. Asking again sends the
@@ -115,7 +115,7 @@ class Tenants:
                 self._table.insert(leaving)
             log.info("tenant is offboarded", tenant=tenant_id, by=by.oid)
         self.send_offboarding(tenant_id)
-        return {"tenantId": tenant_id, "state": "offboarding", "rowsRemoved": leaving.number("removed")}
+        return TenantLeaving(tenant_id=tenant_id, rows_removed=leaving.number("removed"))
 
     def send_offboarding(self, tenant_id: str) -> None:
         self._offboarding.send({"tenantId": tenant_id})

@@ -10,7 +10,7 @@ import pytest
 from shared.clock import to_wire
 from shared.errors import NotPermitted, Throttled
 from shared.overview import MOST_SERVICES_READ, Overview
-from shared.permissions.checks import PermissionChecks
+from shared.permissions.checks import LastCheck, PermissionChecks
 from shared.presence.health import HealthOfPresence
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
@@ -23,14 +23,14 @@ class NeverChecked(PermissionChecks):
     def __init__(self) -> None:
         """Nothing is known of the tenant's permissions."""
 
-    def last(self, head: Head) -> dict[str, Any]:
-        return {}
+    def last(self, head: Head) -> LastCheck:
+        return LastCheck(state="unknown", gaps=[], checked_at=None)
 
 
 def recommended(world: World) -> list[dict[str, Any]]:
     health = HealthOfPresence(world.presence, world.clock, timedelta(seconds=30))
     overview = Overview(world.settings, world.directory, world.outbound, health, NeverChecked())
-    found: list[dict[str, Any]] = overview.of(world.head)["recommendations"]
+    found: list[dict[str, Any]] = overview.of(world.head).as_json()["recommendations"]
     return found
 
 

@@ -186,7 +186,7 @@ def test_a_cloud_that_hangs_is_given_up_in_time(tenant: PermissionWorld) -> None
 
 
 def test_before_the_first_check_nothing_is_claimed(tenant: PermissionWorld) -> None:
-    assert tenant.checks.last(tenant.world.head) == {"state": "unknown", "gaps": [], "checkedAt": None}
+    assert tenant.checks.last(tenant.world.head).as_json() == {"state": "unknown", "gaps": [], "checkedAt": None}
 
 
 def test_the_last_check_is_kept_with_its_time_and_costs_no_call(tenant: PermissionWorld) -> None:
@@ -194,7 +194,7 @@ def test_the_last_check_is_kept_with_its_time_and_costs_no_call(tenant: Permissi
     tenant.settle()
     tenant.check()
     tenant.cloud.control("DELETE", "requests")
-    told = tenant.checks.last(tenant.world.head)
+    told = tenant.checks.last(tenant.world.head).as_json()
     assert told["state"] == "gaps"
     assert told["gaps"] == [{"component": "Media Bot", "missing": ["Calls.JoinGroupCall.All"]}]
     assert told["checkedAt"] == "2026-03-01T12:00:00.000Z"
@@ -205,9 +205,9 @@ def test_what_was_found_is_held_against_what_is_needed_today(tenant: PermissionW
     del tenant.roles["Interact App"]
     tenant.settle()
     tenant.check()
-    assert tenant.checks.last(tenant.world.head)["state"] == "complete"
+    assert tenant.checks.last(tenant.world.head).as_json()["state"] == "complete"
     tenant.interact_on()
-    told = tenant.checks.last(tenant.world.head)
+    told = tenant.checks.last(tenant.world.head).as_json()
     assert [(gap["component"], len(gap["missing"])) for gap in told["gaps"]] == [("Interact App", 5)]
 
 
@@ -221,16 +221,16 @@ def test_a_slower_check_does_not_write_over_a_faster_one(tenant: PermissionWorld
     tenant.settle()
     tenant.world.clock.move(minutes=1)
     tenant.checks.check(slow)
-    assert tenant.checks.last(tenant.world.head)["state"] == "complete"
+    assert tenant.checks.last(tenant.world.head).as_json()["state"] == "complete"
     tenant.check()
-    assert tenant.checks.last(tenant.world.head)["state"] == "gaps"
+    assert tenant.checks.last(tenant.world.head).as_json()["state"] == "gaps"
 
 
 def test_an_outage_does_not_erase_what_an_older_check_found(tenant: PermissionWorld) -> None:
     tenant.check()
     fault(tenant, pathPrefix="/v1.0/oauth2PermissionGrants", status=503)
     tenant.check()
-    assert tenant.checks.last(tenant.world.head)["state"] == "complete"
+    assert tenant.checks.last(tenant.world.head).as_json()["state"] == "complete"
 
 
 def test_what_is_kept_stays_small_however_much_was_granted(tenant: PermissionWorld) -> None:

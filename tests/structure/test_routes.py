@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 from typing import Any
 
@@ -106,14 +107,27 @@ def test_a_planted_overlap_is_found(first: str, second: str, found: bool) -> Non
 # the description
 
 
-def test_the_description_lists_exactly_the_http_functions() -> None:
+def described() -> list[tuple[str, str, dict[str, Any]]]:
+    """Path, method and operation."""
     paths = openapi.document()["paths"]
-    listed = {
-        operation["operationId"]: (path.lstrip("/"), method.upper())
-        for path, methods in paths.items()
-        for method, operation in methods.items()
-    }
-    assert listed == {name: (endpoint.path, endpoint.method) for name, endpoint in ENDPOINTS.items()}
+    return [(path, method, operation) for path, methods in paths.items() for method, operation in methods.items()]
+
+
+def operation_of(endpoint: Endpoint) -> dict[str, Any]:
+    return next(operation for _, _, operation in described() if operation["operationId"] == endpoint.name)
+
+
+def test_the_description_lists_exactly_the_http_functions() -> None:
+    listed = {one["operationId"]: (path.lstrip("/"), method.upper()) for path, method, one in described()}
+    served = {name: (endpoint.path.replace("{*", "{"), endpoint.method) for name, endpoint in ENDPOINTS.items()}
+    assert listed == served
+
+
+def test_a_path_of_the_description_has_plain_variables_each_with_its_parameter() -> None:
+    for path, _, operation in described():
+        parameters = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
+        assert sorted(re.findall("{(.*?)}", path)) == sorted(parameters), path
+        assert not {"*", ":"} & {*path}, path
 
 
 def references(value: Any) -> set[str]:
@@ -143,7 +157,7 @@ def test_every_schema_of_the_description_is_used() -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
 def test_the_description_says_what_an_operation_needs(endpoint: Endpoint) -> None:
-    operation = openapi.document()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
+    operation = operation_of(endpoint)
     assert operation["x-roles"] == list(endpoint.roles)
     assert ("security" in operation) == bool(endpoint.roles)
     assert ("requestBody" in operation) == (endpoint.body is not None)
@@ -165,6 +179,58 @@ def reads(endpoint: Endpoint) -> set[str]:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_an_answer_in_json_has_a_schema(endpoint: Endpoint) -> None:
+    content = operation_of(endpoint)["responses"][str(endpoint.status)].get("content", {})
+    assert bool(content.get("application/json", {}).get("schema")) == bool({"ok", "stored"} & reads(endpoint))
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_an_answer_that_is_no_json_has_its_media_type(endpoint: Endpoint) -> None:
+    content = operation_of(endpoint)["responses"][str(endpoint.status)].get("content", {})
+    written = {"html": "text/html", "csv": "text/csv"}
+    read = {written[name] for name in written.keys() & reads(endpoint)}
+    if endpoint.name in ("fetch_widget_demo", "fetch_widget_file"):  # they answer files
+        read = {"text/html"} | ({"text/javascript", "text/css"} if endpoint.name == "fetch_widget_file" else set())
+    assert content.keys() - {"application/json"} == read
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
+def test_an_etag_is_described_where_the_answer_has_one(endpoint: Endpoint) -> None:
+    responses = operation_of(endpoint)["responses"]
+    done = [responses[status] for status in responses if status.startswith("2")]
+    has = "stored" in reads(endpoint) or endpoint.name in (
+        {"get_settings", "put_settings", "patch_settings", "delete_settings", "get_settings_section"}
+    )
+    assert {"ETag" in response.get("headers", {}) for response in done} == {has}
+
+
+def test_who_may_have_to_wait_is_told_for_how_long() -> None:
+    paced = {"check_interact_acs", "check_assistant_acs", "check_meeting", "try_presence_accounts"}
+    paced |= {"get_widget", "start_session", "get_session", "post_session_event", "renew_session_token"}
+    found = {one["operationId"] for _, _, one in described() if "429" in one["responses"]}
+    assert found == paced
+    for name in paced:
+        assert "Retry-After" in operation_of(ENDPOINTS[name])["responses"]["429"]["headers"]
+
+
+def test_a_widget_without_its_key_is_refused_as_described() -> None:
+    pages = endpoints(lambda endpoint: endpoint.from_pages)
+    assert pages
+    for endpoint in pages:
+        assert {"401", "403"} <= operation_of(endpoint)["responses"].keys()
+
+
+def test_the_formats_of_the_history_are_listed() -> None:
+    parameters = operation_of(ENDPOINTS["get_settings_history"])["parameters"]
+    assert [one["schema"].get("enum") for one in parameters if one["name"] == "format"] == [["json", "csv"]]
+
+
+def test_an_instance_that_is_not_ready_says_so_in_the_form_of_one_that_is() -> None:
+    responses = operation_of(ENDPOINTS["get_ready"])["responses"]
+    assert responses["200"]["content"] == responses["503"]["content"]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
 def test_if_match_is_described_where_the_handler_reads_it_and_nowhere_else(endpoint: Endpoint) -> None:
     assert endpoint.versioned == ("versions" in reads(endpoint))
 
@@ -175,16 +241,16 @@ def test_a_body_is_described_where_the_handler_reads_one_and_as_optional_where_i
 ) -> None:
     assert (endpoint.body is not None) == bool({"json", "body", "json_if_any"} & reads(endpoint))
     assert endpoint.body_optional == ("json_if_any" in reads(endpoint))
-    described = openapi.document()["paths"][f"/{endpoint.path}"][endpoint.method.lower()].get("requestBody")
+    described = operation_of(endpoint).get("requestBody")
     assert described is None or described["required"] != endpoint.body_optional
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
 def test_the_description_says_how_an_operation_can_end(endpoint: Endpoint) -> None:
-    operation = openapi.document()["paths"][f"/{endpoint.path}"][endpoint.method.lower()]
+    operation = operation_of(endpoint)
     responses = dict(operation["responses"])
     assert next(iter(responses)) == str(endpoint.status)
-    for status in {str(endpoint.status), "201"} & responses.keys():
+    for status in {str(endpoint.status), "201", *map(str, endpoint.also_status)} & responses.keys():
         responses.pop(status)
     problems = {"$ref": "#/components/schemas/Problem"}
     assert {r["content"]["application/problem+json"]["schema"]["$ref"] for r in responses.values()} == {
