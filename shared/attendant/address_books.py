@@ -94,9 +94,10 @@ class AddressBooks:
             try:
                 self._table.transact([Delete(found.row, found.row.etag), _changed(tenant_id)])
             except (Stale, NotFound):
-                continue  # written or deleted meanwhile: judge what is there now
-            break
-        self._sweep(tenant_id, book_id, keep=None)
+                if self._find(tenant_id, book_id) is not None:
+                    continue  # written meanwhile: judge what is there now
+            break  # gone, perhaps by ourselves: the answer got lost and the SDK sent the delete again
+        self._sweep(tenant_id, book_id)
         log.info("address book deleted", tenant=tenant_id, book=found.value.id, by=by.oid)
 
     # contacts
@@ -160,7 +161,7 @@ class AddressBooks:
                 self._table.transact([Replace(emptied, found.row.etag), _changed(tenant_id)])
             except (Stale, NotFound):
                 continue
-            self._sweep(tenant_id, book_id, keep=edition)
+            self._sweep(tenant_id, book_id)
             log.info("address book cleared", tenant=tenant_id, book=found.value.id, by=by.oid)
             return
         raise _storm()
@@ -219,12 +220,13 @@ class AddressBooks:
         start = _pack_prefix(book)
         return self._table.span(tenant_id, start, prefix_end(start))
 
-    def _sweep(self, tenant_id: str, book_id: str, *, keep: str | None) -> None:
+    def _sweep(self, tenant_id: str, book_id: str) -> None:
         """Remove packs of editions that are over. Nobody reads them: stopped half way, the next sweep goes on."""
         start = f"{_PACK}{key(book_id)}:"
-        rows = self._table.span(tenant_id, start, prefix_end(start), select=["PartitionKey", "RowKey"])
-        over = [row for row in rows if keep is None or not row.row.startswith(f"{start}{keep}:")]
-        self._table.remove_blindly(over)
+        rows = list(self._table.span(tenant_id, start, prefix_end(start), select=["PartitionKey", "RowKey"]))
+        # Looked at after the packs: an edition that is not the current one now will never be again.
+        book = self._find(tenant_id, book_id)
+        self._table.remove_blindly([row for row in rows if book is None or not row.row.startswith(_pack_prefix(book))])
 
     def _book(self, tenant_id: str, book_id: str) -> Held[AddressBook]:
         found = self._find(tenant_id, book_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -34,7 +35,8 @@ class Journal:
         note_id = note_id or f"{_from_far(now)}-{secrets.token_hex(4)}"
         note = Row(partition, note_id, {**values, "at": to_wire(now)})
         if not message_id:
-            self._table.insert(note)
+            with suppress(Exists):  # our own: the answer got lost and the SDK sent it again
+                self._table.insert(note)
             return note_id
         seen = Row(partition, _SEEN + key(message_id), {"note": note_id})
         try:

@@ -32,6 +32,9 @@ from shared.storage.entities import (
 MAX_OPERATIONS: Final = 100  # of one entity group transaction
 MAX_TRANSACTION_BYTES: Final = 4_000_000  # Azure's limit is 4 MiB
 MAX_ROWS_PER_CALL: Final = 1000  # Azure refuses a query that asks for more at once
+# The SDK sends a POST again after a 5xx only, and gives up when a kept connection breaks, as the first one after some
+# idle seconds may. Sent again, a write may find its own work (Exists or Stale); callers recognise it by its mark.
+_SENT_AGAIN: Final[Mapping[str, Any]] = {"retry_on_methods": frozenset({"POST"})}
 
 
 Exists = failures.Exists
@@ -56,7 +59,7 @@ class Table:
         """Create the row and give its ETag. Raises Exists."""
         entity = entity_of(row)
         with failures.ours(self._name):
-            return str(self._client.create_entity(entity)["etag"])
+            return str(self._client.create_entity(entity, **_SENT_AGAIN)["etag"])
 
     def replace(self, row: Row, *, etag: str) -> str:
         """Write over the version that has ``etag`` and give the new ETag. Raises Stale, NotFound."""
@@ -96,7 +99,7 @@ class Table:
         if sum(size_of(operation.row) for operation in operations) > MAX_TRANSACTION_BYTES:
             raise TooBig(f"a transaction on {self._name} is larger than Azure takes")
         with failures.ours(self._name):
-            return [str(meta.get("etag", "")) for meta in self._client.submit_transaction(wire)]
+            return [str(meta.get("etag", "")) for meta in self._client.submit_transaction(wire, **_SENT_AGAIN)]
 
     def transact_all(self, operations: Sequence[Operation]) -> None:
         """Any number of operations of one partition, cut into transactions of what Azure takes.

@@ -35,5 +35,7 @@ class AuditTrail:
             try:
                 self._heads.transact([counted, line])
             except (Exists, Stale, NotFound):
-                continue  # somebody else noted something, or the tenant left: look again
-            return
+                noted = self._heads.get(tenant_id, line.row.row)
+                if noted is None or noted.doc != line.row.doc:
+                    continue  # somebody else noted something, or the tenant left: look again
+            return  # also when it was our own work that refused: the answer got lost and the SDK sent it again

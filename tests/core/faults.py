@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import AzureError
 
 from shared.errors import StorageDown
-from shared.storage.entities import Operation
+from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table
 
 
@@ -45,6 +45,21 @@ class FragileTable(Table):
         if fails == "after":
             raise StorageDown("the process died after the write")
         return etags
+
+
+class SentTwice(Table):
+    """A table each single write of which loses its answer, so that the SDK sends it again."""
+
+    def __init__(self, inner: Table) -> None:
+        self.__dict__.update(inner.__dict__)
+
+    def insert(self, row: Row) -> str:
+        super().insert(row)
+        return super().insert(row)
+
+    def replace(self, row: Row, *, etag: str) -> str:
+        super().replace(row, etag=etag)
+        return super().replace(row, etag=etag)
 
 
 class Steps:
@@ -93,7 +108,8 @@ class _Stepped:
 
 
 class Wire:
-    """Stands between the SDK and the tables. ``lose`` answers of transactions get lost, the work is done.
+    """Stands between the SDK and the tables. Before ``lose`` answers of transactions the connection breaks, the work
+    is done; before ``drop`` of them it breaks and nothing is done.
 
     ``inserts_into`` names a table whose single inserts are meant instead. ``requests`` counts all, ``seen`` those that
     are meant.
@@ -101,6 +117,7 @@ class Wire:
 
     def __init__(self, target: str) -> None:
         self.lose = 0
+        self.drop = 0
         self.seen = 0
         self.inserts_into = ""
         self.requests = 0
@@ -108,8 +125,15 @@ class Wire:
 
     def forward(
         self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
+    ) -> tuple[int, list[tuple[str, str]], bytes] | None:
+        """Status, headers and body; None where the connection breaks."""
         self.requests += 1
+        place = path.partition("?")[0]
+        is_meant = (method, place.rpartition("/")[2]) == ("POST", self.inserts_into or "$batch")
+        self.seen += is_meant
+        if is_meant and self.drop > 0:
+            self.drop -= 1
+            return None
         connection = http.client.HTTPConnection(self._target.netloc, timeout=10)
         try:
             connection.request(method, path, body, headers)
@@ -117,12 +141,9 @@ class Wire:
             content = answer.read()
         finally:
             connection.close()
-        place = path.partition("?")[0]
-        if (method, place.rpartition("/")[2]) == ("POST", self.inserts_into or "$batch"):
-            self.seen += 1
-            if self.lose > 0:
-                self.lose -= 1
-                return 500, [("Content-Type", "text/plain")], b"the answer got lost"
+        if is_meant and self.lose > 0:
+            self.lose -= 1
+            return None
         return answer.status, answer.getheaders(), content
 
 
@@ -137,7 +158,11 @@ def wire(connection: str) -> Iterator[tuple[Wire, str]]:
 
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, headers, content = tap.forward(self.command, self.path, dict(self.headers.items()), body)
+            answer = tap.forward(self.command, self.path, dict(self.headers.items()), body)
+            if answer is None:
+                self.close_connection = True
+                return
+            status, headers, content = answer
             self.send_response(status)
             for name, value in headers:
                 if name.lower() not in ("transfer-encoding", "content-length", "connection", "keep-alive"):

@@ -17,7 +17,8 @@ from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox
 from shared.tenants.connection_string import ConnectionString
-from tests.core.acs_world import BOX, GOOD, HOST, KEY, SHORT, AcsWorld
+from tests.core.acs_world import BOX, GOOD, HOST, KEY, SHORT, SUFFIXES, AcsWorld
+from tests.core.faults import SentTwice
 from tests.core.race import codes, together
 from tests.core.world import FakeClock
 
@@ -50,6 +51,12 @@ def test_a_row_holds_its_string_sealed_for_its_tenant(acs: AcsWorld) -> None:
     [row] = acs.rows()
     assert KEY not in str(row)
     assert BOX.open(row.text("sealed"), tenant=acs.tenant, field=FIELD) == GOOD
+
+
+def test_a_note_whose_answer_gets_lost_goes_with_its_user(acs: AcsWorld) -> None:
+    acs.checks(table=SentTwice(acs.table)).check(acs.tenant, "interact", GOOD, SUFFIXES)
+    assert acs.identities.users == set()
+    assert acs.rows() == []
 
 
 def test_sweeps_of_several_instances_do_not_disturb_each_other(acs: AcsWorld) -> None:

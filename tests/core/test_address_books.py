@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from shared.attendant.contacts import AddressBookWrite, Doc, read_contact
 from shared.attendant.packs import number_of
 from shared.errors import AppError, Conflict, Invalid, NeedsVersion, NotFound, StorageDown
 from shared.storage.account import StorageAccount
+from shared.storage.entities import Row
+from shared.storage.tables import Table
 from shared.tenants.offboarding import Offboarding
 from tests.core.faults import FragileTable
 from tests.core.race import codes, together
@@ -259,7 +261,42 @@ def test_no_contact_outlives_its_book_whoever_adds_while_it_is_deleted(shelf: Sh
         shelf.put_book(BOOK)
 
 
+class Crossed(Table):
+    """The contacts' table, where somebody acts before the next look at many rows, which is the sweep's."""
+
+    def __init__(self, inner: Table, act: Callable[[], None]) -> None:
+        self.__dict__.update(inner.__dict__)
+        self._acts = [act]
+
+    def span(self, *given: Any, **named: Any) -> Iterator[Row]:
+        while self._acts:
+            self._acts.pop()()
+        return super().span(*given, **named)
+
+
+@pytest.mark.parametrize("step", ["delete", "clear"])
+def test_a_sweep_leaves_what_others_have_put_into_the_book_since(shelf: Shelf, step: str) -> None:
+    shelf.add("old")
+
+    def anew() -> None:
+        delete_there(shelf) if step == "clear" else None
+        shelf.put_book(BOOK)
+        shelf.add("new")
+
+    books = AddressBooks(Crossed(shelf.world.account.table("contacts"), anew))
+    getattr(books, step)(shelf.tenant_id, BOOK, by=shelf.world.by, **({"versions": None} if step == "delete" else {}))
+    assert shelf.ids() == ["new"]
+    assert len([row for row in shelf.rows() if row.startswith("pack:")]) == 1
+
+
 # books
+
+
+def test_a_book_whose_deletion_loses_its_answer_is_deleted_with_its_contacts(shelf: Shelf) -> None:
+    shelf.add("1")
+    shelf.table.fails = "again"
+    shelf.books.delete(shelf.tenant_id, BOOK, versions=frozenset({1}), by=shelf.world.by)
+    assert shelf.rows() == ["generation"]
 
 
 def test_a_deleted_book_takes_its_contacts_with_it_even_if_it_is_made_again(shelf: Shelf) -> None:

@@ -20,11 +20,11 @@ from shared.outbound.supervision import Release, Supervision
 from shared.outbound.task_updates import TaskUpdates
 from shared.outbound.visits import Visits
 from shared.storage.account import StorageAccount
-from shared.storage.entities import Row
-from shared.storage.tables import Table
+from shared.storage.journal import Journal
+from shared.tenants.audit_trail import AuditTrail
 from shared.tenants.models import TenantWrite
 from shared.wire import parse
-from tests.core.faults import FragileTable
+from tests.core.faults import FragileTable, SentTwice
 from tests.core.world import SERVICE, FakeClock, World
 
 
@@ -135,21 +135,6 @@ def test_what_time_brought_about_with_a_lost_answer_is_offered_by_the_same_visit
     lossy.lose_next()
     lossy.visits.visit(world.tenant_id, SERVICE)
     assert [task.state for task in world.agent_tasks.mine(world.tenant_id, world.agent(1))] == ["Offered"]
-
-
-class SentTwice(Table):
-    """Each single write of an agent's row loses its answer."""
-
-    def __init__(self, inner: Table) -> None:
-        self.__dict__.update(inner.__dict__)
-
-    def insert(self, row: Row) -> str:
-        super().insert(row)
-        return super().insert(row)
-
-    def replace(self, row: Row, *, etag: str) -> str:
-        super().replace(row, etag=etag)
-        return super().replace(row, etag=etag)
 
 
 def test_an_agent_whose_claims_lose_their_answers_takes_one_task_after_the_other(world: World) -> None:
@@ -270,3 +255,20 @@ def test_a_refreshed_widget_key_whose_answer_gets_lost_lets_pages_in_and_is_audi
         world.widget_keys.tenant_of(old)
     history = world.settings.history(world.tenant_id, top=100, continuation=None, section="widgetKey", by=None)
     assert len(history.items) == 1
+
+
+def test_what_the_trail_notes_with_a_lost_answer_is_one_line(lossy_account: LossyAccount, lossy_world: World) -> None:
+    world = lossy_world
+    trail = AuditTrail(lossy_account.table("tenants"), world.clock)
+    lossy_account.lose_next("tenants")
+    trail.note(world.tenant_id, world.by, [{"path": "outbound.webhooks", "old": None, "new": "off"}])
+    assert lossy_account.all_is_lost()
+    history = world.settings.history(world.tenant_id, top=100, continuation=None, section="outbound", by=None)
+    assert [[change.new for change in entry.changes] for entry in history.items] == [["off"]]
+
+
+def test_a_journal_note_whose_answer_gets_lost_is_noted_once(world: World) -> None:
+    journal = Journal(SentTwice(world.account.table("journal")), world.clock)
+    note = journal.note(world.tenant_id, {"what": "rejected"})
+    rows, _ = journal.page(world.tenant_id, top=10, continuation=None)
+    assert [row.row for row in rows] == [note]

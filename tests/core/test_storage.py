@@ -34,7 +34,7 @@ from shared.storage.keys import key, prefix_end
 from shared.storage.tables import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Exists, Table, TooBig
 from tests.azurite import azurite
 from tests.clients.fake_cloud import Answer, FakeCloud
-from tests.core.faults import FragileTable
+from tests.core.faults import FragileTable, wire
 from tests.core.race import together
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -60,6 +60,33 @@ def test_a_row_is_created_once(table: Table, here: str) -> None:
     with pytest.raises(Exists):
         table.insert(Row(here, "a", {"n": 2}))
     assert table.get(here, "a") == Row(here, "a", {"n": 1}, etag)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_kept_connection_that_breaks_under_a_write_is_no_outage(
+    connection: str, table: Table, here: str, number: int
+) -> None:
+    """A server closes what was idle for some seconds, perhaps at the moment it is used again."""
+    with wire(connection) as (tap, behind):
+        tap.inserts_into, tap.drop = "journal" if number == 1 else "", 1
+        StorageAccount(behind, None, "").table("journal").transact(
+            [Insert(Row(here, str(name), {"n": name})) for name in range(number)]
+        )
+        assert (tap.seen, tap.drop) == (2, 0)
+    assert len(list(table.span(here, "0", "9"))) == number
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_write_whose_answer_gets_lost_is_sent_again_and_finds_its_own_work(
+    connection: str, table: Table, here: str, number: int
+) -> None:
+    with wire(connection) as (tap, behind):
+        tap.inserts_into, tap.lose = "journal" if number == 1 else "", 1
+        with pytest.raises(Exists):
+            StorageAccount(behind, None, "").table("journal").transact(
+                [Insert(Row(here, str(name), {"n": name})) for name in range(number)]
+            )
+    assert len(list(table.span(here, "0", "9"))) == number
 
 
 def test_a_missing_row_is_none(table: Table, here: str) -> None:
