@@ -403,6 +403,7 @@ def test_a_resource_that_hangs_holds_up_nobody_else_and_is_left_alone(shop: Sess
     orphans(shop, "hangs", 24)
     orphans(shop, "works", 3)
     others_are_gone, asked = threading.Event(), list[str]()
+    as_many_as_may = threading.Barrier(session_ends.AT_ONCE_OF_TENANT)  # else the first answer spares the last ones
 
     class Hanging(FakeOutside):
         def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
@@ -412,6 +413,7 @@ def test_a_resource_that_hangs_holds_up_nobody_else_and_is_left_alone(shop: Sess
                     others_are_gone.set()
                 return
             asked.append(user_id)
+            as_many_as_may.wait(5)
             assert others_are_gone.wait(5)
             raise Unreachable("silence")
 
