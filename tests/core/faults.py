@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import AzureError
-
-from shared.errors import StorageDown
+from shared.errors import AppError, StorageDown
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table
 
@@ -78,33 +76,31 @@ class Steps:
         if number != self._at:
             return call()
         if self._how == "twice":
-            with suppress(AzureError):
+            with suppress(AppError):
                 call()
         self._meanwhile()
         if self._how == "before":
             raise StorageDown("the process died before the call")
         if self._how == "after":
-            with suppress(AzureError):
+            with suppress(AppError):
                 call()
             raise StorageDown("the process died after the call")
         return call()
 
 
-class SteppedTable(Table):
+class SteppedTable:
     """A table each call of which is one of ``steps``."""
 
     def __init__(self, inner: Table, steps: Steps) -> None:
-        super().__init__(inner.__dict__["_client"])
-        self._client: Any = _Stepped(self._client, steps)
-
-
-class _Stepped:
-    def __init__(self, client: Any, steps: Steps) -> None:
-        self._client, self._steps = client, steps
+        self._inner, self._steps = inner, steps
 
     def __getattr__(self, name: str) -> Any:
-        call = getattr(self._client, name)
+        call = getattr(self._inner, name)
         return lambda *given, **named: self._steps.take(lambda: call(*given, **named))
+
+
+def stepped(inner: Table, steps: Steps) -> Table:
+    return cast("Table", SteppedTable(inner, steps))
 
 
 class Wire:

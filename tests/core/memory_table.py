@@ -1,14 +1,20 @@
-"""A table in memory, for tests that turn a clock through weeks: the same promises, none of the waiting."""
+"""Tables in memory, for tests that turn a clock through weeks or try every crossing of two processes.
+
+The same promises as storage, which ``test_memory_table`` holds them to, and none of the waiting.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from threading import RLock
 from typing import Any
 
 from shared.errors import NotFound, Stale
+from shared.storage.account import StorageAccount
 from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row
+from shared.storage.queues import Queue
 from shared.storage.tables import Exists, Table
 
 
@@ -40,6 +46,9 @@ class MemoryTable(Table):
         with self._lock:
             yield from [row for (partition, _), row in sorted(self._rows.items()) if start <= partition < end]
 
+    def insert(self, row: Row) -> str:
+        return self.transact([Insert(row)])[0]
+
     def replace(self, row: Row, *, etag: str) -> str:
         return self.transact([Replace(row, etag)])[0]
 
@@ -60,15 +69,15 @@ class MemoryTable(Table):
         with self._lock:
             assert len({operation.row.partition for operation in operations}) == 1
             assert len({operation.row.row for operation in operations}) == len(operations)
-            for operation in operations:
-                self._check(operation)
+            for index, operation in enumerate(operations):
+                self._check(operation, index)
             return [self._apply(operation) for operation in operations]
 
-    def _check(self, operation: Operation) -> None:
+    def _check(self, operation: Operation, index: int) -> None:
         found = self._rows.get((operation.row.partition, operation.row.row))
         match operation:
             case Insert() if found is not None:
-                raise Exists("it is there")
+                raise Exists("it is there", index)
             case Replace() | Merge() | Delete():
                 if found is None:
                     raise NotFound("it is not there")
@@ -85,3 +94,16 @@ class MemoryTable(Table):
         etag = str(next(self._etags))
         self._rows[place] = Row(*place, {**before, **row.values}, etag)
         return etag
+
+
+class MemoryAccount(StorageAccount):
+    """Its tables; nobody sends to queues where there is no host to read them."""
+
+    def __init__(self) -> None:
+        self._memory: defaultdict[str, MemoryTable] = defaultdict(MemoryTable)
+
+    def table(self, name: str) -> MemoryTable:
+        return self._memory[name]
+
+    def queue(self, name: str) -> Queue:
+        return Queue(None)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,14 +18,15 @@ from shared.outbound.store import OutboundStore
 from shared.tenants.directory import Directory
 from shared.tenants.models import ServiceWrite
 from shared.wire import parse
-from tests.core.faults import SteppedTable, Steps
+from tests.core.faults import Steps, stepped
+from tests.core.memory_table import MemoryAccount
 from tests.core.race import together
-from tests.core.world import ADMIN, DESK, World
-from tests.scale import THOROUGH, scaled
+from tests.core.world import ADMIN, DESK, FakeClock, World
+from tests.scale import scaled
 
 DIED, IN_USE, GONE = "StorageUnavailable", "ServiceInUse", "ServiceNotFound"
 CREATED, WRITTEN, DELETED, ACCEPTED = "created", "written", "deleted", "accepted"
-STARTS = ("new", "used", "wish") if THOROUGH else ("new", "used")
+STARTS = ("new", "used", "wish")
 MANY = 30  # more calls than anybody makes here
 OWNED = DESK | {"owners": [ADMIN]}
 
@@ -36,8 +38,8 @@ class Process:
         self.upn = upn
         self.steps = steps
         self._world, self._tenant = world, world.tenant_id
-        outbound = OutboundStore(SteppedTable(world.account.table("outbound"), steps))
-        self._directory = Directory(SteppedTable(world.account.table("directory"), steps), world.licences, outbound)
+        outbound = OutboundStore(stepped(world.account.table("outbound"), steps))
+        self._directory = Directory(stepped(world.account.table("directory"), steps), world.licences, outbound)
         self._scheduler = Scheduler(outbound, self._directory, world.refusals, world.agenda, world.clock)
         self._external = ExternalTasks(outbound, self._directory, world.agenda, world.clock)
 
@@ -77,7 +79,7 @@ def told(well: str, act: Callable[[], object]) -> str:
 Act = Callable[[Process], str]
 # Both kinds of tasks take the same way through the gate.
 TASKS: list[tuple[Act, str]] = [(Process.submit, how) for how in ("", "before", "after", "twice")]
-TASKS += [(Process.bring, how) for how in (("before", "after", "twice") if THOROUGH else ("twice",))]
+TASKS += [(Process.bring, how) for how in ("before", "after", "twice")]
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,13 @@ class Shop:
 
 
 @pytest.fixture
-def shop(world: World) -> Shop:
+def shop(clock: FakeClock) -> Shop:
+    """In memory, so that every crossing there is can be tried."""
+    return Shop(World(MemoryAccount(), clock, str(uuid.uuid4())))
+
+
+@pytest.fixture
+def real(world: World) -> Shop:
     return Shop(world)
 
 
@@ -250,11 +258,11 @@ def test_a_service_deleted_and_made_again_with_a_task_between_any_two_calls_of_a
         assert run.heard == (DELETED if late else DIED if how in ("before", "after") else IN_USE)
 
 
-@pytest.mark.parametrize("start", STARTS if THOROUGH else ["wish"])
+@pytest.mark.parametrize("start", STARTS)
 def test_a_deletion_between_any_two_calls_of_a_submission_between_any_two_calls_of_a_deletion(
     shop: Shop, start: str
 ) -> None:
-    for at in range(0, MANY, scaled(3, 1)):
+    for at in range(MANY):
         reached = 0
 
         def crossed(other: Process, at: int = at) -> str:
@@ -276,36 +284,36 @@ def test_a_deletion_between_any_two_calls_of_a_submission_between_any_two_calls_
 # all at the same moment
 
 
-def test_no_submission_hears_that_a_service_is_gone_which_stays(shop: Shop) -> None:
+def test_no_submission_hears_that_a_service_is_gone_which_stays(real: Shop) -> None:
     ends = Counter[bool]()
     late = 0  # calls that deletions wait: as many as make it a close race on this machine
     for number in range(scaled(24, 400)):
-        upn = shop.service(("new", "used", "wish")[number % 3])
+        upn = real.service(("new", "used", "wish")[number % 3])
 
         def delete(process: Process, upn: str = upn, late: int = late) -> str:
             for _ in range(late):
-                shop.tasks(upn)
+                real.tasks(upn)
             return process.delete()
 
         acts: list[Act] = [delete, Process.submit, delete, Process.bring]
-        heard = together(4, lambda who: acts[who](shop.process(upn)))  # noqa: B023
-        there = shop.is_there(upn)
+        heard = together(4, lambda who: acts[who](real.process(upn)))  # noqa: B023
+        there = real.is_there(upn)
         assert Counter(heard) == ({ACCEPTED: 2, IN_USE: 2} if there else {DELETED: 1, GONE: 3})
-        assert shop.tasks(upn) == heard.count(ACCEPTED)
+        assert real.tasks(upn) == heard.count(ACCEPTED)
         ends[there] += 1
         late = max(0, late + (-1 if there else 1))
     assert len(ends) == 2, "both must be seen to win"
 
 
 def test_of_all_who_delete_make_again_and_submit_at_once_none_leaves_a_task_without_a_service(
-    shop: Shop, caplog: pytest.LogCaptureFixture
+    real: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(scaled(8, 200)):
-        upn = shop.service(("new", "used", "wish")[number % 3])
+        upn = real.service(("new", "used", "wish")[number % 3])
         acts: list[Act] = [Process.delete, Process.create, Process.submit]
-        heard = together(6, lambda who: acts[who % 3](shop.process(upn)))  # noqa: B023
-        there = shop.is_there(upn)
-        assert shop.tasks(upn) == heard.count(ACCEPTED)
+        heard = together(6, lambda who: acts[who % 3](real.process(upn)))  # noqa: B023
+        there = real.is_there(upn)
+        assert real.tasks(upn) == heard.count(ACCEPTED)
         assert heard.count(DELETED) - heard.count(CREATED) == (0 if there else 1)
         assert deletions(caplog, upn) == heard.count(DELETED)
 
