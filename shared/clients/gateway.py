@@ -11,8 +11,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema
+
+from shared.connections import AwakeAdapter
 
 # As many as the worker has threads (PYTHON_THREADPOOL_THREAD_COUNT); a smaller pool would throw connections away.
 POOL: Final = 64
@@ -50,7 +51,7 @@ class _Session(requests.Session):
         return None
 
 
-class _Door(HTTPAdapter):
+class _Door(AwakeAdapter):
     def __init__(self, gateway: str | None, timeout: tuple[float, float]) -> None:
         super().__init__(pool_maxsize=POOL)
         self._gateway = gateway.rstrip("/").lower() if gateway else None

@@ -11,8 +11,8 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import LinearRetry, QueueServiceClient, TextBase64EncodePolicy
-from requests.adapters import HTTPAdapter
 
+from shared.connections import AwakeAdapter
 from shared.errors import StorageDown
 from shared.queue_names import QUEUES
 from shared.storage.entities import Row
@@ -43,17 +43,21 @@ _PROBE: Final[dict[str, Any]] = {"retry_total": 0, "connection_timeout": 2, "rea
 _QUEUE_RETRIES: Final[dict[str, Any]] = {"backoff": 0, "random_jitter_range": 1, "retry_total": 2}
 
 
+def transport() -> RequestsTransport:
+    """What tables and queues send with."""
+    session = requests.Session()
+    session.trust_env = False  # no proxy stands before storage, and looking for one is a tenth of a call's work
+    session.mount("https://", AwakeAdapter(pool_maxsize=64))
+    session.mount("http://", AwakeAdapter(pool_maxsize=64))
+    # Time limits given to the clients would be ignored beside a transport of our own.
+    return RequestsTransport(session=session, session_owner=False, **_TIMEOUTS)
+
+
 class StorageAccount:
     """Tables and queues of one account, by connection string or, with only a name, by managed identity."""
 
     def __init__(self, connection_string: str | None, account_name: str | None, suffix: str) -> None:
-        session = requests.Session()
-        session.trust_env = False  # no proxy stands before storage, and looking for one is a tenth of a call's work
-        session.mount("https://", HTTPAdapter(pool_maxsize=64))
-        session.mount("http://", HTTPAdapter(pool_maxsize=64))
-        # Time limits given to the clients would be ignored beside a transport of our own.
-        transport = RequestsTransport(session=session, session_owner=False, **_TIMEOUTS)
-        common: dict[str, Any] = {"transport": transport, **_RETRIES}
+        common: dict[str, Any] = {"transport": transport(), **_RETRIES}
         patient: dict[str, Any] = {**common, "retry_policy": LinearRetry(**_QUEUE_RETRIES)}
         encode = {"message_encode_policy": TextBase64EncodePolicy()}
         if account_name:

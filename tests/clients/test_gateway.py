@@ -11,7 +11,9 @@ import requests
 
 from shared.clients.answers import reaching
 from shared.clients.gateway import open_session
+from shared.connections import AwakeAdapter
 from shared.errors import Broken, Unreachable
+from shared.storage.account import transport
 from tests.clients.fake_cloud import Answer, FakeCloud
 
 
@@ -97,6 +99,34 @@ def test_a_connection_that_breaks_is_not_retried(cloud: FakeCloud, session: requ
     with pytest.raises(Unreachable), reaching("it"):
         session.post("https://a.example/", data=b"once")
     assert cloud.count("/a.example/") == 1
+
+
+def kept_socket(session: requests.Session) -> socket.socket:
+    """That of the one connection which the session keeps."""
+    manager = session.get_adapter("https://a.example/").poolmanager  # type: ignore[attr-defined]
+    (key,) = manager.pools.keys()
+    connection = manager.pools[key].pool.queue[-1]
+    assert isinstance(connection.sock, socket.socket)
+    return connection.sock
+
+
+def test_a_kept_connection_asks_before_azure_forgets_it(cloud: FakeCloud, session: requests.Session) -> None:
+    cloud.on("/a.example/", Answer())
+    session.get("https://a.example/")
+    kept = kept_socket(session)
+    assert kept.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert kept.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    idle, every, times = (
+        kept.getsockopt(socket.IPPROTO_TCP, option)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    )
+    assert idle + every * times < 240
+
+
+def test_connections_to_storage_are_kept_in_the_same_way() -> None:
+    session = transport().session
+    for target in ("https://nimbus.table.core.windows.net/", "http://127.0.0.1:10002/"):
+        assert isinstance(session.get_adapter(target), AwakeAdapter)
 
 
 def test_a_body_that_ends_too_early_is_no_answer(cloud: FakeCloud, session: requests.Session) -> None:

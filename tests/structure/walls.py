@@ -72,14 +72,15 @@ WALLS: Final = (
         )
         for feature in FEATURES
     ),
+    Wall("shared.connections", (), ("requests", "socket")),
     Wall(
         "shared.clients",
-        (*GROUND, "shared.retry", "shared.config"),
+        (*GROUND, "shared.connections", "shared.retry", "shared.config"),
         ("azure.communication", "azure.core", "msal", "requests"),
     ),
     Wall(
         "shared.storage",
-        ("shared.errors", "shared.clock", "shared.queue_names"),
+        ("shared.connections", "shared.errors", "shared.clock", "shared.queue_names"),
         ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
     ),
     # Seals what it gives to callers with the box that seals secrets.
