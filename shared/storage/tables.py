@@ -6,12 +6,13 @@ blind write says so in its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from azure.core import MatchConditions
+from azure.core.exceptions import ServiceResponseError, ServiceResponseTimeoutError
 from azure.data.tables import TableClient, UpdateMode
 
 from shared.errors import NotFound
@@ -29,12 +30,11 @@ from shared.storage.entities import (
     size_of,
 )
 
+T = TypeVar("T")
+
 MAX_OPERATIONS: Final = 100  # of one entity group transaction
 MAX_TRANSACTION_BYTES: Final = 4_000_000  # Azure's limit is 4 MiB
 MAX_ROWS_PER_CALL: Final = 1000  # Azure refuses a query that asks for more at once
-# The SDK sends a POST again after a 5xx only, and gives up when a kept connection breaks, as the first one after some
-# idle seconds may. Sent again, a write may find its own work (Exists or Stale); callers recognise it by its mark.
-_SENT_AGAIN: Final[Mapping[str, Any]] = {"retry_on_methods": frozenset({"POST"})}
 
 
 Exists = failures.Exists
@@ -59,7 +59,7 @@ class Table:
         """Create the row and give its ETag. Raises Exists."""
         entity = entity_of(row)
         with failures.ours(self._name):
-            return str(self._client.create_entity(entity, **_SENT_AGAIN)["etag"])
+            return str(_sent(lambda: self._client.create_entity(entity))["etag"])
 
     def replace(self, row: Row, *, etag: str) -> str:
         """Write over the version that has ``etag`` and give the new ETag. Raises Stale, NotFound."""
@@ -99,7 +99,7 @@ class Table:
         if sum(size_of(operation.row) for operation in operations) > MAX_TRANSACTION_BYTES:
             raise TooBig(f"a transaction on {self._name} is larger than Azure takes")
         with failures.ours(self._name):
-            return [str(meta.get("etag", "")) for meta in self._client.submit_transaction(wire, **_SENT_AGAIN)]
+            return [str(meta.get("etag", "")) for meta in _sent(lambda: self._client.submit_transaction(wire))]
 
     def transact_all(self, operations: Sequence[Operation]) -> None:
         """Any number of operations of one partition, cut into transactions of what Azure takes.
@@ -218,3 +218,19 @@ class Table:
             for row in rows:
                 with failures.ours(self._name):
                     self._client.delete_entity(row.partition, row.row)
+
+
+def _sent(write: Callable[[], T]) -> T:
+    """Send a POST again when its connection breaks, as a kept one may after some idle seconds; the SDK does not.
+
+    It may be refused then by its own work; callers recognise that. After a time limit nothing is sent again: what was
+    done by then may have been undone by somebody.
+    """
+    for _ in range(2):
+        try:
+            return write()
+        except ServiceResponseTimeoutError:
+            raise
+        except ServiceResponseError:
+            continue
+    return write()
