@@ -13,7 +13,8 @@ from requests.adapters import HTTPAdapter
 
 IDLE: Final = 60  # seconds of silence before the first question
 EVERY: Final = 20  # seconds between questions; the third without an answer ends the connection
-_TCP: Final = {"TCP_KEEPIDLE": IDLE, "TCP_KEEPINTVL": EVERY, "TCP_KEEPCNT": 3}  # Linux; others know some of them
+# Each system knows some of them; TCP_KEEPALIVE is how macOS calls TCP_KEEPIDLE.
+_TCP: Final = {"TCP_KEEPIDLE": IDLE, "TCP_KEEPALIVE": IDLE, "TCP_KEEPINTVL": EVERY, "TCP_KEEPCNT": 3}
 _OPTIONS: Final = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),  # what urllib3 sets if it is told nothing
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -26,3 +27,6 @@ class AwakeAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *given: Any, **named: Any) -> None:
         super().init_poolmanager(*given, socket_options=_OPTIONS, **named)
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        return super().proxy_manager_for(proxy, socket_options=_OPTIONS, **named)

@@ -4,6 +4,7 @@
 | --- | --- |
 | ``book:<id>`` | the address book, its ``edition`` |
 | ``pack:<id>:<edition>:<nnn>`` | some hundred contacts of that edition, see packs.py |
+| ``trace:book:<id>`` | the last revision of a book that was deleted |
 | ``generation`` | a new value with each change of any of these |
 
 A contact is written with its whole pack, conditionally, in one transaction with a new generation; whoever keeps a copy
@@ -24,10 +25,10 @@ from shared.attendant.contacts import AddressBook, AddressBookWrite, Doc, is_boo
 from shared.attendant.packs import Contacts, by_pack, contacts_in, number_of, packed
 from shared.callers import Caller
 from shared.errors import Conflict, Invalid, NotFound, Stale, Unavailable
-from shared.storage.entities import Delete, Insert, Operation, Overwrite, Replace, Row
+from shared.storage.entities import Insert, Operation, Overwrite, Replace, Row
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import Exists, Table
-from shared.tenants.documents import Held, Versions, check, commit, held, write
+from shared.tenants.documents import Held, Versions, check, commit, held, past, remove, write
 from shared.tenants.models import Page, Stored
 
 GENERATION: Final = "generation"
@@ -80,8 +81,10 @@ class AddressBooks:
         if found is None and len(self.page(tenant_id, top=MOST_BOOKS).items) == MOST_BOOKS:
             raise Conflict(f"a tenant has at most {MOST_BOOKS} address books", code="TooManyAddressBooks")
         edition = found.row.text("edition") if found else uuid.uuid4().hex
-        operations = [write(found, tenant_id, _BOOK + key(book_id), book, edition=edition), _changed(tenant_id)]
-        saved = commit(self._table, found, book, operations, lambda: self._find(tenant_id, book_id))
+        row = _BOOK + key(book_id)
+        after, claim = past(self._table, found, tenant_id, row)
+        operations = [write(found, tenant_id, row, book, after=after, edition=edition), *claim, _changed(tenant_id)]
+        saved = commit(self._table, found, book, operations, lambda: self._find(tenant_id, book_id), after)
         log.info("address book written", tenant=tenant_id, book=book.id, by=by.oid)
         return saved
 
@@ -91,12 +94,8 @@ class AddressBooks:
             found = self._book(tenant_id, book_id)
             if versions is not None:
                 check(found, versions)
-            try:
-                self._table.transact([Delete(found.row, found.row.etag), _changed(tenant_id)])
-            except (Stale, NotFound):
-                if self._find(tenant_id, book_id) is not None:
-                    continue  # written meanwhile: judge what is there now
-            break  # gone, perhaps by ourselves: the answer got lost and the SDK sent the delete again
+            if remove(self._table, found, _changed(tenant_id)):
+                break
         self._sweep(tenant_id, book_id)
         log.info("address book deleted", tenant=tenant_id, book=found.value.id, by=by.oid)
 

@@ -7,6 +7,7 @@ a process that dies leaves a user behind for good. Secrets in it are sealed.
 from __future__ import annotations
 
 import secrets as random
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -68,9 +69,9 @@ class Leftovers:
         }
         row = Row(PARTITION, f"{int(now.timestamp() * 1000):016}-{random.token_hex(4)}", values)
         try:
-            return Row(row.partition, row.row, values, self._table.insert(row))
-        except Exists:  # our own: the answer got lost and the library sent it again
-            return self._table.get(row.partition, row.row)
+            with suppress(Exists):
+                return Row(row.partition, row.row, values, self._table.insert(row))
+            return self._table.get(row.partition, row.row)  # our own: the answer got lost and it was sent again
         except AppError as exc:
             log.warning("a user of a connection check could not be noted", tenant=tenant_id, why=exc.code)
             return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from shared import log
 from shared.callers import Caller
@@ -18,7 +18,7 @@ from shared.errors import Conflict, Invalid, NotFound, Stale
 from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Row
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import Exists, Table
-from shared.tenants.documents import Held, Versions, check, commit, held, remove, trace, write
+from shared.tenants.documents import Held, Versions, check, commit, held, past, remove, write
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
 from shared.wire import is_guid, is_upn
@@ -77,7 +77,7 @@ class Directory:
             service = Service(upn=found.value.upn if found else upn, **dict(wanted()))
             row = _SERVICE + key(upn)
             calls_out = service.licence == "ContactCenter" and service.outbound_enabled
-            after, claim = self._past(found, tenant_id, row)
+            after, claim = past(self._table, found, tenant_id, row)
             operations = [
                 write(found, tenant_id, row, service, after=after, licences=service.licence, calls_out=calls_out),
                 *claim,
@@ -187,7 +187,7 @@ class Directory:
         beside = {"licences": ",".join(sorted(user.licences))}
         if keep_group and found and (group := found.row.text("from_group")):
             beside["from_group"] = group
-        after, claim = self._past(found, tenant_id, _USER + user_id)
+        after, claim = past(self._table, found, tenant_id, _USER + user_id)
         operations = [write(found, tenant_id, _USER + user_id, user, after=after, **beside), *claim]
         if found is None:
             operations.append(_next_generation(tenant_id))
@@ -232,7 +232,7 @@ class Directory:
         if self._user(tenant_id, user_id) is not None:
             return False
         user = User(user_id=user_id, **dict(wanted))
-        after, claim = self._past(None, tenant_id, _USER + user_id)
+        after, claim = past(self._table, None, tenant_id, _USER + user_id)
         row = write(None, tenant_id, _USER + user_id, user, after=after, licences="", from_group=choice)
         pointer = Insert(Row(tenant_id, _UPN + key(user.upn), {"user_id": user_id}))
         try:
@@ -266,13 +266,6 @@ class Directory:
         row = self._table.get(tenant_id, _UPN + key(user.upn))
         if row is not None and row.text("user_id") != user.user_id:
             raise Conflict(f"another user has the UPN {user.upn}", code="UpnInUse") from None
-
-    def _past(self, found: Held[Any] | None, tenant_id: str, row: str) -> tuple[int, list[Operation]]:
-        """The revision to go on from, and what a document that is new must claim."""
-        if found is not None:
-            return found.revision, []
-        left = trace(self._table, tenant_id, row)
-        return left.last, [left.claim]
 
     def _service(self, tenant_id: str, upn: str) -> Held[Service] | None:
         if not is_upn(upn):

@@ -94,6 +94,14 @@ def trace(table: Table, partition: str, row: str) -> Trace:
     return Trace(found.number("revision"), Replace(found, found.etag))
 
 
+def past(table: Table, found: Held[Any] | None, partition: str, row: str) -> tuple[int, list[Operation]]:
+    """The revision to go on from, and what a document that is new must claim."""
+    if found is not None:
+        return found.revision, []
+    left = trace(table, partition, row)
+    return left.last, [left.claim]
+
+
 def remove(table: Table, found: Held[Any], *others: Operation) -> bool:
     """Delete a document with ``others`` and leave its revision behind. False if it was written or deleted meanwhile."""
     end = token_hex(8)

@@ -118,9 +118,18 @@ def test_a_kept_connection_asks_before_azure_forgets_it(cloud: FakeCloud, sessio
     assert kept.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
     idle, every, times = (
         kept.getsockopt(socket.IPPROTO_TCP, option)
-        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        for option in (
+            socket.TCP_KEEPIDLE,
+            socket.TCP_KEEPINTVL,
+            socket.TCP_KEEPCNT,
+        )
     )
     assert idle + every * times < 240
+
+
+def test_a_kept_connection_to_a_proxy_asks_too() -> None:
+    manager = AwakeAdapter().proxy_manager_for("http://127.0.0.1:9")
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in manager.connection_pool_kw["socket_options"]
 
 
 def test_connections_to_storage_are_kept_in_the_same_way() -> None:

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from shared.clock import from_wire
-from shared.errors import Denied
+from shared.errors import Denied, StorageDown
 from shared.interact.acs_users import KEPT
 from shared.interact.leftovers import FIELD, GRACE, MOST, PARTITION
 from shared.storage.account import StorageAccount
@@ -57,6 +57,16 @@ def test_a_note_whose_answer_gets_lost_goes_with_its_user(acs: AcsWorld) -> None
     acs.checks(table=SentTwice(acs.table)).check(acs.tenant, "interact", GOOD, SUFFIXES)
     assert acs.identities.users == set()
     assert acs.rows() == []
+
+
+def test_a_check_goes_on_though_its_note_gets_no_answer_and_cannot_be_read(acs: AcsWorld) -> None:
+    class Silent(SentTwice):
+        def get(self, partition: str, row: str) -> Row | None:
+            raise StorageDown("nobody there")
+
+    result = acs.checks(table=Silent(acs.table)).check(acs.tenant, "interact", GOOD, SUFFIXES)
+    assert result.outcome == "TokenIssued"
+    assert acs.identities.users == set()
 
 
 def test_sweeps_of_several_instances_do_not_disturb_each_other(acs: AcsWorld) -> None:

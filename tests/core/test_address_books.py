@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,9 +11,9 @@ import pytest
 from shared.attendant.address_books import AddressBooks
 from shared.attendant.contacts import AddressBookWrite, Doc, read_contact
 from shared.attendant.packs import number_of
-from shared.errors import AppError, Conflict, Invalid, NeedsVersion, NotFound, StorageDown
+from shared.errors import AppError, Conflict, Invalid, NeedsVersion, NotFound, Stale, StorageDown
 from shared.storage.account import StorageAccount
-from shared.storage.entities import Row
+from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table
 from shared.tenants.offboarding import Offboarding
 from tests.core.faults import FragileTable
@@ -21,6 +21,7 @@ from tests.core.race import codes, together
 from tests.core.world import World
 
 BOOK = "customers"
+LEFT = ["generation", f"trace:book:{BOOK}"]  # of a book that was deleted
 
 
 def contact(external_id: str, **more: Any) -> Doc:
@@ -222,7 +223,7 @@ def test_a_contact_added_while_its_book_is_deleted_is_refused_and_leaves_no_row(
     with pytest.raises(NotFound) as refused:
         shelf.add("1")
     assert refused.value.code == "AddressBookNotFound"
-    assert shelf.rows() == ["generation"]
+    assert shelf.rows() == LEFT
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -257,7 +258,7 @@ def test_no_contact_outlives_its_book_whoever_adds_while_it_is_deleted(shelf: Sh
 
     for _ in range(3):
         assert set(codes(together(len(ids) + 1, act))) <= {"AddressBookNotFound"}
-        assert shelf.rows() == ["generation"]
+        assert shelf.rows() == LEFT
         shelf.put_book(BOOK)
 
 
@@ -292,11 +293,59 @@ def test_a_sweep_leaves_what_others_have_put_into_the_book_since(shelf: Shelf, s
 # books
 
 
+class SentAgain(Table):
+    """Of a transaction that took effect the answer gets lost, somebody acts, and it is sent again."""
+
+    def __init__(self, shelf: Shelf, act: Callable[[], None]) -> None:
+        self.__dict__.update(shelf.world.account.table("contacts").__dict__)
+        self._acts = [act]
+
+    def transact(self, operations: Sequence[Operation]) -> list[str]:
+        if self._acts:
+            super().transact(operations)
+            self._acts.pop()()
+        return super().transact(operations)
+
+
 def test_a_book_whose_deletion_loses_its_answer_is_deleted_with_its_contacts(shelf: Shelf) -> None:
     shelf.add("1")
     shelf.table.fails = "again"
     shelf.books.delete(shelf.tenant_id, BOOK, versions=frozenset({1}), by=shelf.world.by)
-    assert shelf.rows() == ["generation"]
+    assert shelf.rows() == LEFT
+
+
+def test_a_book_made_again_while_a_deletion_is_sent_twice_stays_with_its_contacts(shelf: Shelf) -> None:
+    shelf.add("old")
+
+    def anew() -> None:
+        shelf.put_book(BOOK)
+        shelf.add("new")
+
+    AddressBooks(SentAgain(shelf, anew)).delete(shelf.tenant_id, BOOK, versions=frozenset({1}), by=shelf.world.by)
+    assert shelf.ids() == ["new"]
+
+
+def test_a_book_made_while_it_is_deleted_by_others_does_not_come_back(shelf: Shelf) -> None:
+    delete_there(shelf)
+
+    books = AddressBooks(SentAgain(shelf, lambda: delete_there(shelf)))
+    with pytest.raises(Stale):
+        books.put(shelf.tenant_id, BOOK, lambda: AddressBookWrite(name="Again"), versions=None, by=shelf.world.by)
+    assert shelf.rows() == LEFT
+
+
+def test_a_version_of_a_deleted_book_does_not_fit_the_one_made_again(shelf: Shelf) -> None:
+    delete_there(shelf)
+    shelf.put_book(BOOK)
+    with pytest.raises(Stale):
+        shelf.books.delete(shelf.tenant_id, BOOK, versions=frozenset({1}), by=shelf.world.by)
+    shelf.books.delete(shelf.tenant_id, BOOK, versions=frozenset({2}), by=shelf.world.by)
+
+
+def test_of_all_who_delete_a_book_at_once_one_is_told_that_it_did(shelf: Shelf) -> None:
+    for _ in range(5):
+        assert codes(together(4, lambda _: delete_there(shelf))) == ["AddressBookNotFound"] * 3
+        shelf.put_book(BOOK)
 
 
 def test_a_deleted_book_takes_its_contacts_with_it_even_if_it_is_made_again(shelf: Shelf) -> None:
