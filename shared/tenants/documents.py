@@ -77,29 +77,17 @@ def is_own(latest: Held[Any] | None, written: Operation) -> bool:
     return latest is not None and latest.row.text("mark") == written.row.text("mark")
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What an earlier document left behind; ``last`` is 0 where there never was one."""
-
-    last: int
-    claim: Operation
-    """Belongs into the transaction that makes the document: of two who saw the same trace, one gets it."""
-
-
-def trace(table: Table, partition: str, row: str) -> Trace:
-    """What is known about a document that is not there. One read."""
-    found = table.get(partition, _TRACE + row)
-    if found is None:
-        return Trace(0, Insert(Row(partition, _TRACE + row, {"revision": 0})))
-    return Trace(found.number("revision"), Replace(found, found.etag))
-
-
 def past(table: Table, found: Held[Any] | None, partition: str, row: str) -> tuple[int, list[Operation]]:
-    """The revision to go on from, and what a document that is new must claim."""
+    """The revision to go on from, 0 where there never was one, and what a document that is new must claim.
+
+    The claim belongs into the transaction that makes the document: of two who saw the same trace, one gets it.
+    """
     if found is not None:
         return found.revision, []
-    left = trace(table, partition, row)
-    return left.last, [left.claim]
+    left = table.get(partition, _TRACE + row)
+    if left is None:
+        return 0, [Insert(Row(partition, _TRACE + row, {"revision": 0}))]
+    return left.number("revision"), [Replace(left, left.etag)]
 
 
 def remove(table: Table, found: Held[Any], *others: Operation) -> bool:
