@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from azure.core.exceptions import ServiceResponseError, ServiceResponseTimeoutError
 from azure.data.tables import TableServiceClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -87,6 +89,38 @@ def test_a_write_whose_answer_gets_lost_is_sent_again_and_finds_its_own_work(
                 [Insert(Row(here, str(name), {"n": name})) for name in range(number)]
             )
     assert len(list(table.span(here, "0", "9"))) == number
+
+
+class Unwell:
+    """A client of the SDK whose sendings end as ``ends`` says, one after the other."""
+
+    table_name = "journal"
+
+    def __init__(self, *ends: Exception) -> None:
+        self._ends = list(ends)
+        self.sent = 0
+
+    def create_entity(self, entity: object) -> dict[str, str]:
+        self.sent += 1
+        if self._ends:
+            raise self._ends.pop(0)
+        return {"etag": "1"}
+
+
+BROKEN, TOO_LATE = ServiceResponseError("reset by peer"), ServiceResponseTimeoutError("no answer in time")
+
+
+@pytest.mark.parametrize(
+    ("ends", "sent", "is_down"), [((BROKEN, BROKEN), 3, False), ((BROKEN,) * 3, 3, True), ((TOO_LATE,), 1, True)]
+)
+def test_a_write_is_sent_again_twice_and_never_after_its_time_limit(
+    ends: tuple[Exception, ...], sent: int, is_down: bool
+) -> None:
+    """What took so long may have been done, and undone by somebody: a task that was cancelled would come back."""
+    client: Any = Unwell(*ends)
+    with pytest.raises(StorageDown) if is_down else nullcontext():
+        Table(client).insert(Row("p", "r", {}))
+    assert client.sent == sent
 
 
 def test_a_missing_row_is_none(table: Table, here: str) -> None:
