@@ -16,6 +16,7 @@ from typing import Final
 
 from shared.clock import from_wire, to_wire
 from shared.errors import NotFound, Stale
+from shared.outbound.rows import new_mark
 from shared.outbound.store import OutboundStore
 from shared.storage.entities import Row, Values
 from shared.storage.keys import prefix_end
@@ -73,9 +74,14 @@ class Agents:
     def claim(
         self, tenant_id: str, user_id: str, before: Hold | None, *, task_id: str, offer: int, until: datetime
     ) -> bool:
-        """False when the agent has changed since ``before`` was read."""
+        """Returns False when the agent has changed since ``before`` was read.
+
+        The mark keeps two processes apart that claim one agent for one offer in the same millisecond: without it both
+        would take the row for their own, and the one whose task comes too late would free the other's agent.
+        """
         idle_since = before.idle_since if before else ""
-        values: Values = {"task_id": task_id, "offer": offer, "until": to_wire(until), "idle_since": idle_since}
+        offered: Values = {"task_id": task_id, "offer": offer, "until": to_wire(until), "idle_since": idle_since}
+        values: Values = {**offered, "mark": new_mark()}
         return self._write(Row(_partition(tenant_id), _AGENT + user_id, values), before)
 
     def confirm(self, hold: Hold, until: datetime) -> bool:

@@ -26,7 +26,7 @@ from shared.outbound.visits import Visits
 from shared.storage.entities import Operation, Replace, Row
 from shared.storage.tables import Table
 from shared.wire import parse
-from tests.core.faults import FragileTable
+from tests.core.faults import FragileTable, SentTwice
 from tests.core.hook_world import HookWorld
 from tests.core.race import codes, together
 from tests.core.world import SERVICE, STUCK, FakeClock, FakeHooks, World
@@ -132,6 +132,19 @@ def test_an_agent_who_was_idle_is_claimed_by_one_of_two_who_saw_it(world: World,
     assert hold.is_of("a", 1)
 
 
+def test_one_of_two_who_claim_an_agent_for_the_same_offer_in_the_same_millisecond_has_it(
+    world: World, clock: FakeClock
+) -> None:
+    until = clock() + timedelta(seconds=20)
+    claims = [world.agents.claim(world.tenant_id, "ann", None, task_id="a", offer=1, until=until) for _ in range(2)]
+    assert claims == [True, False]
+
+
+def test_a_claim_whose_answer_is_lost_is_the_claimers(world: World, clock: FakeClock) -> None:
+    agents = Agents(SentTwice(world.account.table("outbound")), world.outbound)
+    assert agents.claim(world.tenant_id, "ann", None, task_id="a", offer=1, until=clock() + timedelta(seconds=20))
+
+
 def test_the_end_of_an_earlier_offer_told_late_does_not_end_the_agents_present_one(
     world: World, clock: FakeClock
 ) -> None:
@@ -148,8 +161,10 @@ def test_ten_visits_at_once_offer_each_task_once_and_each_agent_one(world: World
     world.ready(1, 2, 3)
     together(10, lambda _: world.beat())
     offered = [agent for name, agent in (state(world, task) for task in tasks) if name == "Offered"]
+    assert len(set(offered)) == len(offered), "an agent holds two offers"
+    world.beat()  # a visit that claimed an agent for a task it then lost leaves the agent to the next visit
+    offered = [agent for name, agent in (state(world, task) for task in tasks) if name == "Offered"]
     assert sorted(map(str, offered)) == sorted(world.agent(n).oid for n in (1, 2, 3))
-    world.beat()
     for task in tasks:
         world.hooks.names(task)
 
