@@ -11,9 +11,16 @@ from tests.leaks import WATCH, Listener
 from tests.scale import scaled
 
 settings.register_profile(
-    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=scaled(50, 100)
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=scaled(50, 100),
 )
 settings.load_profile("patient")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--azurite", action="store_true", help="run the tests of storage on Azurite instead of in memory")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

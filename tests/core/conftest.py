@@ -1,4 +1,4 @@
-"""The core on a real Azurite, with a clock that stands still until it is told to move."""
+"""The core on storage in memory or on Azurite, with a clock that stands still until a test moves it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.core.hook_world import HookWorld
 from tests.core.poll_world import people
 from tests.core.world import ADMIN, FakeClock, World
 from tests.simulator.cloud_client import CloudClient, running
+from tests.support.memory_storage import MemoryAccount
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +24,22 @@ def connection() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def account(connection: str) -> StorageAccount:
+def azurite_account(connection: str) -> StorageAccount:
     account = StorageAccount(connection, None, "")
     account.prepare()
+    return account
+
+
+@pytest.fixture(scope="session")
+def memory_account() -> StorageAccount:
+    return MemoryAccount()
+
+
+@pytest.fixture
+def account(request: pytest.FixtureRequest) -> StorageAccount:
+    """In memory; on Azurite with ``--azurite``, and for tests that look at the storage behind our tables and queues."""
+    is_real = request.config.getoption("azurite") or "connection" in request.fixturenames
+    account: StorageAccount = request.getfixturevalue("azurite_account" if is_real else "memory_account")
     return account
 
 

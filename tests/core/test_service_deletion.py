@@ -19,10 +19,10 @@ from shared.tenants.directory import Directory
 from shared.tenants.models import ServiceWrite
 from shared.wire import parse
 from tests.core.faults import Steps, stepped
-from tests.core.memory_table import MemoryAccount
 from tests.core.race import together
 from tests.core.world import ADMIN, DESK, FakeClock, World
 from tests.scale import scaled
+from tests.support.memory_storage import MemoryAccount
 
 DIED, IN_USE, GONE = "StorageUnavailable", "ServiceInUse", "ServiceNotFound"
 CREATED, WRITTEN, DELETED, ACCEPTED = "created", "written", "deleted", "accepted"

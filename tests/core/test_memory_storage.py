@@ -1,20 +1,23 @@
-"""The table in memory against a real Azurite: whatever is done, both say the same and end the same."""
+"""Storage in memory against a real Azurite: the same acts have the same outcomes, the same queries the same answers."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import AppError
 from shared.storage.account import StorageAccount
-from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row
+from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row, Value
 from shared.storage.tables import Exists, Table
-from tests.core.memory_table import MemoryTable
 from tests.scale import scaled
+from tests.support.memory_storage import memory_table
 
 # Where an operation takes its ETag from: the row as it is, as it was before its last change, or whichever is there.
 NOW, BEFORE, ANY = "now", "before", "*"
@@ -89,7 +92,7 @@ class Tried:
                 return Delete(row, etag)
 
 
-def _told(act: Callable[[], None]) -> object:
+def _told(act: Callable[[], object]) -> object:
     try:
         act()
     except Exists as exc:
@@ -109,9 +112,74 @@ def _told(act: Callable[[], None]) -> object:
 @given(acts=st.lists(SINGLE | SEVERAL | SEVERAL | REMOVE, min_size=8, max_size=16))
 @example(acts=[("one", (kind, "a", BEFORE, 1)) for kind in ("overwrite", "overwrite", "replace", "merge", "delete")])
 @example(acts=[("one", ("insert", "b", NOW, 1)), ("many", [("insert", "a", NOW, 1), ("insert", "b", NOW, 2)])])
-def test_both_tables_say_the_same_and_end_the_same(account: StorageAccount, acts: list[tuple[str, Any]]) -> None:
+def test_both_tables_say_the_same_and_end_the_same(
+    azurite_account: StorageAccount, acts: list[tuple[str, Any]]
+) -> None:
     partition = str(uuid.uuid4())
-    real, memory = Tried(account.table("journal"), partition), Tried(MemoryTable(), partition)
+    real, memory = Tried(azurite_account.table("journal"), partition), Tried(memory_table(), partition)
     for act in acts:
         assert memory.take(act) == real.take(act), act
     assert memory.looks() == real.looks()
+
+
+# Of each way to ask that features use; some rows have no such property.
+ASKED: Sequence[tuple[str, dict[str, str]]] = [
+    ("t eq 'b'", {}),
+    ("t ne ''", {}),
+    ("t gt ''", {}),
+    ("t lt @x", {"x": "b"}),
+    ("t le @x and t ge @y", {"x": "c", "y": "b"}),
+    ("t eq @x", {"x": "it's"}),
+    ("( t eq @x or t eq @y )", {"x": "b", "y": "it's"}),
+]
+
+
+@pytest.mark.parametrize(("only", "parameters"), ASKED)
+def test_both_give_the_same_rows_for_a_condition(
+    azurite_account: StorageAccount, only: str, parameters: dict[str, str]
+) -> None:
+    partition = str(uuid.uuid4())
+    values: list[dict[str, Value]] = [{"t": ""}, {"t": "a"}, {"t": "b"}, {"t": "it's"}, {"n": 1}, {}]
+    rows = [Row(partition, f"r{number}", each) for number, each in enumerate(values)]
+    answers = []
+    for table in (azurite_account.table("journal"), memory_table()):
+        table.transact([Insert(row) for row in rows])
+        span = table.span(partition, "r", "s", only=only, parameters=parameters, select=["RowKey", "PartitionKey", "t"])
+        found = [(row.row, row.values) for row in span]
+        pages, following = table.page_of_partitions(
+            partition, partition, "r", "s", only=only, parameters=parameters, top=2
+        )
+        answers.append((found, [row.row for row in pages], following))
+    assert answers[0] == answers[1]
+
+
+def test_both_find_rows_of_several_partitions_alike(azurite_account: StorageAccount) -> None:
+    here = str(uuid.uuid4())
+    answers = []
+    for table in (azurite_account.table("journal"), memory_table()):
+        for number in range(4):
+            table.transact([Insert(Row(f"{here}{number}", name, {})) for name in ("a", "b", "c")])
+        across = [(row.partition, row.row) for row in table.across(f"{here}1", f"{here}2", ("a", "c"))]
+        scanned = [(row.partition, row.row) for row in table.partitions(f"{here}1", f"{here}3")]
+        moments = (datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=1))
+        touched = [
+            {row.row for row in table.untouched_since(moment) if row.partition == f"{here}0"} for moment in moments
+        ]
+        answers.append((across, scanned, touched))
+    assert answers[0] == answers[1]
+
+
+BAD_ROWS = [
+    Row("p/q", "r", {}),
+    Row("p", "r#", {}),
+    Row("p", "r" * 513, {}),
+    Row("p", "r", {"text": "x" * 33_000}),
+    Row("p", "r", {"text": "\U0001f600" * 17_000}),
+]
+
+
+@pytest.mark.parametrize("bad", BAD_ROWS, ids=range(len(BAD_ROWS)))
+def test_both_refuse_what_azure_does_not_take(azurite_account: StorageAccount, bad: Row) -> None:
+    tables = azurite_account.table("journal"), memory_table()
+    told = [_told(partial(table.insert, bad)) for table in tables]
+    assert told[0] == told[1] != "done"
