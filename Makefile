@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Containers often tell Python to keep nothing it compiles; then each process of a run compiles all it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup run test soak lint types format bench presence-signin clean
+.PHONY: help setup run fast test soak lint types format bench presence-signin clean
+.PHONY: types-warm tests tests-pure # parts of fast and test
 
 # The first Python of the versions this runs on; PYTHON=... chooses another one.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,\
@@ -26,10 +27,16 @@ setup: ## Install what local runs and tests need into .venv and node_modules
 run: setup ## Start the app with everything around it; Ctrl-C stops it
 	@exec $(BIN)/python -m devhost
 
+fast: setup ## Check style and types, run the tests that need no other process: seconds, for while you write
+	@$(MAKE) --silent --no-print-directory --jobs=3 lint types-warm tests-pure
+	@echo "== fine; make test runs the rest"
+
 test: setup ## Check style and types, run all tests; THOROUGH=1 plays storms in full size
 	@tools/chromium.sh
-	@echo "== style"; $(BIN)/ruff check .; $(BIN)/ruff format --check .
-	@echo "== types and tests, side by side"; exec $(BIN)/python -m tools.run_tests
+	@$(MAKE) --silent --no-print-directory lint
+	@echo "== types and tests, side by side"
+	@$(MAKE) --silent --no-print-directory --jobs=2 types tests
+	@echo "== all is well"
 
 soak: setup ## The large storm with killed processes, and how soon tasks are offered; about half an hour
 	@env -u CONTAINER_NAME $(BIN)/python -m tests.app.soak
@@ -40,6 +47,16 @@ lint: setup ## Check style
 
 types: setup ## Check types (mypy --strict)
 	@$(BIN)/mypy
+
+types-warm: setup
+	@$(BIN)/dmypy run --timeout 3600
+
+# Three workers: one runs all whole stacks and mostly waits for them.
+tests: setup
+	@env -u CONTAINER_NAME $(BIN)/python -m pytest --azurite --numprocesses 3
+
+tests-pure: setup
+	@QUICK=1 env -u CONTAINER_NAME $(BIN)/python -m pytest -m pure --numprocesses auto
 
 format: setup ## Put all Python files into shape
 	@$(BIN)/ruff format .
@@ -52,7 +69,7 @@ presence-signin: setup ## Sign presence account ACCOUNT=1 or 2 in with a device 
 	@$(BIN)/python -m tools.presence_signin $(ACCOUNT) --settings $(SETTINGS)
 
 clean: ## Remove what setup, runs and tests left here
-	@rm -rf .venv node_modules .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv node_modules .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .dmypy.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "clean"
 

@@ -1,7 +1,7 @@
 """All that a test run stores, logs and answers, searched for secrets.
 
-Log lines of the test process are looked at as they come, stacks and storage accounts before they end; those that
-still run when ``test_zz_leaks.py`` comes, the last file of all, are looked at there.
+Log lines of the test process are looked at as they come, stacks and storage accounts before they end;
+``leak_report.py`` fails a run with findings.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ from tests.devhost.stack import eventually
 from tools.app_settings import read_config
 from tools.rotate_keys import MOST_NAMED
 
+pytestmark = pytest.mark.storage  # a command of its own, on Azurite
+
 ROOT = Path(__file__).parents[2]
 OLD = f"old:{base64.b64encode(bytes(32)).decode()}"
 NEW_KEY = ("new", bytes([1]) * 32)

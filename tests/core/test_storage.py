@@ -39,6 +39,8 @@ from tests.clients.fake_cloud import Answer, FakeCloud
 from tests.core.faults import FragileTable, wire
 from tests.core.race import together
 
+pytestmark = pytest.mark.storage  # accounts of its own, and some that do not answer
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 REAL = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -31,6 +31,8 @@ from tests.azurite import azurite
 from tests.structure.indexed import AS_DEVHOST, environment, run
 from tests.structure.source import ROOT
 
+pytestmark = pytest.mark.stack  # loads the app in Microsoft's worker, and in the development host
+
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 STAYING, LEAVING = (str(uuid.uuid4()) for _ in range(2))
 TICK = "2026-03-01T12:00:00.000Z"

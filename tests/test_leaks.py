@@ -1,19 +1,22 @@
-"""Last of all files: nothing the whole run stored, logged or answered holds a secret. And the watch is not blind."""
+"""The search for secrets in what a test run stored, logged and answered finds each kind of them, and fails the run."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import logging
-import uuid
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from shared.storage.secrets import SecretBox
-from tests.leaks import WATCH, Listener, Watch, app_secrets
+from tests.leaks import Listener, Watch, app_secrets
 
+ROOT = Path(__file__).parents[1]
 KEY = base64.b64encode(bytes(range(64))).decode()
-WIDGET_KEY = str(uuid.uuid4())
+WIDGET_KEY = "6f1d0b9e-3c52-4a7e-9b1a-2f5d8c7e4a10"
 
 
 @pytest.mark.parametrize(
@@ -53,5 +56,13 @@ def test_calls_that_hand_a_key_out_may_and_others_may_not() -> None:
     assert watch.found() == ["a widget key in answers"]
 
 
-def test_nothing_the_whole_run_stored_logged_or_answered_holds_a_secret() -> None:
-    assert WATCH.found() == []
+@pytest.mark.stack
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_run_that_logs_a_secret_fails_although_its_tests_pass(tmp_path: Path, processes: str) -> None:
+    planted = f'import logging\ndef test_it() -> None:\n    logging.getLogger("nimbus").info("{KEY}")\n'
+    (tmp_path / "test_planted.py").write_text(planted)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.leak_report", "-n", processes, "--rootdir", str(tmp_path)]
+    ended = subprocess.run([*command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED, ended.stdout + ended.stderr
+    assert "LEAKED an access key in log lines of the tests" in ended.stdout
+    assert "1 passed" in ended.stdout
