@@ -7,11 +7,12 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, thread
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from devhost import lines
 from devhost.converters import encode
@@ -92,12 +93,21 @@ class Invokes(Protocol):
 class Invoker:
     """Runs functions: plain ones on a thread pool, async ones on the loop, as the worker in Azure does."""
 
-    def __init__(self, *, output: lines.Lines, queues: Queues, pool: ThreadPoolExecutor, app_dir: Path) -> None:
+    def __init__(
+        self,
+        *,
+        output: lines.Lines,
+        queues: Queues,
+        pool: ThreadPoolExecutor,
+        app_dir: Path,
+        is_open: Callable[[], bool],
+    ) -> None:
         self._lines = output
         self._queues = queues
         self._pool = pool
         self._storage = ThreadPoolExecutor(thread_name_prefix="storage")
         self._app_dir = app_dir
+        self._is_open = is_open  # else a request comes from the seed
         self.running = 0
 
     async def invoke(
@@ -115,7 +125,7 @@ class Invoker:
             log.error("function %s failed", function.name, exc_info=_from_the_app(error))
         finally:
             self.running -= 1
-            self._report(function, run, outcome, milliseconds=(time.perf_counter() - started) * 1000)
+            self._report(function, run, arguments, outcome, milliseconds=(time.perf_counter() - started) * 1000)
             lines.invocation.reset(token)
         return outcome
 
@@ -153,15 +163,19 @@ class Invoker:
                 self._storage, self._queues.send, binding["connection"], binding["queueName"], content
             )
 
-    def _report(self, function: Function, run: str, outcome: Outcome, *, milliseconds: float) -> None:
+    def _report(
+        self, function: Function, run: str, arguments: Mapping[str, object], outcome: Outcome, *, milliseconds: float
+    ) -> None:
         word = "Succeeded" if outcome.succeeded else "Failed"
         fields: dict[str, object] = {}
+        shown = f"{word:<9} {function.kind:<5} {function.name}"
         if function.kind == "http":
             fields["status"] = outcome.reply.status if outcome.reply else 500
-        shown = "".join(f" {value}" for value in fields.values())
+            shown = f"{fields['status']} {_line_of(arguments[function.trigger['name']])}  {function.name}"
         self._lines.event(
             "invocation",
-            f"{word:<9} {function.kind:<5} {function.name}{shown} {milliseconds:.1f} ms [{run[:8]}]",
+            f"{shown} {milliseconds:.0f} ms [{run[:8]}]",
+            detail=outcome.succeeded and not (function.kind == "http" and self._is_open()),
             function=function.name,
             invocation=run,
             trigger=function.kind,
@@ -169,6 +183,11 @@ class Invoker:
             outcome=word,
             **fields,
         )
+
+
+def _line_of(request: Any) -> str:
+    """Method and path; a query may hold what is nobody's business."""
+    return f"{request.method} {urlsplit(request.url).path}"
 
 
 def _on_this_thread(run: str, call: Any, arguments: Mapping[str, object]) -> object:

@@ -12,6 +12,7 @@ class Job:
     state_dir: str
     listen_fd: int
     as_json: bool
+    verbose: bool
     run_id: str
     secret: str
     door_open: bool = False

@@ -35,21 +35,25 @@ def current_invocation() -> str | None:
 
 
 class Lines:
-    """Prints events: a sentence for a person, one JSON object for a machine."""
+    """Prints events: a sentence for a person, one JSON object for a machine.
 
-    def __init__(self, *, as_json: bool, state_dir: Path) -> None:
+    A person is spared events that are a ``detail``, unless ``verbose``; a machine gets all of them.
+    """
+
+    def __init__(self, *, as_json: bool, verbose: bool, state_dir: Path) -> None:
         self._json = as_json
+        self._verbose = verbose
         self._lock = threading.Lock()
         state_dir.mkdir(parents=True, exist_ok=True)
         self._file = os.open(state_dir / LOCK_NAME, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
-    def event(self, name: str, text: str, **fields: object) -> None:
+    def event(self, name: str, text: str, *, detail: bool = False, **fields: object) -> None:
         """One event. `text` is what a person reads, `fields` what a machine reads as well."""
         now = datetime.now(UTC)
         if self._json:
             record = {"event": name, "time": now.isoformat(), "text": text, **fields}
             self._write(json.dumps(record, default=str) + "\n")
-        else:
+        elif self._verbose or not detail:
             stamp = now.astimezone().strftime("%H:%M:%S.%f")[:-3]
             self._write("".join(f"{stamp} {line}\n" for line in text.split("\n")))
 
@@ -90,6 +94,7 @@ class LineHandler(logging.Handler):
             self._lines.event(
                 "log",
                 f"{record.levelname:<7}{tag} {record.name}: {message}",
+                detail=record.levelno < logging.WARNING,
                 level=record.levelname,
                 logger=record.name,
                 message=message,

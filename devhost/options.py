@@ -27,6 +27,8 @@ class Options:
     storage: bool
     seed: bool
     in_memory: bool
+    functions: bool
+    verbose: bool
 
     @property
     def ports(self) -> list[tuple[int, str, str]]:
@@ -60,6 +62,8 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         storage=not flags.no_storage,
         seed=not flags.no_seed,
         in_memory=flags.in_memory,
+        functions=flags.functions,
+        verbose=flags.verbose,
     )
     queue_lease(environ)  # the workers read it; a wrong one is told before they start
     _refuse_shared_ports(options)
@@ -99,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--app", default=".", metavar="DIR", help="folder with function_app.py (default: this one)")
     parser.add_argument("--json", action="store_true", help="one JSON object per line instead of text")
+    parser.add_argument("--functions", action="store_true", help="list the app's functions at the start")
+    parser.add_argument("--verbose", action="store_true", help="every invocation, and all that the app logs")
     parser.add_argument("--no-simulator", action="store_true", help="do not start the simulator")
     parser.add_argument("--no-storage", action="store_true", help="use the storage that runs at STORAGE_PORT")
     parser.add_argument("--no-seed", action="store_true", help="leave out the demo data")

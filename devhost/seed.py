@@ -1,7 +1,8 @@
 """Fills a fresh stack with the demo data of demo.json; a second run changes nothing.
 
 Started by the supervisor while the door is closed. The file holds
-`{"simulator": {"tenants": {id: body}, "acs": {host: body}, "presence": {id: body}},
+`{"people": [one of each role, for the greeting],
+"simulator": {"tenants": {id: body}, "acs": {host: body}, "presence": {id: body}},
 "app": [{"method", "path", "body", "ok": [status, ...], "as": tenant id, "then": [call, ...]}]}`.
 Calls to the app are sent in their order as a local operator, or with `as` as a
 tenant's admin; those of `then` follow, as the same caller, if the call made something.

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from devhost import checks, children
+from devhost import checks, children, greeting
 from devhost.errors import CannotStart
 from devhost.job import Job
 from devhost.lines import Lines
@@ -26,7 +26,7 @@ STORAGE_PATIENCE: Final = 30.0  # seconds; Azurite needs about one
 SIMULATOR_PATIENCE: Final = 30.0
 SEED_PATIENCE: Final = 120.0
 KILLED: Final = 130  # the shell's exit code for a second Ctrl-C
-_DEMO: Final = Path(__file__).with_name("demo.json")
+DEMO: Final = Path(__file__).with_name("demo.json")
 
 
 class Stack:
@@ -79,12 +79,15 @@ class Stack:
         workers = asyncio.gather(*(slot.start() for slot in self._slots))
         await asyncio.gather(workers, *helpers)
         self._show(workers.result()[0])
-        if self._options.seed and self._ours and _DEMO.is_file():  # another app has none of our routes
+        seeded = self._options.seed and self._ours  # another app has none of our routes
+        if seeded:
             await self._seed()
         for slot in self._slots:
             slot.open_door()
         seconds = time.monotonic() - self._began
         url = f"http://127.0.0.1:{self._options.app_port}/"
+        if seeded:
+            self._lines.plain(greeting.welcome(self._options, greeting.people_of(json.loads(DEMO.read_text("utf-8")))))
         self._lines.event("ready", f"ready after {seconds:.1f} s: {url} (Ctrl-C stops)", url=url, seconds=seconds)
 
     async def stop(self) -> None:
@@ -163,6 +166,7 @@ class Stack:
             state_dir=str(self._options.state_dir),
             listen_fd=self._socket.fileno(),
             as_json=self._options.as_json,
+            verbose=self._options.verbose,
             run_id=self._run_id,
             secret=self._secret,
         )
@@ -193,10 +197,9 @@ class Stack:
         if self._options.as_json:
             self._lines.event("functions", f"{len(functions)} functions", functions=functions)
             return
-        width = max((len(one["name"]) for one in functions), default=0)
-        rows = [f"  {one['name']:<{width}}  {one['trigger']:<5}  {one['detail']}" for one in functions]
-        addresses = [f"  {who:<16} http://127.0.0.1:{port}/" for port, who, _ in self._options.ports]
-        self._lines.plain("\n".join(["", "Functions", *rows, "", "Addresses", *addresses, ""]))
+        if self._options.functions:
+            self._lines.plain(greeting.functions(functions))
+        self._lines.plain(greeting.addresses(self._options))
         if "DEVHOST_FUNCTION_KEY" not in self._app_environ and any("(key)" in one["detail"] for one in functions):
             self._lines.plain("Functions marked (key) answer 401 until DEVHOST_FUNCTION_KEY is set.\n")
 
@@ -267,6 +270,10 @@ def run(options: Options) -> None:
     lock = checks.lock_state(options.state_dir)
     door = checks.bind_app_port(options)
     try:
-        asyncio.run(supervise(options, Lines(as_json=options.as_json, state_dir=options.state_dir), door))
+        asyncio.run(
+            supervise(
+                options, Lines(as_json=options.as_json, verbose=options.verbose, state_dir=options.state_dir), door
+            )
+        )
     finally:
         os.close(lock)

@@ -63,6 +63,7 @@ class Worker:
             queues=self._queues,
             pool=ThreadPoolExecutor(_threads(), thread_name_prefix="function"),
             app_dir=Path(job.app_dir),
+            is_open=lambda: self.door.is_set(),
         )
         self.door = asyncio.Event()
         self.stop = asyncio.Event()
@@ -210,7 +211,7 @@ def main() -> None:
     channel = socket.socket(fileno=sys.stdin.fileno())
     words = channel.makefile("rb")
     job = Job(**json.loads(words.readline()))
-    output = lines.Lines(as_json=job.as_json, state_dir=Path(job.state_dir))
+    output = lines.Lines(as_json=job.as_json, verbose=job.verbose, state_dir=Path(job.state_dir))
     lines.capture_logs(output)
     answer = Answer(channel)
     code = 3
