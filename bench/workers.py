@@ -43,7 +43,7 @@ def worker(app: Path, folder: Path, environ: Mapping[str, str]) -> Iterator[Door
         theirs,
         (folder / "worker.log").open("ab") as log,
     ):
-        job = Job(0, str(app), str(folder), door.fileno(), as_json=True, run_id=secret, secret=secret)
+        job = Job(0, str(app), str(folder), door.fileno(), verbose=False, as_json=True, run_id=secret, secret=secret)
         process = subprocess.Popen(
             [sys.executable, "-m", "devhost.worker"],
             cwd=job.app_dir,

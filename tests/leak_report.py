@@ -19,7 +19,8 @@ _FOUND: Final = pytest.StashKey[set[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FOUND] = set()
+    found: set[str] = set()
+    config.stash[_FOUND] = found
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_Workers(config), "leaks-of-workers")
 
