@@ -42,7 +42,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    for leak in sorted(config.stash[_FOUND]):
+    found = config.stash[_FOUND]
+    for leak in sorted(found):
         terminalreporter.write_line(f"LEAKED {leak}", red=True)
 
 
