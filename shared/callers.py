@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from shared.errors import NotAllowed
+
 Role = Literal["TenantAdmin", "ServiceOwner", "Agent", "Integration", "Operator"]
 
 TENANT_ADMIN: Final[Role] = "TenantAdmin"
@@ -27,6 +29,8 @@ class Proven(Protocol):
     def name(self) -> str: ...
     @property
     def roles(self) -> Collection[str]: ...
+    @property
+    def scopes(self) -> Collection[str]: ...
     @property
     def app_only(self) -> bool: ...
 
@@ -54,6 +58,15 @@ def caller_of(claims: Proven, *, home_tenant_id: str) -> Caller:
     return Caller(claims.tid, claims.oid, claims.name, frozenset(counted))
 
 
+def check_scopes(claims: Proven, accepted: Collection[str]) -> None:
+    """Raises NotAllowed (``ScopeMissing``) for a delegated token with none of the accepted scopes.
+
+    Names are compared exactly. Without accepted scopes any will do; an app-only token has none.
+    """
+    if accepted and not claims.app_only and not set(accepted).intersection(claims.scopes):
+        raise NotAllowed(f"the access token needs one of the scopes {', '.join(accepted)}", code="ScopeMissing")
+
+
 class Tokens(Protocol):
     """Verifies an access token for this API. Raises NotKnown."""
 
@@ -61,12 +74,15 @@ class Tokens(Protocol):
 
 
 class Callers:
-    """From a bearer token to who is calling."""
+    """From a bearer token to who is calling. ``scopes`` are those of which a delegated token needs one, if any."""
 
-    def __init__(self, tokens: Tokens, home_tenant_id: str) -> None:
+    def __init__(self, tokens: Tokens, *, home_tenant_id: str, scopes: Collection[str]) -> None:
         self._tokens = tokens
         self._home_tenant_id = home_tenant_id
+        self._scopes = scopes
 
     def of_bearer(self, token: str) -> Caller:
-        """Raises NotKnown."""
-        return caller_of(self._tokens.verify(token), home_tenant_id=self._home_tenant_id)
+        """Raises NotKnown, NotAllowed (``ScopeMissing``)."""
+        claims = self._tokens.verify(token)
+        check_scopes(claims, self._scopes)
+        return caller_of(claims, home_tenant_id=self._home_tenant_id)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from shared.clouds import CLOUDS, Cloud
 from shared.components import COMPONENTS, NIMBUS_APP
 from shared.errors import ConfigError
-from shared.setting_forms import is_base_url, schedule_flaw, storage_flaw
+from shared.setting_forms import is_base_url, is_scope_name, schedule_flaw, storage_flaw
 from shared.tenants.connection_string import Refused, read_connection_string
 
 # Any of these says "this is Azure", where a gateway to a pretended cloud has no business.
@@ -44,7 +44,8 @@ class Config:
     cloud: Cloud
     gateway: str | None
     api_client_id: str
-    api_audience: str
+    api_audience: tuple[str, ...]
+    api_scopes: tuple[str, ...]
     api_client_secret: str = field(repr=False)
     home_tenant_id: str
     graph_client_id: str
@@ -80,7 +81,8 @@ class Config:
             cloud=cloud,
             gateway=read.gateway(),
             api_client_id=read.guid("API_CLIENT_ID"),
-            api_audience=read.text("API_AUDIENCE"),
+            api_audience=read.texts("API_AUDIENCE"),
+            api_scopes=read.scopes("API_SCOPES"),
             api_client_secret=read.text("API_CLIENT_SECRET"),
             home_tenant_id=read.guid("HOME_TENANT_ID"),
             graph_client_id=graph_client_id,
@@ -121,6 +123,19 @@ class _Reader:
         if not value:
             self.problems.append(f"{name} is missing")
         return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """At least one, with commas between."""
+        values = self.listed(name)
+        if not values:
+            self.problems.append(f"{name} is missing")
+        return values
+
+    def scopes(self, name: str) -> tuple[str, ...]:
+        values = self.listed(name)
+        if not all(map(is_scope_name, values)):
+            self.problems.append(f"{name} is not a comma-separated list of scope names, such as access_as_user")
+        return values
 
     def guid(self, name: str) -> str:
         value = self.text(name)

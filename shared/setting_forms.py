@@ -74,6 +74,16 @@ def is_base_url(text: str) -> bool:
         return False
 
 
+def is_scope_name(text: str) -> bool:
+    """The name of a delegated permission as a token's scp has it: without the App ID URI, which requests put first.
+
+    Entra allows 120 of these characters, and no dot in front. Source: entra-docs, reference-app-manifest.
+    """
+    return (
+        re.fullmatch(r"(?!\.)[A-Za-z0-9!#$%&'()*+,./:;=?@^_`{|}~\[\]-]{1,120}", text) is not None and "://" not in text
+    )
+
+
 def _is_base64(text: str) -> bool:
     try:
         return bool(base64.b64decode(text, validate=True))

@@ -68,9 +68,9 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     outbound = build_outbound(ground, poison, presences)
     presence = build_presence(ground, presences, outbound.holders)
     permissions = _permissions(ground)
-    audiences = (config.api_audience, config.api_client_id)
+    tokens = CallerTokens(ground.keys, config.cloud, (*config.api_audience, config.api_client_id), now)
     return Core(
-        callers=Callers(CallerTokens(ground.keys, config.cloud, audiences, now), config.home_tenant_id),
+        callers=Callers(tokens, home_tenant_id=config.home_tenant_id, scopes=config.api_scopes),
         tenants=trunk.tenants,
         directory=trunk.directory,
         offboarding=Offboarding(trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], now),

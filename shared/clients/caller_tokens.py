@@ -1,4 +1,14 @@
-"""Who calls: an Entra access token for this API, in the v1 or the v2 form, and what it proves."""
+"""Who calls: an Entra access token for this API, in the v1 or the v2 form, and what it proves.
+
+kind of token    scp                       idtyp       azp (v1: appid)   sub
+delegated        the scopes granted        user, none  the calling app   differs from app to app
+app-only         none                      app, none   the calling app   the same as oid
+id token         none, so it is refused    none        none              differs from app to app
+
+An id token of our own sign-in has our client id as its audience and the user's app roles, so neither of them tells
+it from an access token; nor does its nonce, which is missing after a renewal. ``idtyp`` is an optional claim.
+Source: entra-docs, access-token-claims-reference and id-token-claims-reference.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shared.clients.audience import comparable
 from shared.clients.signed_token import SignedToken
 from shared.clients.signing_keys import SigningKey, SigningKeys
 from shared.clock import Clock
@@ -22,16 +33,20 @@ INVALID: Final = "TokenInvalid"
 
 LONGEST_NAME: Final = 256
 LAST_SECOND: Final = 253_402_300_799  # of the year 9999, where datetime ends
+PERSONAL_ACCOUNTS: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # tid of every personal Microsoft account
 
 _GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says. ``tid`` and ``oid`` are in lower case and together are the identity."""
+    """What a verified access token says. ``tid`` and ``oid`` together are the identity; ``app`` is the client id of the
+    app that got the token, None if the token names none. All three are in lower case.
+    """
 
     tid: str
     oid: str
+    app: str | None
     name: str
     roles: frozenset[str]
     scopes: frozenset[str]
@@ -50,18 +65,20 @@ class CallerTokens:
     ) -> None:
         self._keys = keys
         self._cloud = cloud
-        self._audiences = frozenset(audiences)
+        self._audiences = frozenset(map(comparable, audiences))
         self._clock = clock
         self._leeway = leeway
 
     def verify(self, token: str) -> Claims:
-        """The claims of a good token.
+        """Returns the claims of a good access token.
 
         Raises NotKnown with the code TokenExpired, TokenNotYetValid, TokenWrongAudience or, for every other
         flaw, TokenInvalid. Unreachable and Broken mean that Entra's keys cannot be had.
         """
         try:
             signed = SignedToken.parse(token)
+            if signed.has_nonce:
+                raise NotKnown("The access token is meant for Microsoft Graph", code=WRONG_AUDIENCE)
             key = self._keys.find(signed.kid)
             if key is None or not signed.is_signed_by(key.public):
                 raise ValueError("its signature is not Entra's")
@@ -85,16 +102,15 @@ class CallerTokens:
         # Keys name their issuer in the v2 form, also those that sign v1 tokens.
         if key.issuer is not None and key.issuer.replace("{tenantid}", tid) not in (expected, v2):
             raise ValueError("its key does not sign for its tenant")
+        if tid.lower() == PERSONAL_ACCOUNTS:
+            raise ValueError("a personal account belongs to no tenant")
 
     def _check_audience(self, claims: dict[str, object]) -> None:
         audience = claims.get("aud")
         if not isinstance(audience, str):
             raise ValueError("its audience is not a text")
-        if audience not in self._audiences:
+        if comparable(audience) not in self._audiences:
             raise NotKnown("The access token is meant for another API", code=WRONG_AUDIENCE)
-        # An id token of our own sign-in has our client id as audience, too, and no scp.
-        if "nonce" in claims:
-            raise ValueError("it is an id token")
 
     def _check_times(self, claims: dict[str, object]) -> None:
         now = self._clock()
@@ -113,15 +129,34 @@ def _read(claims: dict[str, object]) -> Claims:
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise ValueError("its roles are not a list of texts")
     upns = (_said(claims, name) for name in ("preferred_username", "upn", "unique_name"))
+    app = _app(claims)
+    app_only = "scp" not in claims
+    scopes = frozenset(_text(claims, "scp").split())
+    if not (_is_of_an_app(claims, app) if app_only else scopes):
+        raise ValueError("it has no scope and is not an application's own; an id token is no access token")
     return Claims(
         tid=_guid(claims, "tid").lower(),
         oid=_guid(claims, "oid").lower(),
+        app=app,
         name=_said(claims, "name"),
         roles=frozenset(roles),
-        scopes=frozenset(_text(claims, "scp").split()),
-        app_only="scp" not in claims,
+        scopes=scopes,
+        app_only=app_only,
         upn=next((upn for upn in upns if upn), None),
     )
+
+
+def _app(claims: dict[str, object]) -> str | None:
+    """Returns the client id of the app that got the token, in lower case. Raises ValueError."""
+    name = "appid" if claims.get("ver") == "1.0" else "azp"
+    return _guid(claims, name).lower() if name in claims else None
+
+
+def _is_of_an_app(claims: dict[str, object], app: str | None) -> bool:
+    """Returns whether an application got the token for itself (client credentials). Raises ValueError."""
+    if kind := _text(claims, "idtyp"):
+        return kind == "app"
+    return app is not None and _text(claims, "sub") == _text(claims, "oid")
 
 
 def _text(claims: dict[str, object], name: str) -> str:

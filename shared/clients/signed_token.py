@@ -27,9 +27,14 @@ _COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-
 
 @dataclass(frozen=True, slots=True)
 class SignedToken:
-    """Taken apart, nothing proven yet."""
+    """Taken apart, nothing proven yet.
+
+    ``has_nonce``: the header holds a nonce, as in tokens for Microsoft Graph. What is signed is a hash of it, so that
+    nobody but Graph can verify the signature.
+    """
 
     kid: str
+    has_nonce: bool
     signed: bytes
     payload: bytes
     signature: bytes
@@ -47,7 +52,8 @@ class SignedToken:
         kid = header.get("kid")
         if not isinstance(kid, str) or not 0 < len(kid) <= LONGEST_KEY_ID:
             raise ValueError("it names no key")
-        return cls(kid, f"{parts[1]}.{parts[2]}".encode(), _bytes(parts[2]), _bytes(parts[3]))
+        signed = f"{parts[1]}.{parts[2]}".encode()
+        return cls(kid, "nonce" in header, signed, _bytes(parts[2]), _bytes(parts[3]))
 
     def is_signed_by(self, key: RSAPublicKey) -> bool:
         try:

@@ -23,6 +23,8 @@ TENANT = "11111111-1111-4111-8111-111111111111"
 OTHER_TENANT = "22222222-2222-4222-8222-222222222222"
 OID = "aaaaaaaa-0000-4000-8000-000000000001"
 AUDIENCE = "api://nimbus-extensions"
+API_CLIENT = "a0000000-0000-4000-8000-000000000001"
+BACK_END = "a0000000-0000-4000-8000-000000000003"
 LOGIN = "/login.microsoftonline.com"
 PRESENCES = "/graph.microsoft.com/v1.0/communications/getPresencesByUserId"
 
@@ -158,6 +160,9 @@ class KeyMaker:
             "iss": f"https://login.microsoftonline.com/{TENANT}/v2.0",
             "tid": TENANT,
             "oid": OID,
+            "sub": "Nb-8vIG1jVxgHjCbPJkDBjfEJfHqQdqZIB-0lKkGvd0",  # another one for each app
+            "azp": API_CLIENT,
+            "azpacr": "1",
             "ver": "2.0",
             "iat": now,
             "nbf": now,

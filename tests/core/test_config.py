@@ -196,6 +196,35 @@ def test_client_ids_of_components_that_make_no_sense_are_named(ids: str, said: s
     assert said in problem
 
 
+def test_audiences_are_a_list_with_commas() -> None:
+    assert read().api_audience == ("api://nimbus-extensions",)
+    several = read(API_AUDIENCE="api://nimbus-extensions, https://nimbus.example/api ,")
+    assert several.api_audience == ("api://nimbus-extensions", "https://nimbus.example/api")
+    assert problems(API_AUDIENCE=" , ,") == ["API_AUDIENCE is missing"]
+
+
+def test_scopes_are_a_list_with_commas_and_may_be_left_out() -> None:
+    assert read().api_scopes == read(API_SCOPES=" , ").api_scopes == ()
+    assert read(API_SCOPES="access_as_user, Calls.Read.All,").api_scopes == ("access_as_user", "Calls.Read.All")
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    [
+        "access_as_user Calls.Read",  # as a token has them
+        "api://nimbus-extensions/access_as_user",  # as a request has them
+        "access_as_user,.default",
+        "a" * 121,
+        'access"as"user',
+        "acc\u00e8s",
+    ],
+)
+def test_what_can_be_no_scope_of_a_token_is_named(scopes: str) -> None:
+    assert problems(API_SCOPES=scopes) == [
+        "API_SCOPES is not a comma-separated list of scope names, such as access_as_user"
+    ]
+
+
 @pytest.mark.parametrize("mark", AZURE_MARKS)
 def test_the_gateway_is_refused_in_azure(mark: str) -> None:
     (problem,) = problems(**{mark: "x"})
