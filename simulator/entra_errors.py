@@ -37,6 +37,7 @@ _MFA = "you must use multi-factor authentication to access '00000003-0000-0000-c
 _MOVED = f"Due to a configuration change made by your administrator, or because you moved to a new location, {_MFA}"
 _BLOCKED = "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance."
 _REVOKED = "The provided grant has expired due to it being revoked, a fresh auth token is needed."
+_JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EXPIRED = "The refresh token has expired due to inactivity."
 
 KINDS: Final[dict[int, Kind]] = {
@@ -118,6 +119,7 @@ KINDS: Final[dict[int, Kind]] = {
     90033: Kind("temporarily_unavailable", "A transient error has occurred. Please try again.", 503),
     90055: Kind("temporarily_unavailable", "The tenant is throttled due to too many requests.", 429),
     90094: Kind("consent_required", "An administrator has to consent to this application."),
+    240002: Kind("invalid_request", f"Input id_token cannot be used as '{_JWT_BEARER}' grant."),
     500011: Kind("invalid_resource", "The resource principal was not found in the tenant."),
     500131: Kind("invalid_grant", "Assertion audience does not match the client that presented the assertion."),
     500133: Kind("invalid_grant", "Assertion is not within its valid time range."),

@@ -21,6 +21,7 @@ from simulator.entra_signin import (
     refresh_token,
     subject_of,
 )
+from simulator.keys import Claims
 from simulator.state import Account, App, Cloud, Tenant, stable_id
 from simulator.tokens import (
     ACS,
@@ -31,7 +32,9 @@ from simulator.tokens import (
     Wish,
     access_claims,
     client_info,
+    for_graph,
     id_claims,
+    is_app_only,
     within_lifetime,
 )
 from simulator.wire import Call, Reply, json_reply
@@ -84,8 +87,12 @@ def _client_credentials(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict
         "token_type": "Bearer",
         "expires_in": LIFETIME - 1,
         "ext_expires_in": LIFETIME - 1,
-        "access_token": cloud.keys.sign(access_claims(subject, wish)),
+        "access_token": _signed(cloud, access_claims(subject, wish)),
     }
+
+
+def _signed(cloud: Cloud, claims: Claims) -> str:
+    return cloud.keys.sign(claims, nonce=for_graph(claims))
 
 
 def _password(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, Any]:
@@ -165,8 +172,11 @@ def _on_behalf_of(cloud: Cloud, call: Call, tenant: Tenant | None) -> dict[str, 
         raise EntraRefusal(500133)
     if claims.get("aud") not in (app.client_id, app.audience):
         raise EntraRefusal(500131)
-    if "scp" not in claims:
-        raise EntraRefusal(7000114)
+    try:
+        if is_app_only(claims):
+            raise EntraRefusal(7000114)
+    except ValueError:
+        raise EntraRefusal(240002) from None
     tenant = tenant or cloud.directory(str(claims.get("tid")))
     if claims.get("tid") != tenant.tenant_id:
         raise EntraRefusal(50013, "The assertion is for another tenant.")
@@ -208,7 +218,7 @@ def _user_tokens(
         "scope": written(asked, scopes),
         "expires_in": LIFETIME - 1,
         "ext_expires_in": LIFETIME - 1,
-        "access_token": cloud.keys.sign(access_claims(subject, wish)),
+        "access_token": _signed(cloud, access_claims(subject, wish)),
     }
     if asked.offline or always_offline:
         content["refresh_token"] = refresh_token(cloud, account, app, public=public, strong=strong)

@@ -10,7 +10,7 @@ from typing import Final
 
 from simulator.keys import Claims
 from simulator.state import Cloud, Tenant
-from simulator.tokens import GRAPH_AUDIENCES, account_of, issuer, within_lifetime
+from simulator.tokens import GRAPH_AUDIENCES, account_of, is_app_only, issuer, within_lifetime
 from simulator.wire import Call, Reply, json_reply
 
 GUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -122,7 +122,10 @@ def reader_of(cloud: Cloud, call: Call) -> Reader:
 
 
 def _reader(cloud: Cloud, tenant_id: str, claims: Claims) -> Reader:
-    delegated = "scp" in claims
+    try:
+        delegated = not is_app_only(claims)
+    except ValueError:
+        raise _unproven("Access token validation failure.") from None
     # A delegated token's `roles` are app roles of the user, not permissions on Graph.
     roles = claims.get("roles")
     held = str(claims["scp"]).split() if delegated else roles if isinstance(roles, list) else []

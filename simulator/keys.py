@@ -34,6 +34,17 @@ def un_b64url(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
+def _segment(part: dict[str, Any]) -> str:
+    return b64url(json.dumps(part, separators=(",", ":")).encode())
+
+
+def _as_signed(header: dict[str, Any]) -> dict[str, Any]:
+    """The header with the hash of its nonce, if it has one, in the nonce's place."""
+    if "nonce" not in header:
+        return header
+    return {**header, "nonce": b64url(hashlib.sha256(str(header["nonce"]).encode()).digest())}
+
+
 @dataclass(frozen=True)
 class SigningKey:
     """One RSA key with the id under which it is published."""
@@ -91,13 +102,19 @@ class KeyRing:
         self._verified: dict[str, Claims | None] = {}
         self._load()
 
-    def sign(self, claims: Claims, *, unpublished: bool = False) -> str:
-        """A JWT of `claims` by the newest key, or by one that nobody can look up."""
+    def sign(self, claims: Claims, *, unpublished: bool = False, nonce: bool = False) -> str:
+        """A JWT of `claims` by the newest key, or by one that nobody can look up.
+
+        With a nonce, as tokens for Graph have one, the signature is that of a header with the nonce's hash in its
+        place, and whoever verifies the token as it stands finds it wrong.
+        """
         key = self._stranger() if unpublished else self._keys[-1]
-        header = {"typ": "JWT", "alg": "RS256", "x5t": key.kid, "kid": key.kid}
-        text = ".".join(b64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-        signature = key.private.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
-        return f"{text}.{b64url(signature)}"
+        header = {"typ": "JWT", **({"nonce": b64url(secrets.token_bytes(32))} if nonce else {}), "alg": "RS256"}
+        header |= {"x5t": key.kid, "kid": key.kid}
+        payload = _segment(claims)
+        signed = f"{_segment(_as_signed(header))}.{payload}"
+        signature = key.private.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{_segment(header)}.{payload}.{b64url(signature)}"
 
     def verify(self, token: str) -> Claims | None:
         """The claims of a token signed by a published key, else None. Lifetime is the caller's question."""
@@ -155,8 +172,9 @@ class KeyRing:
             return None
         for key in self._keys:
             if key.kid == header.get("kid"):
+                signed = f"{_segment(_as_signed(header))}.{text.partition('.')[2]}" if "nonce" in header else text
                 try:
-                    key.private.public_key().verify(raw, text.encode(), padding.PKCS1v15(), hashes.SHA256())
+                    key.private.public_key().verify(raw, signed.encode(), padding.PKCS1v15(), hashes.SHA256())
                 except InvalidSignature:
                     return None
                 return claims

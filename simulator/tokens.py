@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 import uuid
@@ -65,7 +66,7 @@ def access_claims(subject: Subject, wish: Wish) -> Claims:
         "oid": subject.oid,
         "sub": subject.oid if not wish.scp else pairwise(subject.oid, wish.audience),
         "tid": subject.tenant_id,
-        "uti": base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode(),
+        "uti": _token_id(),
         "ver": f"{wish.version}.0",
         "idtyp": "user" if wish.scp else "app",
     }
@@ -94,20 +95,25 @@ def _person(subject: Subject, version: int) -> Claims:
     return {**named, "preferred_username": subject.upn}
 
 
-def id_claims(subject: Subject, client_id: str, nonce: str | None, roles: tuple[str, ...]) -> Claims:
-    """The claims of an id token, always in the v2 form."""
+def id_claims(subject: Subject, client_id: str, nonce: str | None, roles: tuple[str, ...], version: int = 2) -> Claims:
+    """The claims of an id token: the app that signs in is the audience, and there is neither scp nor azp nor idtyp.
+
+    It has a nonce only if the sign-in page was asked for one, so none after a renewal.
+    """
     now = int(time.time())
     claims: Claims = {
         "aud": client_id,
-        "iss": issuer(subject.tenant_id, 2),
+        "iss": issuer(subject.tenant_id, version),
         "iat": now,
         "nbf": now,
         "exp": now + LIFETIME,
         "oid": subject.oid,
+        "rh": "1.AAAA.",
         "sub": pairwise(subject.oid, client_id),
         "tid": subject.tenant_id,
-        "ver": "2.0",
-        **_person(subject, 2),
+        "uti": _token_id(),
+        "ver": f"{version}.0",
+        **_person(subject, version),
     }
     if nonce:
         claims["nonce"] = nonce
@@ -116,9 +122,30 @@ def id_claims(subject: Subject, client_id: str, nonce: str | None, roles: tuple[
     return claims
 
 
+def is_app_only(claims: Claims) -> bool:
+    """Whether an app got this access token for itself; ValueError for what is neither an app's nor a user's."""
+    if "scp" in claims:
+        return False
+    if claims.get("idtyp") == "app":
+        return True
+    app = claims.get("appid" if claims.get("ver") == "1.0" else "azp")
+    if "idtyp" in claims or not app or not claims.get("oid") or claims["oid"] != claims.get("sub"):
+        raise ValueError("an id token, or none at all")
+    return True
+
+
+def for_graph(claims: Claims) -> bool:
+    """Whether only Graph can verify the token's signature, see `KeyRing.sign`."""
+    return str(claims.get("aud")) in GRAPH_AUDIENCES
+
+
 def pairwise(oid: str, audience: str) -> str:
     """A subject that differs from one audience to the next."""
-    return base64.urlsafe_b64encode(uuid.uuid5(uuid.NAMESPACE_URL, f"{oid}/{audience}").bytes).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(hashlib.sha256(f"{oid}/{audience}".encode()).digest()).rstrip(b"=").decode()
+
+
+def _token_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
 
 
 def client_info(home_oid: str, home_tenant: str) -> str:

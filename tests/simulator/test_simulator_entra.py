@@ -16,16 +16,13 @@ from tests.simulator.cloud_client import (
     NIMBUS_APP,
     PRESENCE1,
     CloudClient,
+    claims_of,
     code_of,
 )
 
 
 def common_keys(cloud: CloudClient) -> list[dict[str, Any]]:
     return list(cloud.http.get(f"{LOGIN}/common/discovery/v2.0/keys", timeout=10).json()["keys"])
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    return dict(jwt.decode(token, options={"verify_signature": False}))
 
 
 def test_a_refusal_has_all_members_of_an_entra_error(cloud: CloudClient) -> None:

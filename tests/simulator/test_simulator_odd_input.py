@@ -56,7 +56,9 @@ def test_an_assertion_that_names_no_user_is_refused(cloud: CloudClient, endpoint
         ({"exp": None}, 500133),
         ({"exp": 10**400}, 500133),
         ({"nbf": 10**400}, 500133),
-        ({"scp": None}, 7000114),
+        ({"scp": None}, 240002),
+        ({"scp": None, "idtyp": None}, 240002),
+        ({"scp": None, "idtyp": "app"}, 7000114),
     ],
 )
 @pytest.mark.parametrize("endpoint", [CONTOSO, "common"])
