@@ -15,6 +15,7 @@ from shared.clients.sign_in import SignIns
 from shared.clients.signing_keys import SigningKeys
 from shared.clock import Clock
 from shared.config import Config
+from shared.interact.authorization_warnings import authorization_warnings
 from shared.outbound.store import OutboundStore
 from shared.presence.store import PresenceStore
 from shared.presence.token_shelf import TokenShelf
@@ -103,7 +104,7 @@ def open_ground(config: Config, now: Clock) -> Ground:
     shelf = TokenShelf(account.table("signins"), trunk.secrets, now)
     sign_ins = SignIns(session, config.cloud, config.graph_client_id, config.graph_client_secret, now, shelf)
     graph = Graph(session, config.cloud)
-    warners = [filter_warnings, PresenceWarnings(presence).warnings]
+    warners = [authorization_warnings, filter_warnings, PresenceWarnings(presence).warnings]
     return Ground(
         config=config,
         now=now,

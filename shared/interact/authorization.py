@@ -11,6 +11,8 @@ from shared.tenants.settings import Interact
 class Proven(Protocol):
     @property
     def tid(self) -> str: ...
+    @property
+    def app(self) -> str | None: ...
 
 
 class Tokens(Protocol):
@@ -30,7 +32,7 @@ class Authorization:
         self._tokens = tokens
 
     def check(self, tenant_id: str, settings: Interact, token: str | None) -> None:
-        """Raises NotKnown with TokenMissing, TokenWrongTenant, or as ``Tokens`` does.
+        """Raises NotKnown with TokenMissing, TokenWrongTenant, TokenWrongApp, or as ``Tokens`` does.
 
         ``tenant_id`` owns the widget key. Without authorization in the settings the token is not looked at.
         """
@@ -41,3 +43,5 @@ class Authorization:
         proven = self._tokens.verify(token)
         if settings.authorization == "VerifyTokenAndTenant" and proven.tid != tenant_id:
             raise NotKnown("the access token belongs to another tenant", code="TokenWrongTenant")
+        if settings.token_client_ids and proven.app not in settings.token_client_ids:
+            raise NotKnown("the access token belongs to an app that may not start a session", code="TokenWrongApp")

@@ -22,6 +22,7 @@ class Secret(Wire):
 
 Origin = Annotated[str, AfterValidator(https_origin)]
 Origins = Annotated[list[Origin], Field(max_length=50), AfterValidator(once)]
+ClientIds = Annotated[list[Guid], Field(max_length=20), AfterValidator(once)]
 # On the wire a secret is written as text and read as an object without it, see settings_document.
 ConnectionString = Annotated[
     Secret | None,
@@ -79,10 +80,20 @@ class Interact(Wire):
         Literal["None", "VerifyToken", "VerifyTokenAndTenant"],
         Field(
             title="Authorization",
-            description="Whether a session needs a token of your own app: not at all, a valid one, or a valid one "
-            "of your tenant.",
+            description="Whether a session needs an access token: none; one of any tenant, which proves no more than "
+            "that some app got a token for Interact, unless the client ids of your own apps are listed; or one of "
+            "your own tenant.",
         ),
     ] = "None"
+    token_client_ids: Annotated[
+        ClientIds,
+        Field(
+            title="Client ids of your apps",
+            description="Client ids of the apps whose access tokens start a session, 20 at most. Empty: with "
+            "VerifyToken any app of any tenant, with VerifyTokenAndTenant any app of your tenant. Not read without "
+            "authorization.",
+        ),
+    ] = []
     restrict_origins: Annotated[
         bool,
         Field(

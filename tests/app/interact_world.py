@@ -12,6 +12,7 @@ from tests.app.stack import HOME, AppStack
 
 GRAPH_CLIENT = "a0000000-0000-4000-8000-000000000002"
 API_CLIENT = "a0000000-0000-4000-8000-000000000001"
+WEBSITE_CLIENT = "a0000000-0000-4000-8000-000000000005"
 ACS_HOST = "contoso.communication.azure.com"
 ACS_STRING = f"endpoint=https://{ACS_HOST}/;accesskey={base64.b64encode(bytes([1]) * 64).decode()}"
 ROLES = ["Presence.Read.All", "User.Read.All", "OnlineMeetings.ReadWrite.All"]

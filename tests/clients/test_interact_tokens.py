@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from typing import Any
 
 import jwt
 import pytest
@@ -81,6 +82,45 @@ def test_another_tenants_token_is_valid_and_of_the_wrong_tenant(authorization: A
     foreign = app_only(maker, tid=OTHER_TENANT, iss=f"https://login.microsoftonline.com/{OTHER_TENANT}/v2.0")
     assert code(authorization, foreign, TOKEN) == "ok"
     assert code(authorization, foreign, TENANT_TOO) == "TokenWrongTenant"
+
+
+SHOP, DESK = "a0000000-0000-4000-8000-0000000000aa", "b0000000-0000-4000-8000-0000000000bb"
+
+
+@pytest.mark.parametrize("choice", ["VerifyToken", "VerifyTokenAndTenant"])
+@pytest.mark.parametrize(
+    ("changes", "listed", "told"),
+    [
+        ({"azp": SHOP}, [], "ok"),
+        ({"azp": SHOP}, [DESK, SHOP], "ok"),
+        ({"azp": SHOP.upper()}, [SHOP], "ok"),
+        ({"azp": SHOP}, [DESK], "TokenWrongApp"),
+        ({"azp": SHOP, "scp": "access_as_user"}, [SHOP], "ok"),
+        ({"azp": DESK, "scp": "access_as_user"}, [SHOP], "TokenWrongApp"),
+        ({"azp": None}, [], "ok"),
+        ({"azp": None}, [SHOP], "TokenWrongApp"),
+        ({"azp": DESK, "appid": SHOP}, [SHOP], "TokenWrongApp"),  # v2 names the app in azp
+        ({"azp": DESK, "aud": CLIENT}, [CLIENT], "TokenWrongApp"),  # the audience is not the app that asked
+        (v1(azp=None, appid=SHOP), [SHOP], "ok"),
+        (v1(azp=None, appid=SHOP), [DESK], "TokenWrongApp"),
+        (v1(azp=SHOP, appid=DESK), [SHOP], "TokenWrongApp"),  # v1 names it in appid
+        (v1(azp=SHOP), [SHOP], "TokenWrongApp"),
+    ],
+)
+def test_with_client_ids_listed_the_token_of_another_app_is_the_wrong_one(
+    authorization: Authorization, maker: KeyMaker, changes: dict[str, object], listed: list[str], told: str, choice: Any
+) -> None:
+    settings = Interact(authorization=choice, token_client_ids=listed)
+    assert code(authorization, app_only(maker, **changes), settings) == told
+
+
+def test_client_ids_are_not_read_without_authorization_and_the_tenant_comes_first(
+    authorization: Authorization, maker: KeyMaker
+) -> None:
+    assert code(authorization, None, Interact(token_client_ids=[SHOP])) == "ok"
+    foreign = app_only(maker, tid=OTHER_TENANT, iss=f"https://login.microsoftonline.com/{OTHER_TENANT}/v2.0")
+    settings = Interact(authorization="VerifyTokenAndTenant", token_client_ids=[SHOP])
+    assert code(authorization, foreign, settings) == "TokenWrongTenant"
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(59, "ok"), (60, "TokenExpired"), (61, "TokenExpired")])

@@ -28,6 +28,7 @@ sections: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "o365UserId": st.uuids().map(str) | st.none(),
         "sessionRecoveryTimeoutSeconds": st.integers(5, 60) | st.none(),
         "authorization": st.sampled_from(["None", "VerifyToken", "VerifyTokenAndTenant"]) | st.none(),
+        "tokenClientIds": st.lists(st.uuids().map(str), unique=True, max_size=20) | st.none(),
         "restrictOrigins": st.booleans() | st.none(),
         "allowedOrigins": st.lists(st.sampled_from([f"https://{n}.example" for n in "abcde"]), unique=True) | st.none(),
     },
@@ -167,6 +168,39 @@ def test_a_finding_about_origins_says_which_one_is_meant() -> None:
         merged(Settings(), {"interact": {"allowedOrigins": ["https://a.example", "https://A.example"]}}, seal)
     [finding] = refused.value.findings
     assert (finding.path, finding.message) == ("interact.allowedOrigins", "holds an entry twice")
+
+
+SHOP = "a0000000-0000-4000-8000-0000000000aa"
+DESK = "b0000000-0000-4000-8000-0000000000bb"
+
+
+def test_client_ids_are_kept_in_lower_case_and_a_change_of_them_is_audited() -> None:
+    settings = merged(Settings(), {"interact": {"tokenClientIds": [SHOP.upper(), DESK]}}, seal)
+    assert settings.interact.token_client_ids == [SHOP, DESK]
+    assert differences(Settings(), settings) == [{"path": "interact.tokenClientIds", "old": [], "new": [SHOP, DESK]}]
+    assert merged(settings, {"interact": {"tokenClientIds": [SHOP, DESK.upper()]}}, seal) == settings
+    assert merged(settings, {"interact": {"tokenClientIds": None}}, seal) == Settings()
+    assert replaced(settings, {}, seal) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("client_ids", "path", "code"),
+    [
+        ([SHOP, "the shop"], "interact.tokenClientIds.1", "InvalidValue"),
+        ([SHOP, ""], "interact.tokenClientIds.1", "InvalidValue"),
+        ([SHOP, SHOP.replace("-", "")], "interact.tokenClientIds.1", "InvalidValue"),
+        ([5], "interact.tokenClientIds.0", "InvalidValue"),
+        ([None], "interact.tokenClientIds.0", "InvalidValue"),
+        (SHOP, "interact.tokenClientIds", "InvalidValue"),
+        ([SHOP, SHOP.upper()], "interact.tokenClientIds", "InvalidValue"),
+        ([f"a0000000-0000-4000-8000-{n:012}" for n in range(21)], "interact.tokenClientIds", "OutOfRange"),
+    ],
+)
+def test_client_ids_are_at_most_20_guids_each_named_once(client_ids: object, path: str, code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        merged(Settings(), {"interact": {"tokenClientIds": client_ids}}, seal)
+    [finding] = refused.value.findings
+    assert (finding.path, finding.code) == (path, code)
 
 
 def test_a_finding_repeats_no_more_of_a_name_than_a_person_reads() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.interact_world import API_CLIENT, InteractTenant
+from tests.app.interact_world import API_CLIENT, WEBSITE_CLIENT, InteractTenant
 from tests.app.stack import CONTOSO, ROOT, AppStack
 from tests.app.tour import pattern, run_tour, steps
 
@@ -187,6 +187,14 @@ def test_a_start_obeys_the_authorization_the_tenant_chose(stack: AppStack) -> No
     assert code(start(stack.token(shop.id, **wish, notBefore=600))) == (401, "TokenNotYetValid")
     for version in (1, 2):
         assert start(stack.token(shop.id, **wish, version=version)).status_code == 201
+    renewal = {"aud": "api://nimbus-interact", "nonce": None}
+    assert code(start(stack.token(shop.id, idToken=True, claims=renewal))) == (401, "TokenInvalid")
+    assert [warned["code"] for warned in shop.call("GET", "settings").json()["warnings"]] == ["AnyAppAccepted"]
+    shop.set(interact={"tokenClientIds": [WEBSITE_CLIENT.upper()]})
+    assert shop.call("GET", "settings").json()["warnings"] == []
+    for version in (1, 2):
+        assert code(start(stack.token(shop.id, **wish, version=version))) == (401, "TokenWrongApp")
+        assert start(stack.token(shop.id, **wish, version=version, clientId=WEBSITE_CLIENT)).status_code == 201
 
 
 def test_a_missing_policy_is_recognised_before_anyone_calls(stack: AppStack) -> None:

@@ -31,6 +31,7 @@ def test_a_new_tenant_has_the_defaults(tenant: NewTenant, path: str) -> None:
         "o365UserId": None,
         "sessionRecoveryTimeoutSeconds": 20,
         "authorization": "None",
+        "tokenClientIds": [],
         "restrictOrigins": False,
         "allowedOrigins": [],
     }
