@@ -10,11 +10,20 @@ import pytest
 
 from tests.app.stack import CONTOSO, FABRIKAM, HOME, AppStack
 
+PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
 SETTINGS = f"/api/tenants/{CONTOSO}/settings"
 
 
 @pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize("audience", ["api://nimbus-extensions", "a0000000-0000-4000-8000-000000000001"])
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "api://nimbus-extensions",
+        "API://Nimbus-Extensions/",
+        "a0000000-0000-4000-8000-000000000001",
+        "A0000000-0000-4000-8000-000000000001",
+    ],
+)
 def test_both_token_versions_and_both_audiences_are_accepted(stack: AppStack, version: int, audience: str) -> None:
     token = stack.token(version=version, audience=audience)
     assert stack.call("GET", SETTINGS, token=token).status_code == 200
@@ -30,6 +39,15 @@ def test_both_token_versions_and_both_audiences_are_accepted(stack: AppStack, ve
         ({"claims": {"iss": "https://sts.windows.net/evil/"}}, "TokenInvalid"),
         ({"claims": {"exp": None}}, "TokenInvalid"),
         ({"claims": {"oid": None}}, "TokenInvalid"),
+        ({"audience": "api://a0000000-0000-4000-8000-000000000001"}, "TokenWrongAudience"),
+        ({"tenantId": PERSONAL_ACCOUNTS}, "TokenInvalid"),
+        ({"idToken": True}, "TokenInvalid"),
+        ({"idToken": True, "claims": {"nonce": None}}, "TokenInvalid"),  # of a renewal
+        ({"idToken": True, "claims": {"nonce": None}, "roles": ["Integration"]}, "TokenInvalid"),
+        ({"idToken": True, "claims": {"nonce": None}, "version": 1}, "TokenInvalid"),
+        ({"claims": {"scp": None}}, "TokenInvalid"),
+        ({"claims": {"scp": None, "idtyp": None}}, "TokenInvalid"),
+        ({"claims": {"scp": ""}}, "TokenInvalid"),
     ],
 )
 def test_a_bad_token_is_401_and_says_why(stack: AppStack, claims: dict[str, Any], code: str) -> None:
@@ -62,6 +80,8 @@ def test_keys_rotate_without_a_restart_and_a_key_nobody_published_is_refused(sta
         (["Operator"], {}, 403, "RoleMissing"),  # not from the home tenant
         (["Integration"], {}, 403, "RoleMissing"),  # a person's token
         (["Integration"], {"appOnly": True}, 200, None),
+        (["Integration"], {"appOnly": True, "version": 1, "claims": {"idtyp": None}}, 200, None),
+        (["Integration"], {"appOnly": True, "claims": {"idtyp": None}}, 200, None),
         (["Nobody"], {}, 403, "RoleMissing"),
     ],
 )
