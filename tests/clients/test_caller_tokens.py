@@ -273,7 +273,26 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=6,
 )
-_NAMES = st.sampled_from(["aud", "iss", "tid", "oid", "ver", "exp", "nbf", "iat", "name", "roles", "scp", "upn", "x"])
+_NAMES = st.sampled_from(
+    [
+        "aud",
+        "iss",
+        "tid",
+        "oid",
+        "sub",
+        "azp",
+        "appid",
+        "idtyp",
+        "ver",
+        "exp",
+        "nbf",
+        "iat",
+        "name",
+        "roles",
+        "scp",
+        "upn",
+    ]
+)
 
 
 @SEVERAL

@@ -42,7 +42,7 @@ class Entra(requests.Session):
         """Since when the new key could be had, as seen at ``moment``."""
         return max([self.new_key_at, *(end for begin, end in self.outages if begin <= moment)])
 
-    def get(self, url: str | bytes, **how: object) -> requests.Response:  # type: ignore[override]
+    def get(self, url: str | bytes, **how: object) -> requests.Response:
         self.starts.append(self.now)
         whole = self.durations[len(self.starts) % len(self.durations)]
         self.now += whole / 2  # Entra looks at its keys half way
