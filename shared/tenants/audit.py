@@ -6,13 +6,11 @@ the order of changes whatever the clocks of instances say.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 from shared.callers import Caller
+from shared.csv_text import csv_text
 from shared.errors import Invalid
 from shared.storage.entities import Insert, Row, with_doc
 from shared.storage.keys import prefix_end
@@ -25,7 +23,6 @@ _PREFIX: Final = "audit:"
 _TOP: Final = 9_999_999_999
 WIDGET_KEY: Final = "widgetKey"  # what an entry about a refreshed widget key names in place of a section
 MOST_READ: Final = 1000  # entries looked at for one page; more than that a storage call does not give
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how one begins, by OWASP's list
 
 
 class Author(Wire):
@@ -85,23 +82,19 @@ def page(
 
 
 def as_csv(entries: Sequence[AuditEntry]) -> str:
-    """One line per changed field. Texts that a spreadsheet would take for a formula are quoted as text."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["at", "oid", "name", "tid", "revision", "path", "old", "new"])
-    for audited in entries:
-        for change in audited.changes:
-            row = [audited.at, audited.by.oid, audited.by.name, audited.by.tid, audited.revision]
-            writer.writerow([_cell(value) for value in [*row, change.path, change.old, change.new]])
-    return out.getvalue()
+    """One line per changed field."""
+    header = ["at", "oid", "name", "tid", "revision", "path", "old", "new"]
+    return csv_text(
+        header,
+        (
+            [one.at, one.by.oid, one.by.name, one.by.tid, one.revision, change.path, change.old, change.new]
+            for one in entries
+            for change in one.changes
+        ),
+    )
 
 
 def _fits(audited: AuditEntry, section: str | None, by: str | None) -> bool:
     if by is not None and by.casefold() not in (audited.by.oid, audited.by.name.casefold()):
         return False
     return section is None or any(change.path.split(".")[0] == section for change in audited.changes)
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text[:1] in _FORMULA else text
