@@ -32,7 +32,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def guarded(text: str) -> str:
-    """Returns the text with an apostrophe in front of each formula sign that a reader may find at the start of a cell."""
+    """Returns the text with an apostrophe in front of each formula sign that may come to start a cell."""
     shown: list[str] = []
     at_start, before = True, ""
     for char in text:
@@ -45,7 +45,7 @@ def guarded(text: str) -> str:
 
 
 def _is_skipped(char: str) -> bool:
-    """Whether a reader may drop the character at the start of a cell: a quote, a blank, a control or format character."""
+    """Whether a reader may drop it at the start of a cell: a quote, a blank, a control or format character."""
     return char == '"' or unicodedata.category(char)[0] in "ZC"
 
 

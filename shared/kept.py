@@ -13,6 +13,7 @@ from typing import Final, Generic, TypeVar
 
 from shared.clock import Clock
 from shared.errors import Unreachable
+from shared.length_prefix import length_prefixed
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Kept(Generic[T]):
         One ``make`` per key at a time: others wait for it, and raise Unreachable if their turn does not come in time.
         What it raises passes through and is not remembered. Other keys never wait.
         """
-        digest = hashlib.sha256("\n".join(key).encode()).digest()
+        digest = hashlib.sha256(length_prefixed(*key)).digest()
         with self._turn(digest):
             known = self._recall(digest)
             if known is None:

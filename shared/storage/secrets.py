@@ -2,7 +2,8 @@
 
 Each secret gets a data key of its own; the data key is wrapped by a key of the ring. Both are bound to the
 tenant and the field, so that a row copied to another tenant does not open. Form:
-``v1.<key id>.<wrapped data key>.<ciphertext>``, base64url, each behind its 12-byte nonce.
+``v2.<key id>.<wrapped data key>.<ciphertext>``, base64url, each behind its 12-byte nonce. ``v1`` is the same, bound to
+tenant and field joined by a bar: it is opened still and never written.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.errors import Unavailable
+from shared.length_prefix import length_prefixed
 
+_VERSION: Final = "v2"
 _NONCE: Final = 12  # bytes, NIST SP 800-38D
 
 
@@ -35,18 +38,16 @@ class SecretBox:
         self._ring = dict(ring)
 
     def seal(self, plain: str, *, tenant: str, field: str) -> str:
-        place = _place(tenant, field)
+        place = _place(_VERSION, tenant, field)
         data_key = AESGCM.generate_key(256)
         wrapped = _encrypt(self._ring[self._newest], data_key, place)
-        return f"v1.{self._newest}.{_text(wrapped)}.{_text(_encrypt(data_key, plain.encode(), place))}"
+        return f"{_VERSION}.{self._newest}.{_text(wrapped)}.{_text(_encrypt(data_key, plain.encode(), place))}"
 
     def open(self, sealed: str, *, tenant: str, field: str) -> str:
         """Raises Unreadable."""
         try:
             version, key_id, wrapped, body = sealed.split(".")
-            if version != "v1":
-                raise Unreadable(f"a secret of {field} has a form this release does not know")
-            place = _place(tenant, field)
+            place = _place(version, tenant, field)
             data_key = _decrypt(self._ring[key_id], _bytes(wrapped), place)
             return _decrypt(data_key, _bytes(body), place).decode()
         except (ValueError, KeyError, InvalidTag, binascii.Error) as exc:
@@ -56,12 +57,17 @@ class SecretBox:
             ) from exc
 
     def is_current(self, sealed: str) -> bool:
-        """Whether the newest key of the ring sealed it; if not, it wants sealing again."""
-        return sealed.split(".")[1:2] == [self._newest]
+        """Whether it has the newest form and was sealed with the newest key; if not, it is to be sealed again."""
+        return sealed.split(".")[:2] == [_VERSION, self._newest]
 
 
-def _place(tenant: str, field: str) -> bytes:
-    return f"v1|{tenant.casefold()}|{field}".encode()
+def _place(version: str, tenant: str, field: str) -> bytes:
+    """What a ciphertext is bound to: its version, tenant and field. Raises Unreadable."""
+    if version == "v1":
+        return f"v1|{tenant.casefold()}|{field}".encode()
+    if version == _VERSION:
+        return length_prefixed(_VERSION, tenant.casefold(), field)
+    raise Unreadable(f"a secret of {field} has a form this release does not know")
 
 
 def _encrypt(key: bytes, plain: bytes, place: bytes) -> bytes:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.storage.account import StorageAccount
 from shared.storage.queues import MAX_BYTES, MAX_DELAY, MessageTooBig, Queue
 from shared.storage.secrets import SecretBox, Unreadable
+from tests.core.old_seals import v1_seal
 
 # queues
 
@@ -113,6 +114,35 @@ def test_a_row_copied_to_another_place_does_not_open(place: dict[str, str]) -> N
         box.open(box.seal("s", **PLACE), **PLACE | place)
 
 
+@given(places=st.lists(st.tuples(st.text("a|:1", max_size=4), st.text("a|:1", max_size=4)), min_size=2, max_size=2))
+@example(places=[("a|b", "c"), ("a", "b|c")])
+def test_no_two_places_are_one(places: list[tuple[str, str]]) -> None:
+    box, (one, other) = SecretBox([NEW]), places
+    sealed = box.seal("s", tenant=one[0], field=one[1])
+    if one == other:
+        assert box.open(sealed, tenant=other[0], field=other[1]) == "s"
+    else:
+        with pytest.raises(Unreadable):
+            box.open(sealed, tenant=other[0], field=other[1])
+
+
+def test_the_form_of_earlier_releases_opens_and_is_to_be_sealed_again() -> None:
+    box = SecretBox([NEW])
+    sealed = v1_seal(NEW, "s", **PLACE)
+    assert box.open(sealed, **PLACE) == "s"
+    assert not box.is_current(sealed)
+    with pytest.raises(Unreadable):
+        box.open(sealed, **PLACE | {"field": "assistant.acsConnectionString"})
+
+
+def test_one_form_does_not_pass_for_the_other() -> None:
+    box = SecretBox([NEW])
+    for sealed in (box.seal("s", **PLACE), v1_seal(NEW, "s", **PLACE)):
+        version, rest = sealed.split(".", 1)
+        with pytest.raises(Unreadable):
+            box.open(f"{'v1' if version == 'v2' else 'v2'}.{rest}", **PLACE)
+
+
 def test_a_tenant_is_the_same_in_any_case() -> None:
     box = SecretBox([NEW])
     sealed = box.seal("s", tenant="ABCD", field="f")
@@ -147,7 +177,7 @@ def test_one_changed_bit_anywhere_is_noticed(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["", "v1", "v1...", "v1.new..", "v1.new.AA.AA", "v1.new.ä.ä", "v1.a.b.c.d", "v2.new.AA.AA", "plain"]
+    "damage", ["", "v1", "v1...", "v1.new..", "v2.new.AA.AA", "v2.new.ä.ä", "v2.a.b.c.d", "v3.new.AA.AA", "plain"]
 )
 def test_what_is_no_sealed_secret_is_unreadable_and_not_repeated(damage: str) -> None:
     with pytest.raises(Unreadable) as refused:

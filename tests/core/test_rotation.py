@@ -185,7 +185,7 @@ def test_a_secret_that_does_not_open_is_named_and_keeps_no_other_from_being_seal
     heads = world.account.table("tenants")
     row = heads.get(world.tenant_id, "head:widget")
     assert row is not None
-    heads.overwrite(Row(row.partition, row.row, {**row.values, "sealed": "v1.lost.AAAA.AAAA"}))
+    heads.overwrite(Row(row.partition, row.row, {**row.values, "sealed": "v2.lost.AAAA.AAAA"}))
     lost = f"widgetKey of tenant {world.tenant_id}"
     assert rotation(world).run(quietly) == Rotated(2, (lost,))
     assert rotation(world).run(quietly) == Rotated(0, (lost,))

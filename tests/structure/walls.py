@@ -22,8 +22,10 @@ GROUND: Final = tuple(
         "wire",
         "clouds",
         "components",
+        "csv_text",
         "json_text",
         "kept",
+        "length_prefix",
         "queue_names",
     )
 )
@@ -80,7 +82,7 @@ WALLS: Final = (
     ),
     Wall(
         "shared.storage",
-        ("shared.connections", "shared.errors", "shared.clock", "shared.queue_names"),
+        ("shared.connections", "shared.errors", "shared.clock", "shared.length_prefix", "shared.queue_names"),
         ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
     ),
     # Seals what it gives to callers with the box that seals secrets.

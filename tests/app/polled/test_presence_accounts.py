@@ -153,7 +153,7 @@ def test_an_account_is_signed_in_once_by_hand_and_its_token_is_kept_sealed(stack
         stack.control("POST", f"devicecodes/{code[1]}", {"upn": "by-hand@nimbus.example"})
         assert signing_in.wait(30) == 0
     (row,) = [row for row in stack.table("signins") if "by-hand" in row["RowKey"]]
-    assert row["sealed"].startswith("v1.")
+    assert row["sealed"].startswith("v2.")
 
 
 def test_a_watched_group_brings_its_members(stack: AppStack) -> None:
