@@ -39,6 +39,12 @@ def main() -> int:
             "Put the key they were sealed with behind the newest one and run this again.",
             2,
         )
+    if not rotated.settled:
+        return _say(
+            f"{done}, but an instance still seals with an older key or release. Restart the app with the newest key "
+            "first in SECRET_KEYS and run this again.",
+            2,
+        )
     return _say(f"{done}; the others were sealed with the newest key already.", 0)
 
 

@@ -25,12 +25,13 @@ def build_rotation(config: Config) -> Rotation:
     """For the command that seals secrets again; opens storage and nothing else."""
     account = open_account(config)
     trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
-    # Whoever seals a secret outside of a tenant's head names its rows here; tests/structure/test_sealing.py watches.
+    # Modules that seal secrets outside of a tenant's head are named here; tests/structure/test_sealing.py checks it.
+    # Sessions come before their entries in session_ends, which copy the seals of sessions.
     others = [
         leftovers.sealed_rows(account.table("system")),
         hook_store.sealed_rows(account.table("outbound"), trunk.tenants.ids),
-        session_ends.sealed_rows(account.table("system")),
         session_store.sealed_rows(account.table("sessions")),
+        session_ends.sealed_rows(account.table("system")),
         token_shelf.sealed_rows(account.table("signins")),
     ]
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)

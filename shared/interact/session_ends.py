@@ -21,7 +21,7 @@ from shared.interact.session_rules import as_of
 from shared.interact.session_store import FIELD, HeldSession, SessionStore
 from shared.interact.side_by_side import SideBySide
 from shared.storage.entities import Delete, Insert, Row, Values
-from shared.storage.secrets import SecretBox
+from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
 from shared.tenants.connection_string import ConnectionString
 from shared.tenants.rotation import SealedRows
@@ -102,7 +102,8 @@ class SessionEnds:
 
     def remind(self, held: HeldSession, at: datetime) -> None:
         """Look at the session at this moment, earlier than planned. Where storage fails, the planned look will do."""
-        bond = Bond(held.tenant_id, held.session.session_id, held.ties.user_id, held.ties.sealed)
+        sealed = self._renewed(held.tenant_id, held.ties.sealed)
+        bond = Bond(held.tenant_id, held.session.session_id, held.ties.user_id, sealed)
         try:
             self._table.insert(self._entry(bond, at))
         except Exists:
@@ -224,11 +225,23 @@ class SessionEnds:
         return True
 
     def _move(self, entry: Row, to: datetime, *, tries: int = 0) -> None:
-        moved = Row(PARTITION, _key(entry.text("tenant"), entry.text("session"), to), {**entry.values, "tries": tries})
+        tenant_id = entry.text("tenant")
+        sealed = self._renewed(tenant_id, entry.text("sealed"))
+        values: Values = {**entry.values, "sealed": sealed, "tries": tries}
+        moved = Row(PARTITION, _key(tenant_id, entry.text("session"), to), values)
         try:
             self._table.transact([Insert(moved), Delete(entry, entry.etag)])
         except Exists:
             self.forget(entry)  # the session has an entry for that moment already
+
+    def _renewed(self, tenant_id: str, sealed: str) -> str:
+        """Returns the sealed string under the newest key, for a copy that a key rotation may not see; the text as it is
+        if no key of the ring opens it.
+        """
+        try:
+            return self._secrets.renewed(sealed, tenant=tenant_id, field=FIELD)
+        except Unreadable:
+            return sealed
 
     def _entry(self, bond: Bond, at: datetime) -> Row:
         values: Values = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from shared.errors import NotFound, Stale
 from shared.storage.entities import Row, with_doc
@@ -14,6 +14,8 @@ from shared.tenants.settings_document import SECRETS
 from shared.tenants.tenants import SETTINGS, Tenants
 from shared.tenants.widget_keys import FIELD as WIDGET_FIELD
 from shared.tenants.widget_keys import ROW as WIDGET
+
+MOST_PASSES: Final = 5  # the first does the work and the second finds nothing, unless somebody writes in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,14 @@ class SealedRows:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """How many secrets were sealed again, and where those are that no key of the ring opens."""
+    """How many secrets were sealed again, and where those are that no key of the ring opens.
+
+    ``settled`` is False when the last pass still found secrets to seal: somebody goes on sealing with an older key.
+    """
 
     sealed: int
     unreadable: tuple[str, ...]
+    settled: bool = True
 
 
 class Rotation:
@@ -48,10 +54,21 @@ class Rotation:
         self._unreadable: list[str] = []
 
     def run(self, progress: Callable[[int, int], None]) -> Rotated:
-        """Seal all there is. A secret that does not open is named and does not keep the others.
+        """Seal all there is, pass after pass until one finds nothing to seal: what was written, copied or moved past
+        the reader is found by the next. A secret that does not open is named and does not keep the others.
 
-        ``progress`` is told tenants done and tenants in all.
+        ``progress`` is told tenants done and tenants in all, in each pass.
         """
+        sealed = 0
+        for _ in range(MOST_PASSES):
+            found = self._pass(progress)
+            sealed += found
+            if not found:
+                return Rotated(sealed, tuple(self._unreadable))
+        return Rotated(sealed, tuple(self._unreadable), settled=False)
+
+    def _pass(self, progress: Callable[[int, int], None]) -> int:
+        """Look at every secret once. Returns how many were sealed again."""
         self._unreadable = []
         sealed = 0
         for place in self._others:
@@ -62,7 +79,7 @@ class Rotation:
             if widget := self._heads.get(tenant_id, WIDGET):
                 sealed += self._column(self._heads, widget, tenant_id, WIDGET_FIELD)
             progress(done, len(tenant_ids))
-        return Rotated(sealed, tuple(self._unreadable))
+        return sealed
 
     def _settings(self, tenant_id: str) -> int:
         """The document's revision stays: nothing an admin wrote has changed."""
@@ -107,11 +124,9 @@ class Rotation:
 
     def _again(self, sealed: str, tenant_id: str, field: str) -> str:
         """The secret under the newest key, or nothing if there is nothing to do or to be done."""
-        if self._secrets.is_current(sealed):
-            return ""
         try:
-            plain = self._secrets.open(sealed, tenant=tenant_id, field=field)
+            again = self._secrets.renewed(sealed, tenant=tenant_id, field=field)
         except Unreadable:
             self._unreadable.append(f"{field} of tenant {tenant_id}")
             return ""
-        return self._secrets.seal(plain, tenant=tenant_id, field=field)
+        return "" if again == sealed else again
