@@ -60,4 +60,4 @@ def put_tenant(call: web.Call) -> func.HttpResponse:
 )
 def delete_tenant(call: web.Call) -> func.HttpResponse:
     """Offboard a tenant: it is closed at once, its data goes in the background. Ask again for the progress."""
-    return call.ok(core().tenants.start_offboarding(call.tenant_id, by=call.caller))
+    return call.ok(core().offboarding.start(call.tenant_id, by=call.caller))

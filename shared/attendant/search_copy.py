@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -18,6 +19,7 @@ from shared.attendant.address_books import GENERATION, AddressBooks, book_of
 from shared.attendant.contacts import Doc
 from shared.attendant.packs import compressed, lines_of, plain
 from shared.attendant.search_text import Match, Question, search
+from shared.kept import Turns
 from shared.storage.entities import Row
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Table
@@ -26,6 +28,8 @@ from shared.storage.tables import Table
 MOST_BYTES: Final = 256 * 1024 * 1024
 # Of one tenant; what lies behind is not searched, and the answer says so.
 MOST_OF_TENANT: Final = 128 * 1024 * 1024
+UNUSED: Final = 3600.0  # seconds after its last search a copy leaves the memory, with the next search of any tenant
+REFRESH: Final = 60.0  # seconds to wait for another thread that reads the same books
 _FEW: Final = 30  # changed packs that are read one by one rather than with all others
 
 
@@ -83,14 +87,16 @@ class SearchCopies:
         books: AddressBooks,
         most_bytes: int = MOST_BYTES,
         most_of_tenant: int = MOST_OF_TENANT,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._table = table
         self._books = books
         self._most_bytes = most_bytes
         self._most_of_tenant = most_of_tenant
-        self._copies: OrderedDict[str, Copy] = OrderedDict()
+        self._elapsed = elapsed
+        self._copies: OrderedDict[str, tuple[Copy, float]] = OrderedDict()  # with the moment of the last use, in order
         self._lock = Lock()
-        self._turns: dict[str, Lock] = {}
+        self._turns = Turns(REFRESH)
 
     def search(self, tenant_id: str, question: Question, *, most: int) -> tuple[list[Hit], bool]:
         """At most ``most`` contacts, better matches first, and whether everything could be looked at."""
@@ -110,9 +116,7 @@ class SearchCopies:
         if copy is not None and copy.generation == generation:
             return copy
         # One at a time per tenant: a hundred searches after a change read the packs once.
-        with self._lock:
-            turn = self._turns.setdefault(tenant_id, Lock())
-        with turn:
+        with self._turns.of(tenant_id):
             generation = self._generation(tenant_id)
             copy = self._recall(tenant_id)
             if copy is None or copy.generation != generation:
@@ -150,18 +154,31 @@ class SearchCopies:
         row = self._table.get(tenant_id, GENERATION)
         return row.text("value") if row else ""
 
-    def _recall(self, tenant_id: str) -> Copy | None:
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop the copy of a tenant that leaves. Other processes drop theirs an hour after its last search."""
         with self._lock:
-            if tenant_id in self._copies:
-                self._copies.move_to_end(tenant_id)
-            return self._copies.get(tenant_id)
+            self._copies.pop(tenant_id, None)
+
+    def _recall(self, tenant_id: str) -> Copy | None:
+        now = self._elapsed()
+        with self._lock:
+            self._drop_unused(now)
+            known = self._copies.pop(tenant_id, None)
+            if known is None:
+                return None
+            self._copies[tenant_id] = known[0], now  # behind those that were used before
+            return known[0]
 
     def _keep(self, tenant_id: str, copy: Copy) -> None:
         with self._lock:
-            self._copies[tenant_id] = copy
+            self._copies[tenant_id] = copy, self._elapsed()
             self._copies.move_to_end(tenant_id)
-            while len(self._copies) > 1 and sum(kept.size for kept in self._copies.values()) > self._most_bytes:
+            while len(self._copies) > 1 and sum(kept.size for kept, _ in self._copies.values()) > self._most_bytes:
                 self._copies.popitem(last=False)
+
+    def _drop_unused(self, now: float) -> None:
+        while self._copies and now - next(iter(self._copies.values()))[1] >= UNUSED:
+            self._copies.popitem(last=False)
 
 
 def _pack(row: Row) -> Pack:

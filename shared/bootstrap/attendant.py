@@ -22,6 +22,7 @@ class Attendant:
     """Search over three directories, address books, services with their members."""
 
     address_books: AddressBooks
+    search_copies: SearchCopies
     contact_search: ContactSearch
     filter_check: FilterCheck
     teams: Teams
@@ -30,13 +31,15 @@ class Attendant:
 def build_attendant(ground: Ground, availability: Availability) -> Attendant:
     config, contacts = ground.config, ground.account.table("contacts")
     address_books = AddressBooks(contacts)
+    search_copies = SearchCopies(contacts, address_books)
     lists = GraphLists(ground.session, config.cloud, ground.now)
     directory_search = DirectorySearch(ground.sign_ins, lists)
     callback = f"{config.public_base_url}/{CONSENT_CALLBACK}"
     return Attendant(
         address_books=address_books,
+        search_copies=search_copies,
         contact_search=ContactSearch(
-            SearchCopies(contacts, address_books),
+            search_copies,
             directory_search,
             ExchangeContacts(ground.exchanges, lists),
             MailboxConsentLink(config.cloud.login, config.cloud.graph, config.api_client_id, callback),

@@ -67,20 +67,22 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     presences = Presences(ground.presence, trunk.directory, now, config.presence_interval)
     outbound = build_outbound(ground, poison, presences)
     presence = build_presence(ground, presences, outbound.holders)
+    interact, attendant = build_interact(ground), build_attendant(ground, presence.availability)
+    caches = [ground.sign_ins, ground.exchanges, interact.assistant, attendant.search_copies, outbound.agenda]
     permissions = _permissions(ground)
     tokens = CallerTokens(ground.keys, config.cloud, (*config.api_audience, config.api_client_id), now)
     return Core(
         callers=Callers(tokens, home_tenant_id=config.home_tenant_id, scopes=config.api_scopes),
         tenants=trunk.tenants,
         directory=trunk.directory,
-        offboarding=Offboarding(trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], now),
+        offboarding=Offboarding(trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], now, caches),
         settings=ground.settings,
         widget_keys=trunk.widget_keys,
         acs_suffixes=config.cloud.acs_suffixes,
         outbound=outbound,
         presence=presence,
-        interact=build_interact(ground),
-        attendant=build_attendant(ground, presence.availability),
+        interact=interact,
+        attendant=attendant,
         permissions=permissions,
         overview=Overview(ground.settings, trunk.directory, ground.outbound, presence.health, permissions),
         continuations=Continuations(trunk.secrets),

@@ -79,6 +79,10 @@ class OnBehalfOf:
         """A token that Communication Services exchanges for one of its own. Raises as ``graph_token`` does."""
         return self._token(tenant_id, assertion, [f"{ACS}/{scope}" for scope in ACS_SCOPES])
 
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop what this process keeps of a tenant that leaves. Other processes keep its tokens until they expire."""
+        self._kept.forget_tenant(tenant_id)
+
     def _token(self, tenant_id: str, assertion: str, scopes: list[str]) -> str:
         def make() -> tuple[str, datetime]:
             token = self._exchange(tenant_id, assertion, scopes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -15,10 +14,12 @@ from shared.clock import Clock
 from shared.clouds import Cloud
 from shared.config import PresenceAccount
 from shared.errors import Broken, Denied
+from shared.kept import Entries, Turns
 
 GUEST_SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
 
 APPLICATION: Final = "application"
+MOST_KEPT: Final = 10_000  # tokens in this process, about 2 KB each; others are read from the shelf
 
 _Key = tuple[str, str]
 
@@ -57,8 +58,8 @@ class SignIns:
         self._client_secret = client_secret
         self._clock = clock
         self._shelf = shelf
-        self._tokens: dict[_Key, tuple[str, datetime]] = {}
-        self._turns: dict[_Key, threading.Lock] = {}
+        self._tokens: Entries[str, datetime] = Entries(clock, MOST_KEPT)
+        self._turns = Turns()
 
     def app_token(self, tenant_id: str, *, fresh: bool = False) -> str:
         """A Graph token with the roles the tenant granted. Raises Denied, Throttled, Unreachable or Broken."""
@@ -82,38 +83,40 @@ class SignIns:
         With ``token`` only if it is this one: another call may have replaced it meanwhile.
         """
         key = (tenant_id, upn.casefold() if upn else APPLICATION)
-        with self._turn(key):
-            known = self._tokens.get(key)
-            if known is not None and token in (None, known[0]):
-                del self._tokens[key]
+        with self._turns.of(key):
+            if token in (None, self._tokens.get(*key)):
+                self._tokens.remove(*key)
             self._shelf.forget_token(*key, token)
+
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop what this process keeps of a tenant that leaves. Other processes keep its tokens until they expire."""
+        self._tokens.forget_tenant(tenant_id)
 
     def _token(self, key: _Key, sign_in: Callable[[], Token], *, fresh: bool) -> str:
         # One at a time per tenant and account: to Entra many equal sign-ins at once are a loop (AADSTS50196).
-        with self._turn(key):
+        with self._turns.of(key):
             at_hand = None if fresh else self._at_hand(key)
             if at_hand is None:
                 token = sign_in()
-                at_hand = self._tokens[key] = (token.value, token.renew_at)
-                self._shelf.keep_token(*key, *at_hand)
-            return at_hand[0]
+                at_hand = token.value
+                self._tokens.put(*key, token.value, token.renew_at)
+                self._shelf.keep_token(*key, token.value, token.renew_at)
+            return at_hand
 
-    def _turn(self, key: _Key) -> threading.Lock:
-        return self._turns.setdefault(key, threading.Lock())
-
-    def _at_hand(self, key: _Key) -> tuple[str, datetime] | None:
+    def _at_hand(self, key: _Key) -> str | None:
         """A token that serves, None if it is on us to get one."""
-        known, now = self._tokens.get(key), self._clock()
-        if known is None or now >= known[1]:
-            known = self._shelf.token(*key)
-        if known is None:
-            return None
-        if now < known[1]:
-            self._tokens[key] = known
+        if known := self._tokens.get(*key):
             return known
+        shelved = self._shelf.token(*key)
+        if shelved is None:
+            return None
+        now, (token, renew_at) = self._clock(), shelved
+        if now < renew_at:
+            self._tokens.put(*key, token, renew_at)
+            return token
         # For a few minutes the old one still serves, so only one instance goes and asks for the next.
-        serves = now < known[1] + RENEW_BEFORE / 2
-        return known if serves and not self._shelf.claim(*key) else None
+        serves = now < renew_at + RENEW_BEFORE / 2
+        return token if serves and not self._shelf.claim(*key) else None
 
     def _as_app(self, tenant_id: str) -> Token:
         scopes = [f"{self._cloud.graph}/.default"]

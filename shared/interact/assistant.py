@@ -86,7 +86,11 @@ class Assistant:
                 )
             return AssistantToken(token=token, expires_on=to_wire(expires_on)), expires_on - RENEW_BEFORE
 
-        return self._kept.get(connection.fingerprint, assertion, make=make)
+        return self._kept.get(head.tenant_id, connection.fingerprint, assertion, make=make)
+
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop what this process keeps of a tenant that leaves. Other processes keep its tokens until they expire."""
+        self._kept.forget_tenant(tenant_id)
 
     def _own(self, head: Head) -> ConnectionString | None:
         if not head.settings.value.assistant.use_own_acs:

@@ -22,6 +22,7 @@ from typing import Final, Protocol
 from shared import log
 from shared.clock import Clock, to_wire
 from shared.errors import NotFound, Stale, StorageDown
+from shared.kept import Entries
 from shared.storage.entities import Row
 from shared.storage.keys import key
 from shared.storage.tables import Table
@@ -65,7 +66,7 @@ class Agenda:
         self._table = table
         self._queues = queues
         self._clock = clock
-        self._made: set[tuple[str, str]] = set()
+        self._made: Entries[bool, datetime] = Entries(clock, _REMEMBERED)  # appointments this process made, until then
 
     def wake(self, kind: str, tenant_id: str, subject: str, at: datetime | None = None) -> None:
         """Have the subject looked at shortly after ``at``; by default at once, and again a minute later."""
@@ -74,15 +75,15 @@ class Agenda:
         if moments[0] - now < SECOND_LOOK:
             moments.append(_round_up(now + SECOND_LOOK, int(SECOND_LOOK.total_seconds())))
         partition = _shard(tenant_id, subject)
-        rows = [_row(partition, moment, kind, tenant_id, subject) for moment in moments]
-        missing = [row for row in rows if (row.partition, row.row) not in self._made]
-        if not missing:
-            return
-        for row in missing:  # nearly always one, and alone it costs half of what a transaction does
-            self._table.overwrite(row)
-        if len(self._made) > _REMEMBERED:
-            self._made.clear()
-        self._made |= {(row.partition, row.row) for row in missing}
+        for moment in moments:
+            row = _row(partition, moment, kind, tenant_id, subject)
+            if not self._made.get(tenant_id, row.row):
+                self._table.overwrite(row)
+                self._made.put(tenant_id, row.row, value=True, until=moment)
+
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop what this process remembers of a tenant that leaves. Other processes drop it as its moments pass."""
+        self._made.forget_tenant(tenant_id)
 
     def call_now(self, kind: str, tenant_id: str, subject: str) -> None:
         """Save the wait for the next beat. A call that gets lost does no harm: the appointment stands."""

@@ -32,6 +32,7 @@ from shared.tenants.tenants import Head, Tenants
 LEASE: Final = timedelta(seconds=25)
 PATIENCE: Final = 12.0  # seconds in which a poll begins calls; with the last call's time-outs well within the lease
 SENDS_AT_ONCE: Final = 8
+MOST_STRANGE_WORDS: Final = 1000  # unknown words of Graph that are logged, each once per process
 
 
 class Poller:
@@ -200,7 +201,7 @@ class Poller:
         rows = (row for answer in answers for row in answer.rows.values())
         words = {word for row in rows for word in (row.availability, row.activity)}
         for word in sorted(words - self._strange_words):
-            if not is_known(word):
+            if not is_known(word) and len(self._strange_words) < MOST_STRANGE_WORDS:
                 self._strange_words.add(word)
                 log.warning("Graph used a presence word that is not known here", word=word[:64])
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
-from typing import Final
+from typing import Final, Protocol
 
 from shared import log
+from shared.callers import Caller
 from shared.clock import Clock, from_wire, to_wire
 from shared.errors import NotFound, Stale
 from shared.storage.entities import Row
 from shared.storage.keys import prefix_end
 from shared.storage.tables import MAX_OPERATIONS, Table
+from shared.tenants.models import TenantLeaving
 from shared.tenants.tenants import Tenants
 
 # A run that has not said for so long that it works is taken for dead.
@@ -21,13 +23,31 @@ CLAIM: Final = timedelta(minutes=2)
 SETTLED: Final = timedelta(hours=1)
 
 
-class Offboarding:
-    """``tables`` are those whose partitions are a tenant id, or start with one and a bar."""
+class InMemory(Protocol):
+    """Something that keeps values by tenant in the memory of this process."""
 
-    def __init__(self, tenants: Tenants, tables: Sequence[Table], clock: Clock) -> None:
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop the values of the tenant."""
+
+
+class Offboarding:
+    """``tables`` are those whose partitions are a tenant id, or start with one and a bar. ``caches`` are told of each
+    tenant that leaves; those of other processes drop its values by themselves, each at a time it states.
+    """
+
+    def __init__(
+        self, tenants: Tenants, tables: Sequence[Table], clock: Clock, caches: Sequence[InMemory] = ()
+    ) -> None:
         self._tenants = tenants
         self._tables = tables
         self._clock = clock
+        self._caches = caches
+
+    def start(self, tenant_id: str, by: Caller) -> TenantLeaving:
+        """Close the tenant to every call at once and ask for a run, as ``Tenants.start_offboarding`` says."""
+        leaving = self._tenants.start_offboarding(tenant_id, by)
+        self._forget(tenant_id)
+        return leaving
 
     def run(self, tenant_id: str, *, message_id: str = "") -> None:
         """Remove what there is; then the tenant itself. A tenant that is not leaving is left alone.
@@ -62,7 +82,12 @@ class Offboarding:
             for table, rows in batches:
                 mark = self._note(mark, len(rows), message_id)
                 table.remove_blindly(rows)
+        self._forget(mark.partition)  # calls that were under way as the tenant was closed have ended by now
         self._tenants.finish_offboarding(mark)
+
+    def _forget(self, tenant_id: str) -> None:
+        for cache in self._caches:
+            cache.forget_tenant(tenant_id)
 
     def _is_worked_on(self, mark: Row, message_id: str) -> bool:
         until = mark.text("until")

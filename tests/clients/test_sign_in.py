@@ -297,3 +297,12 @@ def test_no_secret_reaches_the_log(sign_ins: SignIns, entra: FakeEntra, caplog: 
     sign_ins.guest_token(TENANT, WITH_PASSWORD)
     for secret in ("app-secret", "rt-1", "pass word 2", "presence1@nimbus.example#"):
         assert secret not in caplog.text
+
+
+def test_a_tenant_that_leaves_takes_its_tokens_along_and_no_lock_stays(sign_ins: SignIns) -> None:
+    sign_ins.app_token(TENANT)
+    sign_ins.guest_token(TENANT, WITH_TOKEN)
+    sign_ins.app_token(OTHER_TENANT)
+    assert (len(sign_ins._tokens), len(sign_ins._turns)) == (3, 0)
+    sign_ins.forget_tenant(TENANT)
+    assert len(sign_ins._tokens) == 1

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import Unreachable
-from shared.kept import Kept
+from shared.kept import Entries, Kept
 from tests.core.race import together
 from tests.core.world import FakeClock
 
@@ -93,4 +95,40 @@ def test_a_making_that_hangs_holds_up_its_own_key_alone_and_that_not_without_end
         release.set()
         first.join(20)
     assert kept.get("hangs", make=Maker(clock)) == 1
-    assert kept._turns == {}
+    assert len(kept._turns) == 0
+
+
+def test_an_entry_leaves_the_memory_once_its_moment_has_come(clock: FakeClock) -> None:
+    entries: Entries[str, datetime] = Entries(clock, most=1_000)
+    for number in range(100):
+        entries.put("contoso", number, "token", clock() + timedelta(hours=1))
+    clock.move(hours=1)
+    assert entries.get("contoso", 7) is None
+    assert len(entries) == 99
+    for number in range(101):
+        entries.put("fabrikam", number, "token", clock() + timedelta(hours=1))
+    assert len(entries) == 101
+
+
+def test_a_tenant_that_leaves_takes_its_entries_along_and_no_others(clock: FakeClock) -> None:
+    kept: Kept[int] = Kept(clock, most=10)
+    make = Maker(clock)
+    for tenant in ("contoso", "fabrikam"):
+        kept.get(tenant, "token", make=make)
+    kept.forget_tenant("contoso")
+    assert len(kept._entries) == 1
+    assert [kept.get(tenant, "token", make=make) for tenant in ("fabrikam", "contoso")] == [2, 3]
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.integers(0, 3)), max_size=40))
+def test_entries_never_give_what_has_expired_and_never_exceed_their_bound(steps: list[tuple[str, int, int]]) -> None:
+    moment = 0.0
+    entries: Entries[float, float] = Entries(lambda: moment, most=4)
+    latest: dict[tuple[str, int], float] = {}
+    for tenant, key, life in steps:
+        moment += 1
+        found = entries.get(tenant, key)
+        assert found is None or found == latest[tenant, key] > moment
+        latest[tenant, key] = moment + life
+        entries.put(tenant, key, moment + life, moment + life)
+        assert len(entries) <= 4

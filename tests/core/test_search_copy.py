@@ -10,7 +10,7 @@ import pytest
 
 from shared.attendant.address_books import AddressBooks
 from shared.attendant.contacts import AddressBookWrite, read_contact
-from shared.attendant.search_copy import Pack, SearchCopies
+from shared.attendant.search_copy import UNUSED, Pack, SearchCopies
 from shared.attendant.search_fields import places
 from shared.attendant.search_text import Question, fold
 from shared.storage.entities import Row
@@ -200,3 +200,23 @@ def test_what_finds_no_room_in_a_copy_is_said(world: World) -> None:
     hits, whole = one.copies.search(one.tenant_id, Question("anna", LETTERS, {}), most=100)
     assert not whole
     assert 0 < len(hits) < 20
+
+
+def test_a_copy_leaves_the_memory_with_its_tenant_or_an_hour_after_its_last_search(world: World) -> None:
+    elapsed = [0.0]
+    one = Instance(world, elapsed=lambda: elapsed[0])
+    one.book()
+    one.add("1", displayName="Ann")
+    assert one.find("ann") == {"1"}
+    elapsed[0] = UNUSED - 1
+    assert one.find("ann") == {"1"}
+    elapsed[0] = 2 * UNUSED - 2
+    one.find("ann", tenant_id=str(uuid.uuid4()))
+    assert world.tenant_id in one.copies._copies
+    elapsed[0] = 2 * UNUSED - 1
+    one.find("ann", tenant_id=str(uuid.uuid4()))
+    assert world.tenant_id not in one.copies._copies
+    assert one.find("ann") == {"1"}
+    one.copies.forget_tenant(world.tenant_id)
+    assert world.tenant_id not in one.copies._copies
+    assert len(one.copies._turns) == 0

@@ -350,6 +350,31 @@ def settle(world: World) -> None:
     assert {name for name, _, _ in rows_of(world.account, world.tenant_id)} == {"tenants", *HOLDING}
 
 
+class Remembering:
+    """A cache with something of one tenant in it, which a call under way puts back once."""
+
+    def __init__(self, tenant_id: str) -> None:
+        self.kept = {tenant_id}
+        self.forgotten = 0
+
+    def forget_tenant(self, tenant_id: str) -> None:
+        self.kept.discard(tenant_id)
+        self.forgotten += 1
+
+
+def test_the_memory_of_the_process_forgets_a_tenant_as_it_is_closed_and_as_it_goes(world: World) -> None:
+    cache = Remembering(world.tenant_id)
+    tables = [world.account.table(name) for name in HOLDING]
+    leaving = Offboarding(world.tenants, tables, world.clock, [cache])
+    leaving.start(world.tenant_id, world.by)
+    assert cache.kept == set()
+    cache.kept.add(world.tenant_id)  # by a call that was under way
+    leaving.run(world.tenant_id)
+    assert cache.kept == set()
+    leaving.run(world.tenant_id)
+    assert cache.forgotten == 2, "a tenant that is not leaving loses nothing"
+
+
 def offboarding(world: World, wrap: type[Table] | None = None) -> Offboarding:
     tables = [world.account.table(name) for name in HOLDING]
     return Offboarding(world.tenants, [MortalTable(table) for table in tables] if wrap else tables, world.clock)
