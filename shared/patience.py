@@ -18,8 +18,8 @@ LATE: Final = 60.0  # seconds of silence after which an answer that something ha
 def within(seconds: float, act: Callable[[], None]) -> bool:
     """Run ``act`` in a thread and say whether it ended in time; if not, it goes on alone.
 
-    Time limits of sockets count from byte to byte: a far side that drips one every second passes them all. The
-    thread is a daemon, so such a far side does not keep the process from ending either.
+    It ends by itself: every answer of a far side has a limit in all, see connections.py. The thread is a daemon, so it
+    does not keep the process from ending before.
     """
     ended = threading.Event()
 

@@ -63,8 +63,8 @@ class AcsIdentities:
     """Each method calls once, follows no redirect and raises Denied, Throttled, Unreachable or Broken.
 
     Denied has the reason ``Denied`` for a 401 and ``Forbidden`` for a 403. ``timeout`` is in seconds and limits
-    each silence of the far side, not their sum: one that drips bytes takes longer, so whoever has a limit in all
-    must be able to stop waiting.
+    each silence of the far side; a whole answer may take twice as long, so a caller with a limit in all must be
+    able to stop waiting.
     """
 
     def __init__(self, session: requests.Session) -> None:

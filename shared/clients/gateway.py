@@ -13,10 +13,13 @@ from urllib.parse import urlsplit
 import requests
 from requests.exceptions import InvalidSchema
 
-from shared.connections import AwakeAdapter
+from shared.connections import TimedAdapter
 
 # As many as the worker has threads (PYTHON_THREADPOOL_THREAD_COUNT); a smaller pool would throw connections away.
 POOL: Final = 64
+# Of one answer, decoded. The largest that is asked for, the permissions Microsoft Graph offers, has about 1 MB.
+MOST_BYTES: Final = 8 * 1024 * 1024
+_CHUNK: Final = 64 * 1024
 
 _Timeout = float | tuple[float, float] | tuple[float, None] | None
 
@@ -25,16 +28,27 @@ Session = requests.Session
 """What ``open_session`` gives; rooms outside of this one know it by no other name."""
 
 
-def open_session(gateway: str | None, *, connect_timeout: float = 3.05, read_timeout: float = 10.0) -> requests.Session:
+class AnswerTooLarge(requests.RequestException):
+    """The far side sent more than any answer needs; the rest was not read."""
+
+
+def open_session(
+    gateway: str | None,
+    *,
+    connect_timeout: float = 3.05,
+    read_timeout: float = 10.0,
+    most_bytes: int = MOST_BYTES,
+) -> requests.Session:
     """A session for every host outside; safe to share between threads.
 
-    A call without a timeout gets these (seconds, to connect and between two bytes). Nothing is retried and
-    no redirect is followed: a 3xx is an answer like any other. Plain http:// is refused, except to the
-    gateway, with requests' InvalidSchema. No cookie is kept and no netrc is read; proxies of the environment
-    count only without a gateway.
+    A call without a timeout gets these (seconds, to connect and between two bytes); a whole answer may take twice
+    as long as one silence in it, see connections.py. A body of more than ``most_bytes`` raises AnswerTooLarge; one
+    that is asked for as a stream is up to the caller. Nothing is retried and no redirect is followed: a 3xx is an
+    answer like any other. Plain http:// is refused, except to the gateway, with requests' InvalidSchema. No cookie is
+    kept and no netrc is read; proxies of the environment count only without a gateway.
     """
     session = _Session()
-    door = _Door(gateway, (connect_timeout, read_timeout))
+    door = _Door(gateway, (connect_timeout, read_timeout), most_bytes)
     session.mount("https://", door)
     session.mount("http://", door)
     session.trust_env = gateway is None
@@ -51,11 +65,12 @@ class _Session(requests.Session):
         return None
 
 
-class _Door(AwakeAdapter):
-    def __init__(self, gateway: str | None, timeout: tuple[float, float]) -> None:
+class _Door(TimedAdapter):
+    def __init__(self, gateway: str | None, timeout: tuple[float, float], most_bytes: int) -> None:
         super().__init__(pool_maxsize=POOL)
         self._gateway = gateway.rstrip("/").lower() if gateway else None
         self._timeout = timeout
+        self._most_bytes = most_bytes
 
     def send(
         self,
@@ -75,7 +90,19 @@ class _Door(AwakeAdapter):
             proxies=proxies,
         )
         response.request, response.url = request, request.url or ""
+        if not stream:
+            self._read(response)
         return response
+
+    def _read(self, response: requests.Response) -> None:
+        """Read the body into the response, whose ``content`` would read it without a bound."""
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > self._most_bytes:
+                response.close()
+                raise AnswerTooLarge(f"an answer of more than {self._most_bytes} bytes", request=response.request)
+        response._content = bytes(body)
 
     def _directed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """The request with the URL it is really sent to; method, headers and body stay."""

@@ -25,7 +25,8 @@ class Answered:
 class CallbackSender:
     """Posts once, follows no redirect and looks at the status only.
 
-    The session's time limits count from byte to byte, so whoever has a limit in all must be able to stop waiting.
+    The headers of an answer may take twice the session's read timeout, so a caller with a limit in all must be able
+    to stop waiting; the thread that posts ends soon after.
     """
 
     def __init__(self, session: requests.Session, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from shared.interact.acs_users import LIFETIME
 from shared.interact.current_strings import Strings
 from shared.interact.leftovers import Leftovers
 from shared.interact.pace import Pace
-from shared.patience import LATE, within
+from shared.patience import LATE, Latecomers
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 from shared.tenants.connection_string import ConnectionString, Refused, read_connection_string
@@ -82,7 +82,7 @@ class CheckResult(Wire):
 class Identities(Protocol):
     """A resource of ACS. All raise Denied (reason Denied or Forbidden), Throttled, Unreachable or Broken.
 
-    ``timeout``, in seconds, may be exceeded by a far side that drips.
+    ``timeout``, in seconds, may be exceeded by a far side that drips: up to twice.
     """
 
     def create_user(self, connection: ConnectionString, timeout: float) -> str:
@@ -124,6 +124,7 @@ class AcsChecks:
         self._clock = clock
         self._pace = Pace(limits, clock, what="acs-checks", most=MOST_CHECKS, per=timedelta(minutes=1))
         self._total = total
+        self._latecomers = Latecomers()
 
     def check(self, tenant_id: str, section: Section, text: str, suffixes: Collection[str]) -> CheckResult:
         """Make a user and a token of one hour with what ``text`` says, and delete the user again.
@@ -157,9 +158,15 @@ class AcsChecks:
             detail = f"{exc.detail[:1].upper()}{exc.detail[1:]}."
             return ("HostNotAllowed" if exc.code == "HostNotAllowed" else "InvalidConnectionString"), detail
         attempt = _Attempt(self._identities, self._leftovers, tenant_id, connection, self._total)
-        ended = within(self._total, attempt.run)
-        # A thread that still waits for its first answers has found out nothing; that is an answer, too.
-        outcome = attempt.outcome or ("Failed" if ended else "Unreachable")
+        try:
+            self._latecomers.in_time(connection.endpoint, self._total, attempt.run, undo=lambda _: None)
+            outcome = attempt.outcome or "Failed"
+        except Unreachable:
+            # A thread that still waits for its first answers has found out nothing; that is an answer, too.
+            outcome = attempt.outcome or "Unreachable"
+        except Exception as exc:  # its text may quote the connection string
+            log.error("a connection check failed", tenant=tenant_id, why=type(exc).__name__)
+            outcome = attempt.outcome or "Failed"
         return outcome, _WORDS[outcome][0] + (_STAYS if attempt.user_stays else "")
 
 

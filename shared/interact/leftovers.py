@@ -14,10 +14,10 @@ from typing import Final
 
 from shared import log
 from shared.clock import Clock, from_wire, to_wire
-from shared.errors import AppError, NotFound, Stale, Unreachable
+from shared.errors import AppError, NotFound, Stale
 from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
 from shared.interact.current_strings import Strings, accepted
-from shared.patience import within
+from shared.patience import Latecomers
 from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Exists, Table
@@ -55,6 +55,7 @@ class Leftovers:
         self._strings = strings
         self._clock = clock
         self._patience = patience
+        self._latecomers = Latecomers()
 
     def keep(self, tenant_id: str, connection: ConnectionString, user_id: str) -> Row | None:
         """Remember a user that is about to be deleted; None where storage fails, which is logged."""
@@ -114,18 +115,12 @@ class Leftovers:
         return True
 
     def _delete(self, connection: ConnectionString, user_id: str) -> None:
-        failures: list[AppError] = []
-
-        def act() -> None:
-            try:
-                self._identities.delete_user(connection, user_id, self._patience)
-            except AppError as exc:
-                failures.append(exc)
-
-        if not within(self._patience, act):
-            raise Unreachable("the resource did not answer in time")
-        if failures:
-            raise failures[0]
+        self._latecomers.in_time(
+            connection.endpoint,
+            self._patience,
+            lambda: self._identities.delete_user(connection, user_id, self._patience),
+            undo=lambda _: None,
+        )
 
     def _postpone(self, row: Row, now: datetime, *, why: str) -> None:
         tries = row.number("tries") + 1

@@ -11,7 +11,7 @@ from shared import log
 from shared.clock import Clock
 from shared.errors import AppError, Denied, Upstream
 from shared.interact.pace import Pace
-from shared.patience import in_time
+from shared.patience import Latecomers
 from shared.storage.tables import Table
 from shared.tenants.tenants import Head
 from shared.wire import Wire
@@ -88,6 +88,7 @@ class MeetingChecks:
         """``patience`` is how many seconds a check waits for its meeting."""
         self._meetings = meetings
         self._patience = patience
+        self._latecomers = Latecomers()
         self._clock = clock
         self._pace = Pace(limits, clock, what="meeting-checks", most=MOST_CHECKS, per=timedelta(minutes=1))
 
@@ -111,7 +112,8 @@ class MeetingChecks:
             return "UserUnknown", False
         now = self._clock()
         try:
-            meeting = in_time(
+            meeting = self._latecomers.in_time(
+                tenant_id,
                 self._patience,
                 lambda: self._meetings.create(tenant_id, organizer, SUBJECT, now, now + LENGTH),
                 undo=lambda late: self._is_removed(tenant_id, organizer, late),

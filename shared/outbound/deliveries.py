@@ -29,7 +29,7 @@ from shared.outbound.hook_store import HookStore, KeptHook
 from shared.outbound.hook_turn import Said, Turn, after_turn, well
 from shared.outbound.hooks import Hook
 from shared.outbound.webhooks import APPOINTMENT
-from shared.patience import within
+from shared.patience import Latecomers
 from shared.storage.secrets import Unreadable
 from shared.tenants.audit_trail import AuditTrail, system
 from shared.tenants.directory import Directory
@@ -39,6 +39,7 @@ PATIENCE: Final = 10.0  # seconds that one post may take in all
 # Longer than a turn with its last post and the writes behind it.
 LEASE: Final = timedelta(seconds=60)
 TASKS_AT_ONCE: Final = 4
+MOST_LATE: Final = 64  # posts of this process that go on after their patience, each for some seconds
 TASKS_PER_TURN: Final = 100
 EVENTS_PER_READ: Final = 20
 SWEEP_EVERY: Final = timedelta(days=1)
@@ -60,7 +61,7 @@ class Sender(Protocol):
 
 
 class Deliveries:
-    """One per process; keeps nothing between calls."""
+    """One per process; keeps nothing of a delivery between calls."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Deliveries:
         self._clock = clock
         self._elapsed = elapsed
         self._patience = patience
+        self._latecomers = Latecomers(per_lane=TASKS_AT_ONCE, most=MOST_LATE)
 
     def deliver(self, tenant_id: str, hook_id: str) -> None:
         """Send the hook what is due. May be called at any time, twice, and by several at once."""
@@ -172,7 +174,7 @@ class Deliveries:
 
     def _deliver_one(self, turn: Turn, url: str, event: Waiting) -> bool:
         """Whether the task's next event may follow."""
-        said = self._post(url, event)
+        said = self._post(turn.hook.id, url, event)
         now = self._clock()
         match verdict(said.status):
             case "delivered":
@@ -193,18 +195,20 @@ class Deliveries:
             turn.look_at(trouble.next_try)
         return False
 
-    def _post(self, url: str, event: Waiting) -> Said:
-        heard: list[Said] = []
-
-        def post_event() -> None:
-            try:
-                answer = self._sender.post(url, event.body, event.id)
-                heard.append(Said(answer.status, retry_after=answer.retry_after))
-            except Upstream as exc:
-                heard.append(Said(problem=exc.code))
-
-        in_time = within(self._patience, post_event)
-        return heard[0] if heard else Said(problem="UpstreamBroken" if in_time else "UpstreamUnreachable")
+    def _post(self, hook_id: str, url: str, event: Waiting) -> Said:
+        try:
+            answer = self._latecomers.in_time(
+                hook_id,
+                self._patience,
+                lambda: self._sender.post(url, event.body, event.id),
+                undo=lambda _: None,  # an answer that comes too late changes nothing: the event is sent again
+            )
+        except Upstream as exc:
+            return Said(problem=exc.code)
+        except Exception as exc:  # one event must not stop the others; the text may quote the URL
+            log.error("a webhook could not be called", hook=hook_id, why=type(exc).__name__)
+            return Said(problem="UpstreamBroken")
+        return Said(answer.status, retry_after=answer.retry_after)
 
     def _may_know(self, turn: Turn, service_upn: str) -> bool:
         """Whether who registered the hook still has a right to the service, read once per turn and service."""

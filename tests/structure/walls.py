@@ -74,7 +74,7 @@ WALLS: Final = (
         )
         for feature in FEATURES
     ),
-    Wall("shared.connections", (), ("requests", "socket")),
+    Wall("shared.connections", (), ("http.client", "requests", "socket", "urllib3")),
     Wall(
         "shared.clients",
         (*GROUND, "shared.connections", "shared.retry", "shared.config"),
