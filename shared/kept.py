@@ -29,7 +29,7 @@ class Entries(Generic[T, M]):
     """
 
     def __init__(self, now: Callable[[], M], most: int) -> None:
-        self._now = now
+        self._now: Callable[[], M] = now
         self._most = most
         self._values: OrderedDict[tuple[str, Hashable], tuple[T, M]] = OrderedDict()
         self._additions_left = 0  # until all entries are looked through for expired ones

@@ -24,7 +24,7 @@ from shared.permissions.consent import ConsentLinks
 from shared.poison import Poison
 from shared.presence.views import Presences
 from shared.tenants.directory import Directory
-from shared.tenants.offboarding import Offboarding
+from shared.tenants.offboarding import InMemory, Offboarding
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys
@@ -68,7 +68,13 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     outbound = build_outbound(ground, poison, presences)
     presence = build_presence(ground, presences, outbound.holders)
     interact, attendant = build_interact(ground), build_attendant(ground, presence.availability)
-    caches = [ground.sign_ins, ground.exchanges, interact.assistant, attendant.search_copies, outbound.agenda]
+    caches: list[InMemory] = [
+        ground.sign_ins,
+        ground.exchanges,
+        interact.assistant,
+        attendant.search_copies,
+        outbound.agenda,
+    ]
     permissions = _permissions(ground)
     tokens = CallerTokens(ground.keys, config.cloud, (*config.api_audience, config.api_client_id), now)
     return Core(

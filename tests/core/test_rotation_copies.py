@@ -13,7 +13,7 @@ from shared.interact import session_ends, session_store
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Session
 from shared.interact.session_store import HeldSession, SessionStore, Ties
-from shared.storage.entities import Row
+from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 from shared.tenants.connection_string import ConnectionString, read_connection_string
@@ -102,7 +102,7 @@ class Shop:
         )
         ties = Ties("8:acs:1", sealed, CONTOSO.endpoint, "https://teams.microsoft.com/l/x", "hash")
         self.store.insert(HeldSession(TENANT, session, ties))
-        values = {
+        values: Values = {
             "tenant": TENANT,
             "session": session.session_id,
             "user": "8:acs:1",
@@ -173,7 +173,7 @@ def test_what_an_instance_seals_with_the_old_key_meanwhile_is_found_by_a_further
     def late() -> None:
         nonlocal steps
         steps += 1
-        if steps == 6:  # the sessions are done, the entries are being read
+        if steps == 8:  # the sessions are done, the entries have been read
             shop.ends(OLD_FIRST).begin(TENANT, str(uuid.uuid4()), "8:acs:1", CONTOSO)
 
     assert shop.rotate(late).sealed == 5

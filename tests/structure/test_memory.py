@@ -95,7 +95,7 @@ def test_every_store_of_values_by_tenant_is_told_of_a_tenant_that_leaves() -> No
     (told,) = (
         node.value
         for node in ast.walk(core.tree)
-        if isinstance(node, ast.Assign) and dotted(node.targets[0]) == "caches" and isinstance(node.value, ast.List)
+        if isinstance(node, ast.AnnAssign) and dotted(node.target) == "caches" and isinstance(node.value, ast.List)
     )
     assert len(told.elts) == len(stores), "name it among the caches of build()"
 
