@@ -33,7 +33,7 @@ _FORMS: Final = {
     "a token": re.compile(r"eyJ[\w-]{10,}\.eyJ"),
     "a signature": re.compile(r"[?&]sig=(?!\*)|HMAC-SHA256 SignedHeaders"),
 }
-_SEALED: Final = re.compile(r"v1\.\w+\.[\w-]{50,}\.")  # as storage/secrets.py writes it; belongs in rows only
+_SEALED: Final = re.compile(r"v\d\.\w+\.[\w-]{50,}\.")  # as storage/secrets.py writes it; belongs in rows only
 _SETTINGS: Final = json.loads((Path(__file__).parents[1] / "local.settings.json.example").read_text())["Values"]
 
 
