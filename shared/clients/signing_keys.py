@@ -35,6 +35,9 @@ BETWEEN_UNKNOWN: Final = timedelta(seconds=30)  # from start to start
 # without one nobody can be let in, so try soon.
 REST_WITH_OLD_SET: Final = timedelta(seconds=30)  # from the start of the fetch, like BETWEEN_UNKNOWN
 REST_WITHOUT: Final = timedelta(seconds=5)  # from its end
+# Long enough for a usual fetch, so that of several callers with a new key none is refused. While Entra hangs, made-up
+# ids hold a thread no longer than this.
+WAIT: Final = 0.3  # seconds
 LEAST_BITS: Final = 2048  # RFC 7518, 3.3
 
 
@@ -55,7 +58,9 @@ class _KeySet:
 class SigningKeys:
     """Safe to share between threads. One fetch at a time: others use the set there is, and wait only without one."""
 
-    def __init__(self, session: requests.Session, cloud: Cloud, clock: Clock) -> None:
+    def __init__(self, session: requests.Session, cloud: Cloud, clock: Clock, *, wait: float = WAIT) -> None:
+        """``wait`` is how many seconds a call with an unknown id waits for the fetch of another one."""
+        self._wait = wait
         self._session = session
         self._url = f"{cloud.login}/common/discovery/v2.0/keys"
         self._clock = clock
@@ -67,8 +72,7 @@ class SigningKeys:
     def find(self, kid: str) -> SigningKey | None:
         """The key with this id, None if Entra has none. Raises Unreachable or Broken if no set is at hand."""
         held = self._current()
-        # Without waiting for a fetch in progress: while Entra hangs, made-up ids would soon hold every thread.
-        if kid not in held.keys and self._fetching.acquire(blocking=False):
+        if kid not in held.keys and self._fetching.acquire(timeout=self._wait):
             try:
                 held = self._newer(held)
             finally:

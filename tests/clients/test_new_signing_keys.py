@@ -122,25 +122,47 @@ def test_a_fetch_that_fails_in_between_costs_no_more_than_the_pause(clock: Turne
     assert entra.starts == [0.0, 3699.0, 3729.0]
 
 
-def test_nobody_waits_for_the_fetch_that_another_id_has_caused(
-    cloud: FakeCloud, maker: KeyMaker, keys: SigningKeys
+class SlowEntra:
+    """Its answers wait for ``go_on``; ``reached`` says that one of them does."""
+
+    def __init__(self, cloud: FakeCloud, maker: KeyMaker) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        self._maker = maker
+        cloud.on(KeyMaker.path, self._answer)
+
+    def _answer(self, _: Asked) -> Answer:
+        self.reached.set()
+        self.go_on.wait(5)
+        return Answer(body={"keys": list(self._maker.published.values())})
+
+
+def test_made_up_ids_do_not_wait_long_for_a_fetch_and_known_ones_not_at_all(
+    cloud: FakeCloud, session: requests.Session, maker: KeyMaker, clock: TurnedClock
 ) -> None:
+    keys = SigningKeys(session, CLOUD, clock, wait=0.001)
     assert keys.find("k1")
-    reached, go_on = threading.Event(), threading.Event()
-
-    def slowly(_: Asked) -> Answer:
-        reached.set()
-        go_on.wait(5)
-        return Answer(body={"keys": list(maker.published.values())})
-
-    cloud.on(KeyMaker.path, slowly)
+    entra = SlowEntra(cloud, maker)
     maker.publish("k2")
     with ThreadPoolExecutor(1) as pool:
         fetching = pool.submit(keys.find, "k2")
-        assert reached.wait(5)
+        assert entra.reached.wait(5)
         assert [keys.find(f"made up {number}") for number in range(50)] == [None] * 50
         assert keys.find("k1")
         assert not fetching.done()
-        go_on.set()
+        entra.go_on.set()
         assert fetching.result(5)
     assert maker.fetches == 2
+
+
+def test_of_several_callers_with_a_new_key_none_is_refused(
+    cloud: FakeCloud, session: requests.Session, maker: KeyMaker, clock: TurnedClock
+) -> None:
+    keys = SigningKeys(session, CLOUD, clock, wait=5)
+    assert keys.find("k1")
+    entra = SlowEntra(cloud, maker)
+    maker.publish("k2")
+    with ThreadPoolExecutor(8) as pool:
+        fetching = [pool.submit(keys.find, "k2") for _ in range(8)]
+        assert entra.reached.wait(5)
+        entra.go_on.set()
+        assert all(one.result(10) for one in fetching)
