@@ -13,7 +13,14 @@ from shared.interact.assistant import AssistantToken
 bp = func.Blueprint()
 
 
-@web.route(bp, "POST", "api/assistant/token", roles=(AGENT, SERVICE_OWNER, TENANT_ADMIN), answer=AssistantToken)
+@web.route(
+    bp,
+    "POST",
+    "api/assistant/token",
+    roles=(AGENT, SERVICE_OWNER, TENANT_ADMIN),
+    answer=AssistantToken,
+    asks_microsoft=True,
+)
 def make_assistant_token(call: web.Call) -> func.HttpResponse:
     """Exchange the caller's token for one of Communication Services, for the caller's own Teams calls and chats."""
     return call.ok(core().interact.assistant.token(call.head, call.caller.oid, bearer(call.req)))

@@ -33,6 +33,7 @@ class FilterCheckWrite(Wire):
     roles=_ATTENDANTS,
     answer=Found,
     query=("q", "sources", "fields", *NARROWING, "top", "continuation"),
+    asks_microsoft=True,
 )
 def search_contacts(call: web.Call) -> func.HttpResponse:
     """Search address books, directory and Exchange contacts at once."""
@@ -58,6 +59,7 @@ def search_services(call: web.Call) -> func.HttpResponse:
     roles=(TENANT_ADMIN, OPERATOR),
     body=FilterCheckWrite,
     answer=Checked,
+    asks_microsoft=True,
 )
 def check_filter(call: web.Call) -> func.HttpResponse:
     """Check a contact search filter: how it reads, what speaks against it, whom it finds now."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
+from shared.errors import AppError, RateLimited
 from shared.presence.consent import Consent
 
 _STYLE = (
@@ -22,6 +24,15 @@ def page(consent: Consent) -> str:
 def neutral_page() -> str:
     """For who comes back from a link that carries no state: nobody knows who it is, or what was decided."""
     return _page("Back from Microsoft", "You may close this page; permissions are checked in the portal.", "")
+
+
+def refusal(refused: AppError) -> str:
+    """For an administrator whose return is not judged now, or whose link cannot be used."""
+    if isinstance(refused, RateLimited):
+        seconds = math.ceil(refused.retry_after)
+        text = f"Permissions were checked very often just now. Reload this page in {seconds} s; the link is still good."
+        return _page("Please wait", text, "")
+    return _page("This link cannot be used", f"{refused.detail[:1].upper()}{refused.detail[1:]}.", "")
 
 
 def _page(title: str, text: str, rest: str) -> str:

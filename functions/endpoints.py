@@ -37,6 +37,7 @@ class Endpoint:
     always_there: bool
     etag: bool
     paced: bool
+    asks_microsoft: bool
     tenant_must_exist: bool
     from_pages: bool
 

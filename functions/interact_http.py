@@ -33,7 +33,7 @@ class AcsCheckWrite(Wire):
     body=AcsCheckWrite,
     body_optional=True,
     answer=CheckResult,
-    paced=True,
+    asks_microsoft=True,
 )
 def check_interact_acs(call: web.Call) -> func.HttpResponse:
     """Check whether a token can be made with Interact's connection string, given or stored."""
@@ -48,7 +48,7 @@ def check_interact_acs(call: web.Call) -> func.HttpResponse:
     body=AcsCheckWrite,
     body_optional=True,
     answer=CheckResult,
-    paced=True,
+    asks_microsoft=True,
 )
 def check_assistant_acs(call: web.Call) -> func.HttpResponse:
     """Check whether a token can be made with Assistant's connection string, given or stored."""
@@ -69,7 +69,12 @@ def refresh_widget_key(call: web.Call) -> func.HttpResponse:
 
 
 @web.route(
-    bp, "POST", _TENANT + "/interact/meeting-check", roles=(TENANT_ADMIN, OPERATOR), answer=MeetingCheck, paced=True
+    bp,
+    "POST",
+    _TENANT + "/interact/meeting-check",
+    roles=(TENANT_ADMIN, OPERATOR),
+    answer=MeetingCheck,
+    asks_microsoft=True,
 )
 def check_meeting(call: web.Call) -> func.HttpResponse:
     """Check whether a meeting can be made on behalf of the Microsoft 365 user of the settings."""

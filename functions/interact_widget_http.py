@@ -10,7 +10,9 @@ from functions import web
 from functions.headers import allow_pages, bearer_if_any
 from functions.wiring import core
 from shared.callers import INTEGRATION, Caller
-from shared.errors import NotAllowed, NotKnown
+from shared.errors import NotAllowed, NotFound, NotKnown
+from shared.interact.rates import Arrival, session_mark
+from shared.interact.session_store import HeldSession
 from shared.interact.sessions import (
     AGENT_EVENTS,
     CUSTOMER_EVENTS,
@@ -43,7 +45,8 @@ def allow_pages_to_call(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "GET", "api/interact/widget", open_because=_VISITORS, answer=WidgetFacts, from_pages=True)
 def get_widget(call: web.Call) -> func.HttpResponse:
     """Tell a widget whether it is switched on and what a session needs."""
-    head = _of_widget(call)
+    head, _ = _of_widget(call)
+    core().interact.widget_rates.proved_nothing(head.tenant_id)
     check_origin(head, call.req.headers.get("origin"))
     return call.ok(core().interact.widget.facts(head))
 
@@ -60,22 +63,20 @@ def get_widget(call: web.Call) -> func.HttpResponse:
 )
 def start_session(call: web.Call) -> func.HttpResponse:
     """Start a session: a user of Communication Services with a token, and a meeting to join."""
-    head = _of_widget(call)
-    core().interact.authorization.check(head.tenant_id, head.settings.value.interact, bearer_if_any(call.req))
+    head, arrival = _of_widget(call)
+    proven = core().interact.authorization.check(head.tenant_id, head.settings.value.interact, bearer_if_any(call.req))
     _admit(call, head)
-    core().interact.widget_rates.start(_address(call), head.tenant_id)
-    return call.ok(core().interact.sessions.start(head, call.body(SessionWrite)))
+    core().interact.widget_rates.start(arrival, head.tenant_id, proven=proven)
+    started = core().interact.sessions.start(head, call.body(SessionWrite))
+    core().interact.widget_rates.started(session_mark(_key(call), started.session_id, started.session_secret))
+    return call.ok(started)
 
 
 @web.route(bp, "GET", _SESSIONS + "/{sessionId}", open_because=_STARTED, answer=SessionState, from_pages=True)
 def get_session(call: web.Call) -> func.HttpResponse:
     """Read the state of a session."""
-    head, secret = _of_visitor(call)
-    return call.ok(
-        core().interact.sessions.state(
-            core().interact.sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)
-        )
-    )
+    _, held, _ = _of_visitor(call)
+    return call.ok(core().interact.sessions.state(held))
 
 
 @web.route(
@@ -91,23 +92,19 @@ def post_session_event(call: web.Call) -> func.HttpResponse:
     """Tell what happened: the page what its visitor did, the routing back end what the agent did."""
     if "x-widget-key" not in call.req.headers and bearer_if_any(call.req):
         return _agent_event(call)
-    head, secret = _of_visitor(call)
-    held = core().interact.sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)
+    head, held, _ = _of_visitor(call)
     event = call.body(EventWrite)
     if event.type in AGENT_EVENTS:
         raise NotAllowed(f"{event.type} comes from a back end with the role Integration", code="RoleMissing")
-    return call.ok(core().interact.sessions.customer_event(head, held, secret, event))
+    return call.ok(core().interact.sessions.customer_event(head, held, _secret(call), event))
 
 
 @web.route(bp, "POST", _SESSIONS + "/{sessionId}/token", open_because=_STARTED, answer=AcsAccess, from_pages=True)
 def renew_session_token(call: web.Call) -> func.HttpResponse:
     """Get another token of Communication Services while the session is open."""
-    head, secret = _of_visitor(call)
-    return call.ok(
-        core().interact.sessions.token(
-            core().interact.sessions.of_customer(head.tenant_id, call.path("sessionId"), secret)
-        )
-    )
+    _, held, arrival = _of_visitor(call)
+    core().interact.widget_rates.renew(arrival)
+    return call.ok(core().interact.sessions.token(held))
 
 
 def _agent_event(call: web.Call) -> func.HttpResponse:
@@ -120,22 +117,28 @@ def _agent_event(call: web.Call) -> func.HttpResponse:
     return call.ok(core().interact.sessions.agent_event(held, event))
 
 
-def _of_visitor(call: web.Call) -> tuple[Head, str]:
-    """The tenant of the widget key and the session secret, once key, secret, page and switch let the call in."""
-    head = _of_widget(call)
-    secret = call.req.headers.get("x-session-secret")
-    if not secret:
-        raise NotKnown("send the session's secret in X-Session-Secret", code="SessionSecretInvalid")
-    _admit(call, head)
-    return head, secret
+def _of_visitor(call: web.Call) -> tuple[Head, HeldSession, Arrival]:
+    """Returns the tenant of the widget key and the visitor's session, once key, page, switch and secret are right."""
+    head, arrival = _of_widget(call)
+    try:
+        if not arrival.session:
+            raise NotKnown("send the session's secret in X-Session-Secret", code="SessionSecretInvalid")
+        _admit(call, head)
+        held = core().interact.sessions.of_customer(head.tenant_id, call.path("sessionId"), _secret(call))
+    except (NotKnown, NotAllowed, NotFound):
+        core().interact.widget_rates.proved_nothing(head.tenant_id)
+        raise
+    core().interact.widget_rates.proved_session(arrival)
+    return head, held, arrival
 
 
-def _of_widget(call: web.Call) -> Head:
-    core().interact.widget_rates.address(_address(call))
+def _of_widget(call: web.Call) -> tuple[Head, Arrival]:
+    """Returns the tenant of the widget key; the address is charged before the key is looked up."""
+    claimed = session_mark(_key(call), call.path("sessionId"), _secret(call))
+    arrival = core().interact.widget_rates.arrive(call.req.headers.get("x-forwarded-for", ""), claimed)
     head = core().interact.widget.head(call.req.headers.get("x-widget-key"))
     call.caller = Caller(head.tenant_id, "", "", frozenset())  # for the log
-    core().interact.widget_rates.key(head.tenant_id)
-    return head
+    return head, arrival
 
 
 def _admit(call: web.Call, head: Head) -> None:
@@ -143,5 +146,9 @@ def _admit(call: web.Call, head: Head) -> None:
     check_on(head)
 
 
-def _address(call: web.Call) -> str:
-    return str(call.req.headers.get("x-forwarded-for", ""))
+def _key(call: web.Call) -> str:
+    return str(call.req.headers.get("x-widget-key", ""))
+
+
+def _secret(call: web.Call) -> str:
+    return str(call.req.headers.get("x-session-secret", ""))

@@ -33,7 +33,7 @@ def get_permissions(call: web.Call) -> func.HttpResponse:
     return call.ok({"items": rows, "continuation": None, **about, "misspelt": known.misspelt})
 
 
-@web.route(bp, "GET", "api/tenants/{tenantId}/permissions", roles=_ADMINS, answer=PermissionCheck)
+@web.route(bp, "GET", "api/tenants/{tenantId}/permissions", roles=_ADMINS, answer=PermissionCheck, asks_microsoft=True)
 def get_tenant_permissions(call: web.Call) -> func.HttpResponse:
     """Hold what the tenant granted each app against what it needs, with the link that grants the rest."""
     return call.ok(core().permissions.check(call.head))

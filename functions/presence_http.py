@@ -5,9 +5,11 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions import consent_page, web
+from functions.problems import problem
 from functions.wiring import core
 from shared.callers import INTEGRATION, OPERATOR, TENANT_ADMIN
 from shared.components import CONSENT_CALLBACK
+from shared.errors import AppError, Malformed, RateLimited
 from shared.presence.account_page import AccountRows, TrialOf, Trials
 from shared.presence.availability import Member
 from shared.presence.consent import GrantLink
@@ -57,13 +59,13 @@ def get_available_users(call: web.Call) -> func.HttpResponse:
     return call.ok(Page(core().presence.availability.of_service(call.tenant_id, service), None))
 
 
-@web.route(bp, "GET", _PATH + "/accounts", roles=_ADMINS, answer=AccountRows)
+@web.route(bp, "GET", _PATH + "/accounts", roles=_ADMINS, answer=AccountRows, asks_microsoft=True)
 def get_presence_accounts(call: web.Call) -> func.HttpResponse:
     """Read how the two presence accounts fare, and what to do about one that does not work."""
     return call.ok(core().presence.account_page.show(call.tenant_id))
 
 
-@web.route(bp, "POST", _PATH + "/test", roles=_ADMINS, body=TrialOf, answer=Trials, paced=True)
+@web.route(bp, "POST", _PATH + "/test", roles=_ADMINS, body=TrialOf, answer=Trials, asks_microsoft=True)
 def try_presence_accounts(call: web.Call) -> func.HttpResponse:
     """Let each account read the presence of one user now, with a fresh sign-in."""
     return call.ok(core().presence.account_page.try_both(call.tenant_id, call.body(TrialOf).upn))
@@ -93,13 +95,30 @@ def get_grant_permission(call: web.Call) -> func.HttpResponse:
     CONSENT_CALLBACK,
     open_because="Microsoft sends an admin's browser here; the sealed state says who it is",
     texts=("text/html",),
+    paced=True,
 )
 def get_consent_callback(call: web.Call) -> func.HttpResponse:
     """Show an admin who comes back what the tenant has granted; one without a state learns nothing."""
     state = call.req.params.get("state")
     if not state:
         return call.html(consent_page.neutral_page())
-    return call.html(consent_page.page(core().presence.consents.came_back(state)))
+    try:
+        return call.html(consent_page.page(core().presence.consents.came_back(state)))
+    except RateLimited as exc:
+        return _refusal_page(call, exc)
+    except Malformed as exc:
+        if "text/html" in call.req.headers.get("accept", ""):
+            return _refusal_page(call, exc)
+        raise
+
+
+def _refusal_page(call: web.Call, refused: AppError) -> func.HttpResponse:
+    """Returns the refusal as a page, with status and pause of the problem: an administrator's browser shows it."""
+    answer = problem(refused, call.trace_id)
+    page = call.html(consent_page.refusal(refused), status=answer.status_code)
+    if pause := answer.headers.get("Retry-After"):
+        page.headers["Retry-After"] = pause
+    return page
 
 
 @web.route(bp, "GET", _PATH + "/watch-group", roles=_ADMINS, answer=WatchGroup)
@@ -108,7 +127,15 @@ def get_watch_group(call: web.Call) -> func.HttpResponse:
     return call.ok(core().presence.watch_groups.read(call.tenant_id))
 
 
-@web.route(bp, "PUT", _PATH + "/watch-group", roles=_ADMINS, body=WatchGroupWrite, answer=WatchGroup)
+@web.route(
+    bp,
+    "PUT",
+    _PATH + "/watch-group",
+    roles=_ADMINS,
+    body=WatchGroupWrite,
+    answer=WatchGroup,
+    asks_microsoft=True,
+)
 def put_watch_group(call: web.Call) -> func.HttpResponse:
     """Keep the user directory in step with a security group, nightly and now."""
     return call.ok(core().presence.watch_groups.choose(call.tenant_id, call.body(WatchGroupWrite), call.caller))

@@ -166,10 +166,10 @@ class Call:
             headers["x-continuation"] = going_on
         return func.HttpResponse(text, status_code=200, mimetype="text/csv", charset="utf-8", headers=headers)
 
-    def html(self, text: str) -> func.HttpResponse:
+    def html(self, text: str, *, status: int = 200) -> func.HttpResponse:
         """A page without scripts; the policy lets none in."""
         headers = of_page(self.trace_id)
-        return func.HttpResponse(text, status_code=200, mimetype="text/html", charset="utf-8", headers=headers)
+        return func.HttpResponse(text, status_code=status, mimetype="text/html", charset="utf-8", headers=headers)
 
     def _going_on(self, following: str | None) -> str | None:
         return core().continuations.give(following, tenant_id=self.tenant_id, place=self.endpoint.path)
@@ -197,13 +197,15 @@ def route(
     always_there: bool = False,
     etag: bool = False,
     paced: bool = False,
+    asks_microsoft: bool = False,
     tenant_must_exist: bool = True,
     from_pages: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a handler. Either ``roles``, any of which may call, or ``open_because``, a reason why anybody may.
 
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
-    is for the few calls that make or list tenants, and those that ask ``require_onboarded`` themselves; ``from_pages``
+    is for the few calls that make or list tenants, and those that ask ``require_onboarded`` themselves;
+    ``asks_microsoft`` counts the call against the tighter limit of calls that Microsoft has to answer; ``from_pages``
     lets pages of any origin read the answer. What else there is to say is for the description, see ``Endpoint``.
     """
     if bool(roles) == bool(open_because):
@@ -229,7 +231,8 @@ def route(
             versioned=versioned,
             always_there=always_there,
             etag=etag or (versioned and answer is not None),
-            paced=paced or from_pages,
+            paced=paced or from_pages or bool(roles),
+            asks_microsoft=asks_microsoft,
             tenant_must_exist=tenant_must_exist,
             from_pages=from_pages,
         )
@@ -265,6 +268,8 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
             call.caller = require_caller(req, endpoint.roles)
             # Before the handler, so that none can forget whose data it is about to touch.
             _ = call.head if endpoint.tenant_must_exist else call.tenant_id
+            if endpoint.asks_microsoft:
+                core().caller_rates.upstream(call.caller)
         response = handler(call)
     except AppError as exc:
         response = problem(exc, call.trace_id)
@@ -287,8 +292,9 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
 
 
 def require_caller(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
-    """Who calls, with one of the roles. Raises NotKnown, NotAllowed (``RoleMissing``)."""
+    """Returns who calls, with one of the roles. Raises NotKnown, RateLimited, NotAllowed (``RoleMissing``)."""
     caller = core().callers.of_bearer(bearer(req))
+    core().caller_rates.call(caller)
     if not caller.may(*roles):
         raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
     return caller

@@ -20,18 +20,18 @@ class Tidy:
         self._clock = clock
 
     def run(self) -> int:
-        """How many rows went: refusals after a day, all else after thirty."""
+        """Returns how many rows went: refusals and used consent states after a day, all else after thirty."""
         gone = self._remove(LONGEST, "")
-        gone += self._remove(REFUSALS, "|refusals")
+        gone += self._remove(REFUSALS, "|refusals", "|consents")
         if gone:
             log.info("journal tidied", rows=gone)
         return gone
 
-    def _remove(self, kept: timedelta, kind: str) -> int:
+    def _remove(self, kept: timedelta, *kinds: str) -> int:
         gone = 0
         old = self._journal.untouched_since(self._clock() - kept)
         for partition, same in groupby(old, key=lambda row: row.partition):
-            rows = list(same) if partition.endswith(kind) else []
+            rows = list(same) if partition.endswith(kinds) else []
             self._journal.remove_blindly(rows)
             gone += len(rows)
         return gone

@@ -11,6 +11,7 @@ from shared.bootstrap.interact import Interact, build_interact
 from shared.bootstrap.outbound import Outbound, build_outbound
 from shared.bootstrap.presence import PresenceRoom, build_presence
 from shared.bootstrap.trunk import Ground, open_ground
+from shared.caller_rates import CallerRates
 from shared.callers import Callers
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.granted import GrantedReader
@@ -39,6 +40,7 @@ class Core:
     """What triggers may call: what concerns the whole app, and a room per feature."""
 
     callers: Callers
+    caller_rates: CallerRates
     tenants: Tenants
     directory: Directory
     offboarding: Offboarding
@@ -79,6 +81,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     tokens = CallerTokens(ground.keys, config.cloud, (*config.api_audience, config.api_client_id), now)
     return Core(
         callers=Callers(tokens, home_tenant_id=config.home_tenant_id, scopes=config.api_scopes),
+        caller_rates=CallerRates(),
         tenants=trunk.tenants,
         directory=trunk.directory,
         offboarding=Offboarding(trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], now, caches),
@@ -107,5 +110,6 @@ def _permissions(ground: Ground) -> PermissionChecks:
         ground.trunk.heads,
         ConsentLinks(config.cloud.login, config.cloud.graph, config.public_base_url),
         config.component_client_ids,
+        ground.account_pace,
         ground.now,
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import timedelta
 
 from shared.bootstrap.trunk import Ground
 from shared.clients.groups import GroupReader
 from shared.clients.tenant_facts import TenantFacts
-from shared.interact.pace import Pace
 from shared.presence.account_notes import AccountNotes
-from shared.presence.account_page import MOST_TRIALS, AccountPage
+from shared.presence.account_page import AccountPage
 from shared.presence.availability import Availability
 from shared.presence.consent import Consents
 from shared.presence.health import HealthOfPresence
@@ -40,13 +38,12 @@ def build_presence(ground: Ground, presences: Presences, held: Callable[[str], C
     polls = ground.queues["presence-polls"]
     facts = TenantFacts(ground.sign_ins, ground.graph, ground.grants, config.graph_client_id, config.presence_accounts)
     notes = AccountNotes(store, now)
-    trials = Pace(ground.journal, now, what="presence-tests", most=MOST_TRIALS, per=timedelta(minutes=1))
     return PresenceRoom(
         poller=Poller(store, trunk.tenants, trunk.directory, ground.reader, polls, config.presence_interval, now),
         presences=presences,
         availability=Availability(presences, trunk.directory, held=held),
         health=HealthOfPresence(store, now, config.presence_interval),
-        account_page=AccountPage(store, trunk.directory, ground.reader, facts, notes, trials),
+        account_page=AccountPage(store, trunk.directory, ground.reader, facts, notes, ground.account_pace),
         consents=Consents(
             config.cloud,
             config.graph_client_id,
@@ -56,6 +53,8 @@ def build_presence(ground: Ground, presences: Presences, held: Callable[[str], C
             facts,
             ground.reader,
             notes,
+            ground.journal,
+            ground.account_pace,
             now,
         ),
         watch_groups=WatchGroups(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.attendant.filter_warnings import filter_warnings
 from shared.clients.gateway import Session, open_session
@@ -17,6 +18,8 @@ from shared.clock import Clock
 from shared.config import Config
 from shared.interact.authorization_warnings import authorization_warnings
 from shared.outbound.store import OutboundStore
+from shared.pace import Pace
+from shared.presence.account_page import MOST_SIGN_INS
 from shared.presence.store import PresenceStore
 from shared.presence.token_shelf import TokenShelf
 from shared.presence.warnings import PresenceWarnings
@@ -83,6 +86,7 @@ class Ground:
     graph: Graph
     grants: Grants
     reader: PresenceReader
+    account_pace: Pace
     exchanges: OnBehalfOf
     queues: Mapping[str, Queue]
 
@@ -120,6 +124,13 @@ def open_ground(config: Config, now: Clock) -> Ground:
         graph=graph,
         grants=Grants(session, config.cloud, now),
         reader=PresenceReader(sign_ins, graph, config.presence_accounts),
+        account_pace=Pace(
+            account.table("journal"),
+            now,
+            what="sign-ins of the presence accounts",
+            most=MOST_SIGN_INS,
+            per=timedelta(minutes=1),
+        ),
         exchanges=OnBehalfOf(session, config.cloud, config.api_client_id, config.api_client_secret, now),
         queues={name: account.queue(name) for name in QUEUES},
     )

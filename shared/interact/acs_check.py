@@ -13,7 +13,7 @@ from shared.errors import AppError, Denied, Throttled, Unreachable
 from shared.interact.acs_users import LIFETIME
 from shared.interact.current_strings import Strings
 from shared.interact.leftovers import Leftovers
-from shared.interact.pace import Pace
+from shared.pace import Pace
 from shared.patience import LATE, Latecomers
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table

@@ -31,13 +31,14 @@ class Authorization:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    def check(self, tenant_id: str, settings: Interact, token: str | None) -> None:
-        """Raises NotKnown with TokenMissing, TokenWrongTenant, TokenWrongApp, or as ``Tokens`` does.
+    def check(self, tenant_id: str, settings: Interact, token: str | None) -> bool:
+        """Returns whether the caller proved something: True once its token was accepted.
 
-        ``tenant_id`` owns the widget key. Without authorization in the settings the token is not looked at.
+        ``tenant_id`` owns the widget key. Without authorization in the settings the token is not looked at. Raises
+        NotKnown with TokenMissing, TokenWrongTenant, TokenWrongApp, or as ``Tokens`` does.
         """
         if settings.authorization == "None":
-            return
+            return False
         if not token:
             raise NotKnown("send an access token of your own app as a bearer token", code="TokenMissing")
         proven = self._tokens.verify(token)
@@ -45,3 +46,4 @@ class Authorization:
             raise NotKnown("the access token belongs to another tenant", code="TokenWrongTenant")
         if settings.token_client_ids and proven.app not in settings.token_client_ids:
             raise NotKnown("the access token belongs to an app that may not start a session", code="TokenWrongApp")
+        return True

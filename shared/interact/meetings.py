@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 from shared import log
 from shared.clock import Clock
 from shared.errors import AppError, Denied, Upstream
-from shared.interact.pace import Pace
+from shared.pace import Pace
 from shared.patience import Latecomers
 from shared.storage.tables import Table
 from shared.tenants.tenants import Head

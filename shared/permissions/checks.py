@@ -46,6 +46,12 @@ class Reader(Protocol):
         """What each app holds for the whole tenant. Raises Denied, Throttled, Unreachable or Broken."""
 
 
+class Pace(Protocol):
+    """Limits how often a tenant has the presence accounts signed in again. Raises RateLimited."""
+
+    def take(self, tenant_id: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """What a past check found, as far as the catalogue knows the names."""
@@ -59,16 +65,28 @@ class PermissionChecks:
     """``client_ids`` names the component's apps, as far as the operator configured them."""
 
     def __init__(
-        self, reader: Reader, table: Table, links: ConsentLinks, client_ids: Mapping[str, str], clock: Clock
+        self,
+        reader: Reader,
+        table: Table,
+        links: ConsentLinks,
+        client_ids: Mapping[str, str],
+        pace: Pace,
+        clock: Clock,
     ) -> None:
         self._reader = reader
+        self._pace = pace
         self._table = table
         self._links = links
         self._client_ids = client_ids
         self._clock = clock
 
     def check(self, head: Head) -> PermissionCheck:
-        """Ask Microsoft now. Raises Denied, Throttled, Unreachable or Broken when nothing can be found out."""
+        """Ask Microsoft now, with new sign-ins.
+
+        Raises RateLimited before anything is asked; Denied, Throttled, Unreachable or Broken when nothing can be found
+        out.
+        """
+        self._pace.take(head.tenant_id)
         began = to_wire(self._clock())
         granted = self._reader.read(head.tenant_id, sorted(set(self._client_ids.values())))
         components = self._compared(head, granted)

@@ -21,8 +21,9 @@ from shared.wire import Upn, Wire
 
 GuestStatus = Literal["Accepted", "Pending", "NotInvited", "Unknown"]
 
-# In a minute, for a tenant: each signs both accounts in, and to Entra many sign-ins are an attack.
-MOST_TRIALS: Final = 30
+# Per minute and tenant, for tests, permission checks and returns from a consent link together: each may sign both
+# accounts in, and to Entra many sign-ins look like an attack.
+MOST_SIGN_INS: Final = 30
 
 
 class Fares(Wire):
@@ -90,7 +91,7 @@ class Guests(Protocol):
 
 
 class Pace(Protocol):
-    """Counts trials of a tenant. Raises RateLimited."""
+    """Limits how often a tenant has the accounts signed in again. Raises RateLimited."""
 
     def take(self, tenant_id: str) -> None: ...
 

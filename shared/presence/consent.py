@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets as random
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from typing import Final, Protocol
 from urllib.parse import quote, urlencode
 
@@ -15,7 +17,9 @@ from shared.clouds import Cloud
 from shared.components import CONSENT_CALLBACK
 from shared.errors import Malformed, NotFound, Upstream
 from shared.presence.account_notes import AccountNotes
+from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox, Unreadable
+from shared.storage.tables import Exists, Table
 from shared.tenants.tenants import Tenants
 from shared.wire import Wire
 
@@ -23,6 +27,7 @@ SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
 VALID_FOR: Final = timedelta(hours=1)
 MAY_BE_FAST: Final = timedelta(minutes=1)  # the clock of the instance that made the link
 LONGEST_STATE: Final = 2048
+USES: Final = "consents"
 _PLACE: Final = {"tenant": "consent", "field": "state"}
 
 
@@ -51,8 +56,18 @@ class SignedIn(Protocol):
     def forget(self, tenant_id: str) -> None: ...
 
 
+class Pace(Protocol):
+    """Limits how often a tenant has the accounts signed in again. Raises RateLimited."""
+
+    def take(self, tenant_id: str) -> None: ...
+
+
 class Consents:
-    """Makes links and judges who comes back. The state is sealed, so it tells its tenant and admin, and no other."""
+    """Makes links and judges who comes back. The state is sealed, so it tells its tenant and admin, and no other.
+
+    ``journal`` keeps a row per state that was used, ``<tenant>|consents`` and the hash of what the state says; the
+    daily tidy removes it long after the state is too old.
+    """
 
     def __init__(
         self,
@@ -64,6 +79,8 @@ class Consents:
         grants: Grants,
         signed_in: SignedIn,
         notes: AccountNotes,
+        journal: Table,
+        pace: Pace,
         clock: Clock,
     ) -> None:
         self._cloud = cloud
@@ -74,6 +91,8 @@ class Consents:
         self._grants = grants
         self._signed_in = signed_in
         self._notes = notes
+        self._journal = journal
+        self._pace = pace
         self._clock = clock
 
     def link(self, tenant_id: str, by: Caller) -> GrantLink:
@@ -89,15 +108,19 @@ class Consents:
         return GrantLink(url=url, permissions=list(SCOPES))
 
     def came_back(self, state: str | None) -> Consent:
-        """What the tenant named in the state has granted by now, whatever else the browser says.
+        """Returns what the tenant named in the state has granted by now, whatever else the browser says.
 
-        Raises Malformed (``ConsentStateInvalid``) for a state that is not ours or too old.
+        A state is used up before the grants are read. A process that dies in between leaves the admin with a link
+        that is refused, and the refusal says to ask for another one. Raises RateLimited, which leaves the state usable;
+        Malformed (``ConsentStateInvalid``) for a state that is not ours, too old, or used before.
         """
-        said = self._opened(state)
+        text, said = self._opened(state)
         try:
             head = self._tenants.head(said["tenantId"])
         except NotFound:
             raise _invalid() from None
+        self._pace.take(head.tenant_id)
+        self._use(head.tenant_id, text)
         missing = self._missing(head.tenant_id)
         log.info(
             "consent was checked",
@@ -118,18 +141,43 @@ class Consents:
             return None
         return None if granted is None else tuple(scope for scope in SCOPES if scope not in granted)
 
-    def _opened(self, state: str | None) -> dict[str, str]:
+    def _use(self, tenant_id: str, text: str) -> None:
+        """Of several calls with one state, on whichever instances, one gets past.
+
+        The row is found by what the state says, since base64 can spell one state in several ways.
+        """
+        mark = random.token_hex(8)
+        row = Row(f"{tenant_id}|{USES}", sha256(text.encode()).hexdigest(), {"mark": mark})
+        try:
+            self._journal.insert(row)
+        except Exists:
+            # The row may be our own: the answer got lost and the insert was sent again.
+            there = self._journal.get(row.partition, row.row)
+            if there is None or there.text("mark") != mark:
+                raise _used() from None
+
+    def _opened(self, state: str | None) -> tuple[str, dict[str, str]]:
+        """Returns the text of the state, and what it says."""
         if not state or len(state) > LONGEST_STATE:
             raise _invalid()
         try:
-            said: dict[str, str] = json.loads(self._secrets.open(state, **_PLACE))
+            text = self._secrets.open(state, **_PLACE)
         except Unreadable:
             raise _invalid() from None
+        said: dict[str, str] = json.loads(text)
         age = self._clock() - from_wire(said["at"])
         if not -MAY_BE_FAST <= age <= VALID_FOR:
             raise _invalid()
-        return said
+        return text, said
 
 
 def _invalid() -> Malformed:
     return Malformed("this link is not ours, or older than one hour; ask for a new one", code="ConsentStateInvalid")
+
+
+def _used() -> Malformed:
+    return Malformed(
+        "this link was used already. What was granted shows in the permission check; to check the presence accounts at "
+        "once, ask for a new link",
+        code="ConsentStateInvalid",
+    )

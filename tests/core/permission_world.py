@@ -12,6 +12,7 @@ from shared.clients.sign_in import SignIns
 from shared.clock import now
 from shared.clouds import CLOUDS
 from shared.config import PresenceAccount
+from shared.errors import RateLimited
 from shared.permissions.checks import PermissionChecks
 from shared.permissions.comparison import ComponentCheck
 from shared.permissions.consent import ConsentLinks
@@ -68,6 +69,18 @@ ADMIN_SCOPES = (
 )
 
 
+class CountedPace:
+    """Lets a tenant pass as often as ``left`` says."""
+
+    def __init__(self) -> None:
+        self.left = 1000
+
+    def take(self, tenant_id: str) -> None:
+        if not self.left:
+            raise RateLimited("too many sign-ins", retry_after=7)
+        self.left -= 1
+
+
 class PermissionWorld:
     """``world``'s tenant, granted everything to begin with."""
 
@@ -84,7 +97,9 @@ class PermissionWorld:
         shelf = TokenShelf(world.account.table("signins"), world.secrets, now)
         self.sign_ins = SignIns(self.session, CLOUD, NIMBUS_APP, NIMBUS_SECRET, now, shelf)
         reader = GrantedReader(self.sign_ins, self.grants, [account], NIMBUS_APP)
-        self.checks = PermissionChecks(reader, world.account.table("tenants"), LINKS, CLIENT_IDS, world.clock)
+        self.pace = CountedPace()
+        heads = world.account.table("tenants")
+        self.checks = PermissionChecks(reader, heads, LINKS, CLIENT_IDS, self.pace, world.clock)
         self.slept: list[float] = []
         self.license(EVERYTHING)
         self.settle()

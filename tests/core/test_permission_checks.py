@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.clients.granted import GrantedReader
-from shared.errors import Broken, Denied, Throttled, Unreachable
+from shared.errors import Broken, Denied, RateLimited, Throttled, Unreachable
 from shared.permissions.checks import LAST
 from tests.core.permission_world import CLIENT_IDS, READS, ROLES, SCOPES, PermissionWorld
 from tests.core.world import World
@@ -238,3 +238,12 @@ def test_what_is_kept_stays_small_however_much_was_granted(tenant: PermissionWor
     tenant.settle()
     tenant.check()
     assert len(str(tenant.world.head.rows[LAST].values)) < 3000
+
+
+def test_a_check_beyond_the_pace_signs_nobody_in(tenant: PermissionWorld) -> None:
+    tenant.pace.left = 1
+    tenant.check()
+    asked = len(tenant.asked("GET"))
+    with pytest.raises(RateLimited):
+        tenant.check()
+    assert len(tenant.asked("GET")) == asked

@@ -9,9 +9,9 @@ import pytest
 
 from shared.clock import to_wire
 from shared.errors import Denied, RateLimited, Throttled, Unreachable
-from shared.interact.pace import Pace
+from shared.pace import Pace
 from shared.presence.account_notes import AccountNotes
-from shared.presence.account_page import MOST_TRIALS, AccountPage, GuestStatus
+from shared.presence.account_page import MOST_SIGN_INS, AccountPage, GuestStatus
 from shared.presence.accounts import Accounts, Source
 from tests.core.world import FakeReader, Row, World
 
@@ -55,7 +55,7 @@ def reader(world: World) -> TriedReader:
 def page(world: World, reader: TriedReader) -> AccountPage:
     notes = AccountNotes(world.presence, world.clock)
     pace = Pace(
-        world.account.table("journal"), world.clock, what="presence-tests", most=MOST_TRIALS, per=timedelta(minutes=1)
+        world.account.table("journal"), world.clock, what="sign-ins", most=MOST_SIGN_INS, per=timedelta(minutes=1)
     )
     return AccountPage(world.presence, world.directory, reader, FakeGuests(), notes, pace)
 
@@ -103,7 +103,7 @@ def test_a_trial_of_a_user_who_has_left_the_tenant_stops_no_poll(
 def test_a_tenant_may_try_so_often_in_a_minute_and_then_nobody_signs_in(
     world: World, page: AccountPage, reader: TriedReader
 ) -> None:
-    for _ in range(MOST_TRIALS):
+    for _ in range(MOST_SIGN_INS):
         page.try_both(world.tenant_id, UPN)
     reader.signed_in.clear()
     with pytest.raises(RateLimited):

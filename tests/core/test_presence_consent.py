@@ -1,21 +1,34 @@
-"""The link an admin is sent to, for how long it holds, and what changes when the admin comes back."""
+"""The link an administrator is sent to: for how long it holds, that it holds once, and what changes on the return."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from shared.clouds import CLOUDS
-from shared.errors import Malformed
+from shared.errors import Malformed, RateLimited, StorageDown
+from shared.pace import Pace
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import Note, reading_order
 from shared.presence.consent import SCOPES, Consents
+from shared.storage.entities import Operation
+from tests.core.memory_table import MemoryTable
+from tests.core.race import codes, together
 from tests.core.world import World
+
+PER_MINUTE = 30
 
 
 class FakeGrants:
+    """Counts how often grants were read, which may sign the guest accounts in."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
     def delegated_grants(self, tenant_id: str) -> frozenset[str] | None:
+        self.reads += 1
         return frozenset(SCOPES)
 
 
@@ -27,17 +40,55 @@ class FakeSignedIn:
         self.forgotten.append(tenant_id)
 
 
+class Journal(MemoryTable):
+    """``lost`` is how the answer of the next write gets lost: ``once`` and it is sent again, or for good."""
+
+    lost = ""
+
+    def transact(self, operations: list[Operation]) -> list[str]:  # type: ignore[override]
+        lost, self.lost = self.lost, ""
+        etags = super().transact(operations)
+        if lost == "once":
+            return super().transact(operations)
+        if lost:
+            raise StorageDown("the answer of the write got lost")
+        return etags
+
+
 @pytest.fixture
 def signed_in() -> FakeSignedIn:
     return FakeSignedIn()
 
 
 @pytest.fixture
-def consents(world: World, signed_in: FakeSignedIn) -> Consents:
-    notes = AccountNotes(world.presence, world.clock)
-    clock, base = world.clock, "https://nimbus.example"
+def grants() -> FakeGrants:
+    return FakeGrants()
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+def consents(world: World, signed_in: FakeSignedIn, grants: FakeGrants, journal: Journal) -> Consents:
+    return instance(world, signed_in, grants, journal)
+
+
+def instance(world: World, signed_in: FakeSignedIn, grants: FakeGrants, journal: Journal) -> Consents:
+    """One instance of the app; all share the journal."""
     return Consents(
-        CLOUDS["public"], "client", base, world.secrets, world.tenants, FakeGrants(), signed_in, notes, clock
+        CLOUDS["public"],
+        "client",
+        "https://nimbus.example",
+        world.secrets,
+        world.tenants,
+        grants,
+        signed_in,
+        AccountNotes(world.presence, world.clock),
+        journal,
+        Pace(MemoryTable(), world.clock, what="sign-ins", most=PER_MINUTE, per=timedelta(minutes=1)),
+        world.clock,
     )
 
 
@@ -57,13 +108,84 @@ def test_who_comes_back_lets_the_accounts_read_at_once_with_new_tokens(
     assert signed_in.forgotten == [world.tenant_id]
 
 
-@pytest.mark.parametrize(("seconds", "a_bit"), [(3600, 1), (-60, -1)])
+@pytest.mark.parametrize(("seconds", "holds"), [(3600, True), (3600.001, False), (-60, True), (-60.001, False)])
 def test_a_link_holds_for_an_hour_and_for_a_clock_that_is_a_minute_fast(
-    world: World, consents: Consents, seconds: int, a_bit: int
+    world: World, consents: Consents, seconds: float, holds: bool
 ) -> None:
     state = state_of(world, consents)
     world.clock.move(seconds=seconds)
-    assert consents.came_back(state)
-    world.clock.move(milliseconds=a_bit)
-    with pytest.raises(Malformed):
+    if holds:
+        assert consents.came_back(state)
+    else:
+        with pytest.raises(Malformed):
+            consents.came_back(state)
+
+
+def test_a_state_holds_once_and_the_second_time_says_what_to_do(
+    world: World, consents: Consents, grants: FakeGrants
+) -> None:
+    state = state_of(world, consents)
+    consents.came_back(state)
+    with pytest.raises(Malformed, match=r"used already.*ask for a new link") as refused:
         consents.came_back(state)
+    assert (refused.value.code, grants.reads) == ("ConsentStateInvalid", 1)
+    world.clock.move(milliseconds=1)
+    assert consents.came_back(state_of(world, consents)).missing == ()
+
+
+def test_of_several_instances_that_get_one_state_at_once_one_reads_the_grants(
+    world: World, signed_in: FakeSignedIn, grants: FakeGrants, journal: Journal
+) -> None:
+    instances = [instance(world, signed_in, grants, journal) for _ in range(4)]
+    state = state_of(world, instances[0])
+    outcomes = together(4, lambda number: instances[number].came_back(state))
+    assert codes(outcomes) == ["ConsentStateInvalid"] * 3
+    assert grants.reads == 1
+
+
+def test_a_state_spelled_differently_is_the_same_state(world: World, consents: Consents, grants: FakeGrants) -> None:
+    """Base64 leaves bits unused and takes padding, so one sealed text has several spellings."""
+    state = state_of(world, consents)
+    consents.came_back(state)
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/="
+    spellings = [state[:-1] + letter for letter in alphabet] + [state + "=", state + "==", state.upper()]
+    for spelling in spellings:
+        with pytest.raises(Malformed):
+            consents.came_back(spelling)
+    assert grants.reads == 1
+
+
+def test_a_write_whose_answer_was_lost_once_is_recognised(world: World, consents: Consents, journal: Journal) -> None:
+    journal.lost = "once"
+    assert consents.came_back(state_of(world, consents)).missing == ()
+
+
+def test_after_a_crash_between_use_and_grants_a_new_link_works(
+    world: World, consents: Consents, journal: Journal
+) -> None:
+    state = state_of(world, consents)
+    journal.lost = "for good"
+    with pytest.raises(StorageDown):
+        consents.came_back(state)
+    with pytest.raises(Malformed, match="ask for a new link"):
+        consents.came_back(state)
+    world.clock.move(seconds=1)
+    assert consents.came_back(state_of(world, consents)).missing == ()
+
+
+def test_returns_have_a_pace_and_one_that_has_to_wait_keeps_its_link(
+    world: World, consents: Consents, grants: FakeGrants
+) -> None:
+    def another() -> str:
+        world.clock.move(milliseconds=1)
+        return state_of(world, consents)
+
+    for _ in range(PER_MINUTE):
+        consents.came_back(another())
+    state = another()
+    with pytest.raises(RateLimited) as refused:
+        consents.came_back(state)
+    assert 59 < refused.value.retry_after <= 60
+    assert grants.reads == PER_MINUTE
+    world.clock.move(minutes=1)
+    assert consents.came_back(state).missing == ()

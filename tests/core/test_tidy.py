@@ -10,6 +10,7 @@ from azure.data.tables import TableServiceClient
 
 from shared.outbound.refusals import Refusals
 from shared.poison import Poison
+from shared.presence.consent import USES as CONSENTS
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.tables import Table
@@ -30,13 +31,13 @@ def own(connection: str, account: StorageAccount) -> Table:
 @pytest.mark.parametrize(
     ("age", "left"),
     [
-        (timedelta(hours=23), {"refusals": 2, "poison": 2, "recent": 1}),
-        (timedelta(hours=25), {"refusals": 0, "poison": 2, "recent": 1}),
-        (timedelta(days=29), {"refusals": 0, "poison": 2, "recent": 1}),
-        (timedelta(days=31), {"refusals": 0, "poison": 0, "recent": 0}),
+        (timedelta(hours=23), {"refusals": 2, "consents": 1, "poison": 2, "recent": 1}),
+        (timedelta(hours=25), {"refusals": 0, "consents": 0, "poison": 2, "recent": 1}),
+        (timedelta(days=29), {"refusals": 0, "consents": 0, "poison": 2, "recent": 1}),
+        (timedelta(days=31), {"refusals": 0, "consents": 0, "poison": 0, "recent": 0}),
     ],
 )
-def test_refusals_go_after_a_day_and_the_rest_after_thirty(
+def test_refusals_and_used_consent_states_go_after_a_day_and_the_rest_after_thirty(
     world: World, own: Table, age: timedelta, left: dict[str, int]
 ) -> None:
 
@@ -47,6 +48,7 @@ def test_refusals_go_after_a_day_and_the_rest_after_thirty(
     message = f'{{"tenantId": "{world.tenant_id}"}}'.encode()
     Poison(own, world.tenants, {}, later).keep(message, queue="q", reason="r", attempts=5, message_id="m-1")
     own.insert(Row(f"{world.tenant_id}|pace", "recent", {}))
+    own.insert(Row(f"{world.tenant_id}|{CONSENTS}", "state", {}))
     assert together(2, lambda number: Tidy(own, later).run()) is not None
     Tidy(own, later).run()
 
@@ -54,4 +56,5 @@ def test_refusals_go_after_a_day_and_the_rest_after_thirty(
         return len(list(own.span(f"{world.tenant_id}|{kind}", "", "~")))
 
     # A note and the word that its message is noted, each.
-    assert {"refusals": rows("refusals"), "poison": rows("poison"), "recent": rows("pace")} == left
+    found = {"refusals": rows("refusals"), "consents": rows(CONSENTS)}
+    assert found | {"poison": rows("poison"), "recent": rows("pace")} == left

@@ -1,132 +1,185 @@
-"""Token buckets of the widget's calls, and whose bucket an address belongs to."""
+"""The widget's limits: strangers with a copied key cannot lock out visitors, and whose bucket an address belongs to."""
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Literal
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import RateLimited
 from shared.interact import rates
-from shared.interact.rates import Buckets, Rate, WidgetRates, place
+from shared.interact.rates import Place, WidgetRates, place, session_mark
+from shared.rate_buckets import Rate
+from tests.core.stopwatch import StopWatch, passes
+
+TENANT, KEY = "t1", "5c6b8a3e-0000-4000-8000-000000000001"
+ATTACKERS = [f"203.{number}.113.7" for number in range(20)]
+MINE = "198.51.100.1"
+SESSION = session_mark(KEY, "my session", "my secret")
 
 
-class StopWatch:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+def stranger(limits: WidgetRates, address: str) -> None:
+    """A call with the key alone, or with a wrong secret."""
+    limits.arrive(address, session_mark(KEY, "a session", f"guess of {address}"))
+    limits.proved_nothing(TENANT)
 
 
-def passes(buckets: Buckets, key: str = "a") -> bool:
-    try:
-        buckets.take(key)
-    except RateLimited:
-        return False
-    return True
+def start(limits: WidgetRates, address: str, *, proven: bool = False) -> None:
+    limits.start(limits.arrive(address), TENANT, proven=proven)
 
 
-def test_a_burst_passes_and_then_one_after_each_pause() -> None:
-    watch = StopWatch()
-    buckets = Buckets("calls", Rate(per_second=2, burst=3), watch)
-    assert [passes(buckets) for _ in range(4)] == [True, True, True, False]
-    watch.seconds = 0.5
-    assert [passes(buckets) for _ in range(2)] == [True, False]
-    watch.seconds = 1000
-    assert [passes(buckets) for _ in range(4)] == [True, True, True, False]
+def talk(limits: WidgetRates, address: str, session: str = SESSION) -> None:
+    """A call that proves its session."""
+    limits.proved_session(limits.arrive(address, session))
 
 
-def test_a_refusal_says_how_long_to_wait_and_costs_nothing() -> None:
-    watch = StopWatch()
-    buckets = Buckets("calls", Rate(per_second=0.1, burst=1), watch)
-    buckets.take("a")
-    for _ in range(5):
-        with pytest.raises(RateLimited) as refused:
-            buckets.take("a")
-        assert refused.value.retry_after == pytest.approx(10)
-    watch.seconds = 10
-    assert passes(buckets)
+def drain(act: partial[None]) -> int:
+    """How often it passes until it is refused."""
+    count = 0
+    while passes(act):
+        count += 1
+    return count
 
 
-@given(st.lists(st.floats(min_value=0, max_value=3), max_size=60))
-def test_no_run_of_calls_gets_more_than_the_burst_and_what_came_back(pauses: list[float]) -> None:
-    watch = StopWatch()
-    buckets = Buckets("calls", Rate(per_second=2, burst=5), watch)
-    passed = 0
-    for pause in pauses:
-        watch.seconds += pause
-        passed += passes(buckets)
-    assert passed <= 5 + 2 * watch.seconds + 1e-6
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [(rates.CALLS_PER_ADDRESS, rates.CALLS_PER_KEY), (rates.STARTS_PER_ADDRESS, rates.STARTS_PER_KEY)],
+)
+def test_twenty_addresses_get_half_of_a_keys_bucket_at_most(address: Rate, key: Rate) -> None:
+    assert 20 * address.burst <= key.burst / 2
+    assert 20 * address.per_second <= key.per_second / 2
 
 
-def test_buckets_have_a_bound() -> None:
-    watch = StopWatch()
-    buckets = Buckets("calls", Rate(per_second=1, burst=1), watch)
-    for number in range(rates.MOST_KEPT + 1):
-        buckets.take(str(number))
-    assert passes(buckets, "0")
-    assert not passes(buckets, str(rates.MOST_KEPT))
+Act = Literal["widget", "guess", "start"]
+Attack = tuple[int, Act, float]
 
 
-def test_addresses_and_tenants_have_limits_of_their_own() -> None:
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 19), st.sampled_from(["widget", "guess", "start"]), st.sampled_from([0, 0, 0.01, 1])),
+        max_size=300,
+    ),
+    st.integers(1, 40),
+)
+def test_whatever_twenty_addresses_do_visitors_elsewhere_start_and_talk(attack: list[Attack], times: int) -> None:
+    """Each drawn call is made ``times`` over, so that buckets of addresses do get empty."""
     watch = StopWatch()
     limits = WidgetRates(watch)
-    for _ in range(rates.STARTS_PER_ADDRESS.burst):
-        limits.start("203.0.113.1", "t1")
-    with pytest.raises(RateLimited, match="address"):
-        limits.start("203.0.113.1", "t1")
-    for number in range(rates.STARTS_PER_KEY.burst - rates.STARTS_PER_ADDRESS.burst):
-        limits.start(f"203.0.112.{number}", "t1")
-    with pytest.raises(RateLimited, match="widget key"):
-        limits.start("203.0.113.2", "t1")
-    limits.start("203.0.113.2", "t2")
+    acts = {"widget": stranger, "guess": stranger, "start": start}
+    for number, act, pause in attack:
+        for _ in range(times):
+            passes(partial(acts[act], limits, ATTACKERS[number]))
+        watch.seconds += pause
+    stranger(limits, MINE)
+    start(limits, MINE)
+    talk(limits, MINE)
 
 
-def test_calls_have_limits_of_their_own_by_address_and_by_key() -> None:
+@pytest.mark.parametrize("addresses", [ATTACKERS, [f"203.0.{number >> 8}.{number & 255}" for number in range(5000)]])
+def test_a_running_conversation_goes_on_though_strangers_empty_all_they_can(addresses: list[str]) -> None:
+    """Five thousand addresses do empty the key's buckets. Only new visitors without a proof notice."""
     limits = WidgetRates(StopWatch())
-    for _ in range(rates.CALLS_PER_ADDRESS.burst):
-        limits.address("203.0.113.1")
+    for address in addresses:
+        drain(partial(stranger, limits, address))
+        drain(partial(start, limits, address))
+    assert passes(partial(start, limits, MINE)) == (addresses is ATTACKERS)
+    for _ in range(rates.CALLS_PER_SESSION.burst):
+        talk(limits, MINE)
+    start(limits, MINE, proven=True)
+
+
+def test_a_known_session_is_served_at_an_address_that_strangers_have_emptied() -> None:
+    limits = WidgetRates(StopWatch())
+    limits.started(SESSION)
+    drain(partial(stranger, limits, MINE))
+    drain(partial(start, limits, MINE))
+    talk(limits, MINE)
     with pytest.raises(RateLimited, match="calls from your address"):
-        limits.address("203.0.113.1")
-    limits.address("203.0.113.2")
-    for _ in range(rates.CALLS_PER_KEY.burst):
-        limits.key("t1")
-    with pytest.raises(RateLimited, match="calls with this widget key"):
-        limits.key("t1")
-    limits.key("t2")
-    limits.start("203.0.113.1", "t1")  # starts are counted apart
+        talk(limits, MINE, session_mark(KEY, "my session", "another secret"))
 
 
-def test_who_keeps_asking_gets_no_more_than_who_waits() -> None:
-    """Refused calls between two that pass; each refusal counts the time before it once."""
-    watch = StopWatch()
-    buckets = Buckets("calls", Rate(per_second=1, burst=1), watch)
-    buckets.take("a")
-    passed = 0
-    for _ in range(40):
-        watch.seconds += 0.25
-        passed += passes(buckets)
-    assert passed == 10
+def test_a_proof_gives_the_token_of_the_door_back() -> None:
+    limits = WidgetRates(StopWatch())
+    for number in range(rates.PROVEN_CALLS_PER_ADDRESS.burst):
+        talk(limits, MINE, session_mark(KEY, str(number), "secret"))
+    assert drain(partial(stranger, limits, MINE)) == rates.CALLS_PER_ADDRESS.burst
+
+
+def test_a_session_has_a_limit_and_so_have_all_sessions_of_an_address() -> None:
+    """Sessions are cheap to start for a stranger, so many of them are no way around the limit of an address."""
+    limits = WidgetRates(StopWatch())
+    assert drain(partial(talk, limits, MINE)) == rates.CALLS_PER_SESSION.burst
+    number = 0
+    while passes(partial(talk, limits, MINE, session_mark(KEY, str(number), "secret"))):
+        number += 1
+    assert number + rates.CALLS_PER_SESSION.burst == rates.PROVEN_CALLS_PER_ADDRESS.burst
+    talk(limits, "198.51.100.2", session_mark(KEY, "elsewhere", "secret"))
+
+
+def test_new_tokens_are_limited_by_session_and_by_address() -> None:
+    limits = WidgetRates(StopWatch())
+    arrival = limits.arrive(MINE, SESSION)
+    assert drain(partial(limits.renew, arrival)) == rates.RENEWALS_PER_SESSION.burst
+    others = [limits.arrive(MINE, session_mark(KEY, str(number), "secret")) for number in range(60)]
+    passed = sum(passes(partial(limits.renew, other)) for other in others)
+    assert passed + rates.RENEWALS_PER_SESSION.burst == rates.RENEWALS_PER_ADDRESS.burst
+
+
+def test_starts_with_an_accepted_token_are_counted_apart_and_limited_too() -> None:
+    limits = WidgetRates(StopWatch())
+    assert drain(partial(start, limits, MINE)) == rates.STARTS_PER_ADDRESS.burst
+    assert drain(partial(start, limits, MINE, proven=True)) == rates.STARTS_PER_ADDRESS.burst
+
+
+@pytest.mark.parametrize(
+    "network",
+    [[f"203.0.113.{number}" for number in range(200)], [f"2001:db8:1:{number:x}::1" for number in range(200)]],
+)
+def test_a_whole_network_counts_as_four_addresses(network: list[str]) -> None:
+    limits = WidgetRates(StopWatch())
+    starts = sum(drain(partial(start, limits, address)) for address in network)
+    assert starts == 4 * rates.STARTS_PER_ADDRESS.burst
+    with pytest.raises(RateLimited, match="your network"):
+        start(limits, network[-1])
+    start(limits, MINE)
+
+
+def test_calls_without_a_known_address_are_limited_by_key_alone() -> None:
+    limits = WidgetRates(StopWatch())
+    assert drain(partial(start, limits, "")) == rates.STARTS_PER_KEY.burst
+
+
+def test_a_mark_names_key_session_and_secret_together() -> None:
+    marks = {session_mark(KEY, "a", "b"), session_mark(KEY, "ab", "b"), session_mark("other", "a", "b")}
+    assert len(marks) == 3
+    assert session_mark(KEY.upper(), "A", "b") in marks
+    assert session_mark(KEY, "a", "") == ""
+    assert session_mark(KEY, "a", "\udcff")
 
 
 @pytest.mark.parametrize(
     ("said", "where"),
     [
-        ("203.0.113.7", "203.0.113.7"),
-        ("203.0.113.7:50123", "203.0.113.7"),
-        ("1.2.3.4, 203.0.113.7:50123", "203.0.113.7"),
-        ("[2001:db8:1:2:3:4:5:6]:50123", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
-        ("::ffff:203.0.113.7", "203.0.113.7"),
-        ("", ""),
-        ("unknown", ""),
-        ("x" * 5000, ""),
+        ("203.0.113.7", Place("203.0.113.7", "203.0.113.0/24")),
+        ("203.0.113.7:50123", Place("203.0.113.7", "203.0.113.0/24")),
+        ("1.2.3.4, 203.0.113.7:50123", Place("203.0.113.7", "203.0.113.0/24")),
+        ("[2001:db8:1:2:3:4:5:6]:50123", Place("2001:db8:1:2::/64", "2001:db8:1::/48")),
+        ("2001:db8:1:2:ffff::1", Place("2001:db8:1:2::/64", "2001:db8:1::/48")),
+        ("::ffff:203.0.113.7", Place("203.0.113.7", "203.0.113.0/24")),
+        ("fe80::1%eth0", Place("fe80::/64", "fe80::/48")),
+        ("", None),
+        ("unknown", None),
+        ("x" * 5000, None),
     ],
 )
-def test_the_last_hop_says_whose_call_it_is(said: str, where: str) -> None:
+def test_the_last_hop_says_whose_call_it_is(said: str, where: Place | None) -> None:
     assert place(said) == where
 
 
 def test_a_forged_header_does_not_change_whose_call_it_is() -> None:
-    assert {place(f"{forged}, 203.0.113.7") for forged in ("9.9.9.9", "", "[::1]", "a,b")} == {"203.0.113.7"}
+    forged = {place(f"{text}, 203.0.113.7") for text in ("9.9.9.9", "", "[::1]", "a,b")}
+    assert forged == {Place("203.0.113.7", "203.0.113.0/24")}

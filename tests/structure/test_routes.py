@@ -205,8 +205,10 @@ def test_an_etag_is_described_where_the_answer_has_one(endpoint: Endpoint) -> No
 
 
 def test_who_may_have_to_wait_is_told_for_how_long() -> None:
-    paced = {"check_interact_acs", "check_assistant_acs", "check_meeting", "try_presence_accounts"}
+    """All who are known by a token or a widget key, and the one page that has accounts signed in."""
+    paced = {endpoint.name for endpoint in ENDPOINTS.values() if endpoint.roles}
     paced |= {"get_widget", "start_session", "get_session", "post_session_event", "renew_session_token"}
+    paced |= {"get_consent_callback"}
     found = {one["operationId"] for _, _, one in described() if "429" in one["responses"]}
     assert found == paced
     for name in paced:

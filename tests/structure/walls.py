@@ -26,6 +26,7 @@ GROUND: Final = tuple(
         "json_text",
         "kept",
         "length_prefix",
+        "rate_buckets",
         "queue_names",
     )
 )
@@ -70,7 +71,15 @@ WALLS: Final = (
     *(
         Wall(
             f"shared.{feature}",
-            (*GROUND, "shared.retry", "shared.patience", "shared.poison", "shared.tenants", "shared.storage"),
+            (
+                *GROUND,
+                "shared.retry",
+                "shared.patience",
+                "shared.pace",
+                "shared.poison",
+                "shared.tenants",
+                "shared.storage",
+            ),
         )
         for feature in FEATURES
     ),
@@ -85,6 +94,8 @@ WALLS: Final = (
         ("shared.connections", "shared.errors", "shared.clock", "shared.length_prefix", "shared.queue_names"),
         ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
     ),
+    # Counts in a table, for whichever feature has to be exact over all instances.
+    Wall("shared.pace", (*GROUND, "shared.storage")),
     # Seals what it gives to callers with the box that seals secrets.
     Wall("shared.continuations", (*GROUND, "shared.storage")),
     # Judges the platform's own connection string by the rule for those of tenants.

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from devhost.settings import storage_connection
 from tests.app.polled.test_presence import read, watched_user
@@ -94,17 +94,28 @@ def test_a_consent_is_believed_from_the_grants_and_not_from_the_browser(stack: A
     user = watched_user(stack, tenant, {"availability": "Available", "activity": "Available"})
     stack.control("PUT", f"tenants/{tenant.id}", directory(tenant, user, consents=[]))
     assert trial(tenant)["account1"]["code"] == "PermissionNotGranted"
-    link = tenant.call("GET", presence_path(tenant, "grant-permission")).json()
-    assert link["permissions"] == ["Presence.Read.All", "User.Read", "User.ReadBasic.All"]
-    asked = urlsplit(link["url"])
+
+    def link() -> SplitResult:
+        link = tenant.call("GET", presence_path(tenant, "grant-permission")).json()
+        assert link["permissions"] == ["Presence.Read.All", "User.Read", "User.ReadBasic.All"]
+        return urlsplit(link["url"])
+
+    asked = link()
     assert (asked.netloc, asked.path) == ("login.microsoftonline.com", f"/{tenant.id}/v2.0/adminconsent")
     (state,) = parse_qs(asked.query)["state"]
 
-    def land(**query: str) -> Any:
-        return stack.http.get(f"{stack.base}/api/consent/callback", params=query, timeout=30)
+    def land(accept: str = "*/*", **query: str) -> Any:
+        headers = {"Accept": accept}
+        return stack.http.get(f"{stack.base}/api/consent/callback", params=query, headers=headers, timeout=30)
 
     lied = land(admin_consent="True", tenant=tenant.id, state=state)
     assert (lied.status_code, "Permissions are missing" in lied.text) == (200, True)
+    used = land(admin_consent="True", tenant=tenant.id, state=state)
+    assert (used.status_code, used.json()["code"]) == (400, "ConsentStateInvalid")
+    shown = land("text/html,*/*;q=0.8", admin_consent="True", tenant=tenant.id, state=state)
+    assert (shown.status_code, "ask for a new link" in shown.text) == (400, True)
+    assert shown.headers["Content-Type"].startswith("text/html")
+    asked = link()
     granted = stack.http.get(
         f"{stack.simulator.removesuffix('/_simulator')}/{asked.netloc}{asked.path}?{asked.query}",
         allow_redirects=False,
@@ -119,6 +130,25 @@ def test_a_consent_is_believed_from_the_grants_and_not_from_the_browser(stack: A
     for forged in ("v1.local1.AAAA.AAAA", state[:-3] + "AAA", "x" * 5000):
         refused = land(state=forged, tenant=CONTOSO, admin_consent="True")
         assert (refused.status_code, refused.json()["code"]) == (400, "ConsentStateInvalid")
+
+
+def test_accounts_are_signed_in_so_often_a_minute_and_the_consent_page_says_when_to_come_back(stack: AppStack) -> None:
+    """Tests, permission checks and returns from a consent link count together."""
+    tenant = stack.new_tenant()
+    link = urlsplit(tenant.call("GET", presence_path(tenant, "grant-permission")).json()["url"])
+    state = {"state": parse_qs(link.query)["state"][0]}
+    permissions = f"/api/tenants/{tenant.id}/permissions"
+    for _ in range(30):
+        assert tenant.call("GET", permissions).status_code != 429
+    for method, path, body in (
+        ("GET", permissions, None),
+        ("POST", presence_path(tenant, "test"), {"upn": "somebody@contoso.example"}),
+    ):
+        refused = tenant.call(method, path, body)
+        assert (refused.status_code, refused.json()["code"]) == (429, "RateLimited")
+    page = stack.http.get(f"{stack.base}/api/consent/callback", params=state, timeout=30)
+    assert (page.status_code, "Reload this page" in page.text) == (429, True)
+    assert 1 <= int(page.headers["Retry-After"]) <= 60
 
 
 def test_the_addresses_for_a_trusted_location_are_those_of_the_app_settings(stack: AppStack) -> None:
