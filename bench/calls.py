@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, Final
@@ -28,6 +29,10 @@ from bench.workers import Door, worker
 from devhost.checks import ROOT
 
 CONNECTIONS: Final = (1, 8)
+# A caller may make 50 calls a second and a tenant 200; so many callers, each of a tenant of its own, may make more than
+# one worker can answer.
+CALLERS: Final = 16
+Ask = tuple[str, dict[str, str]]  # a path and headers
 _HOME: Final = "HOME_TENANT_ID"
 _PATIENCE: Final = 60  # seconds for one answer
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
@@ -125,14 +130,14 @@ def measure(stack: Stack, *, rounds: int, length: float, counting: float) -> Cal
 def _time(
     ours: Door,
     constant: Door,
-    asked: Mapping[str, tuple[str, dict[str, str]]],
+    asked: Mapping[str, Sequence[Ask]],
     connections: int,
     *,
     rounds: int,
     length: float,
 ) -> list[Called]:
-    sides = {title: partial(_window, ours, *call, connections, length) for title, call in asked.items()}
-    sides["constant"] = partial(_window, constant, LIVE, {}, connections, length)
+    sides = {title: partial(_window, ours, calls, connections, length) for title, calls in asked.items()}
+    sides["constant"] = partial(_window, constant, [(LIVE, {})], connections, length)
     taken = take_turns(sides, rounds=rounds, title=f"calls, connections: {connections}")
     speed = {name: [window.per_second for window in windows] for name, windows in taken.items()}
     bare = Side.of(taken["constant"])
@@ -142,9 +147,9 @@ def _time(
     ]
 
 
-def _window(door: Door, path: str, headers: Mapping[str, str], connections: int, seconds: float) -> Window:
-    """As many threads as connections; each call takes a connection that is free."""
-    request = door.request(path, headers)
+def _window(door: Door, calls: Sequence[Ask], connections: int, seconds: float) -> Window:
+    """As many threads as connections; each call takes a connection that is free, and the callers take turns."""
+    requests = cycle([door.request(path, headers) for path, headers in calls])
     free: SimpleQueue[Connection] = SimpleQueue()
     with ExitStack() as held:
         for _ in range(connections):
@@ -152,49 +157,56 @@ def _window(door: Door, path: str, headers: Mapping[str, str], connections: int,
             held.callback(connection.close)
             free.put(connection)
 
-        def cycle() -> float:
+        def once() -> float:
             connection = free.get()
             began = perf_counter()
             try:
-                connection.ask(request)
+                connection.ask(next(requests))
                 return perf_counter() - began
             finally:
                 free.put(connection)
 
-        return run(cycle, RoundTrips(), threads=connections, seconds=seconds)
+        return run(once, RoundTrips(), threads=connections, seconds=seconds)
 
 
-def _count(stack: Stack, asked: Mapping[str, tuple[str, dict[str, str]]], seconds: float) -> list[Counted]:
+def _count(stack: Stack, asked: Mapping[str, Sequence[Ask]], seconds: float) -> list[Counted]:
     counted = []
     with counting_proxy(stack.connection) as proxy, ExitStack() as held:
         environ = stack.environ | {"AzureWebJobsStorage": proxy.connection}
         door = held.enter_context(worker(ROOT, stack.folder, environ))
         # The first call of a process opens storage, and that is not what is counted.
-        _window(door, *next(iter(asked.values())), 1, 0.1)
+        _window(door, next(iter(asked.values())), 1, 0.1)
         for connections in CONNECTIONS:
-            for title, call in asked.items():
+            for title, calls in asked.items():
                 say(f"calls, storage operations: {title}, connections: {connections}")
                 proxy.take()
                 began = perf_counter()
-                window = _window(door, *call, connections, seconds)
+                window = _window(door, calls, connections, seconds)
                 took = perf_counter() - began
                 counted.append(Counted(title, connections, len(window.latencies), took, proxy.take()))
     return counted
 
 
-def _onboard(stack: Stack, door: Door) -> dict[str, tuple[str, dict[str, str]]]:
-    """A new tenant, made over HTTP; path and headers by title of what is measured about it."""
+def _onboard(stack: Stack, door: Door) -> dict[str, list[Ask]]:
+    """New tenants, made over HTTP; what is asked about them by title of what is measured, the widget of one alone."""
+    tenants = [_tenant(stack, door) for _ in range(CALLERS)]
+    path, admin = tenants[0]
+    key = _once(door, door.request(f"{path}/interact/widget-key", admin))["widgetKey"]
+    return {
+        "GET settings": [(f"{path}/settings", admin) for path, admin in tenants],
+        "GET interact/widget": [("/api/interact/widget", {"X-Widget-Key": str(key)})],
+    }
+
+
+def _tenant(stack: Stack, door: Door) -> Ask:
+    """The path of a new tenant, and the headers of its admin."""
     tenant_id = str(uuid.uuid4())
     operator = _bearer(stack.token(stack.environ[_HOME], "Operator"))
     admin = _bearer(stack.token(tenant_id, "TenantAdmin"))
     tenant = json.dumps({"displayName": "Contoso", "products": ["ContactCenter", "Interact"]})
     path = f"/api/tenants/{tenant_id}"
     _once(door, door.request(path, operator, "PUT", tenant))
-    key = _once(door, door.request(f"{path}/interact/widget-key", admin))["widgetKey"]
-    return {
-        "GET settings": (f"{path}/settings", admin),
-        "GET interact/widget": ("/api/interact/widget", {"X-Widget-Key": str(key)}),
-    }
+    return path, admin
 
 
 def _once(door: Door, request: bytes) -> Any:

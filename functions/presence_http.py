@@ -85,7 +85,7 @@ def get_outbound_addresses(call: web.Call) -> func.HttpResponse:
 
 @web.route(bp, "GET", _PATH + "/grant-permission", roles=_ADMINS, answer=GrantLink)
 def get_grant_permission(call: web.Call) -> func.HttpResponse:
-    """Make the link with which an admin of the tenant grants what the accounts need; good for one hour."""
+    """Make the link with which an admin grants what the accounts need; good for an hour and one return."""
     return call.ok(core().presence.consents.link(call.tenant_id, call.caller))
 
 

@@ -96,7 +96,7 @@ class Consents:
         self._clock = clock
 
     def link(self, tenant_id: str, by: Caller) -> GrantLink:
-        """Good for one hour."""
+        """Returns a link that is good for one hour and one return."""
         said = {"tenantId": tenant_id, "by": by.oid, "byTenant": by.tid, "at": to_wire(self._clock())}
         query = {
             "client_id": self._client_id,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import RateLimited
@@ -57,7 +57,6 @@ Act = Literal["widget", "guess", "start"]
 Attack = tuple[int, Act, float]
 
 
-@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.integers(0, 19), st.sampled_from(["widget", "guess", "start"]), st.sampled_from([0, 0, 0.01, 1])),

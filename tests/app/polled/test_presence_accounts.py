@@ -98,7 +98,7 @@ def test_a_consent_is_believed_from_the_grants_and_not_from_the_browser(stack: A
     def link() -> SplitResult:
         link = tenant.call("GET", presence_path(tenant, "grant-permission")).json()
         assert link["permissions"] == ["Presence.Read.All", "User.Read", "User.ReadBasic.All"]
-        return urlsplit(link["url"])
+        return urlsplit(str(link["url"]))
 
     asked = link()
     assert (asked.netloc, asked.path) == ("login.microsoftonline.com", f"/{tenant.id}/v2.0/adminconsent")
