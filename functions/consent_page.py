@@ -47,5 +47,9 @@ def _said(consent: Consent) -> tuple[str, str]:
     if consent.missing is None:
         return "Not known yet", f"The permissions of {name} cannot be read now. Run a test of the presence accounts."
     if consent.missing:
-        return "Permissions are missing", f"{name} has not granted all that presence needs. Still missing:"
+        text = (
+            f"{name} has not granted all that presence needs. A grant made just now may take some minutes to show; the "
+            "permission check in the portal has it then. Still missing:"
+        )
+        return "Permissions are missing", text
     return "Permissions granted", f"{name} has granted what presence needs. The next poll uses it."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.errors import RateLimited
@@ -18,6 +19,7 @@ from tests.core.stopwatch import StopWatch, passes
 TENANT, KEY = "t1", "5c6b8a3e-0000-4000-8000-000000000001"
 ATTACKERS = [f"203.{number}.113.7" for number in range(20)]
 MINE = "198.51.100.1"
+ENDLESS = 20_000  # more than any limit lets through at once
 SESSION = session_mark(KEY, "my session", "my secret")
 
 
@@ -37,11 +39,16 @@ def talk(limits: WidgetRates, address: str, session: str = SESSION) -> None:
 
 
 def drain(act: partial[None]) -> int:
-    """How often it passes until it is refused."""
-    count = 0
-    while passes(act):
-        count += 1
-    return count
+    """Returns how often it passes until it is refused."""
+    return drain_each(act for _ in range(ENDLESS))
+
+
+def drain_each(acts: Iterable[partial[None]]) -> int:
+    """Returns how many pass before one is refused; one of them is."""
+    for count, act in enumerate(acts):
+        if not passes(act):
+            return count
+    raise AssertionError("there is no limit")
 
 
 @pytest.mark.parametrize(
@@ -53,29 +60,34 @@ def test_twenty_addresses_get_half_of_a_keys_bucket_at_most(address: Rate, key: 
     assert 20 * address.per_second <= key.per_second / 2
 
 
-Act = Literal["widget", "guess", "start"]
-Attack = tuple[int, Act, float]
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 19), st.sampled_from(["widget", "guess", "start"]), st.sampled_from([0, 0, 0.01, 1])),
-        max_size=300,
+Wave = tuple[Literal["guess", "start"], int, int, float]
+WAVES = st.lists(
+    st.tuples(
+        st.sampled_from(["guess", "start"]),
+        st.integers(1, 20),  # addresses
+        st.integers(1, 30),  # calls of each
+        st.sampled_from([0, 0.01, 1, 30]),  # seconds to the next wave
     ),
-    st.integers(1, 40),
+    max_size=6,
 )
-def test_whatever_twenty_addresses_do_visitors_elsewhere_start_and_talk(attack: list[Attack], times: int) -> None:
-    """Each drawn call is made ``times`` over, so that buckets of addresses do get empty."""
+
+
+@given(WAVES)
+@example([("start", 20, 60, 0)] * 3)
+@example([("guess", 20, 60, 0)] * 8)
+def test_whatever_twenty_addresses_do_visitors_elsewhere_start_and_talk(waves: list[Wave]) -> None:
     watch = StopWatch()
     limits = WidgetRates(watch)
-    acts = {"widget": stranger, "guess": stranger, "start": start}
-    for number, act, pause in attack:
-        for _ in range(times):
-            passes(partial(acts[act], limits, ATTACKERS[number]))
+    acts = {"guess": stranger, "start": start}
+    for act, addresses, times, pause in waves:
+        for address in ATTACKERS[:addresses]:
+            for _ in range(times):
+                passes(partial(acts[act], limits, address))
+        for visitor in (MINE, "198.51.101.1"):
+            stranger(limits, visitor)
+            talk(limits, visitor, session_mark(KEY, visitor, "my secret"))
         watch.seconds += pause
-    stranger(limits, MINE)
     start(limits, MINE)
-    talk(limits, MINE)
 
 
 @pytest.mark.parametrize("addresses", [ATTACKERS, [f"203.0.{number >> 8}.{number & 255}" for number in range(5000)]])
@@ -112,10 +124,9 @@ def test_a_session_has_a_limit_and_so_have_all_sessions_of_an_address() -> None:
     """Sessions are cheap to start for a stranger, so many of them are no way around the limit of an address."""
     limits = WidgetRates(StopWatch())
     assert drain(partial(talk, limits, MINE)) == rates.CALLS_PER_SESSION.burst
-    number = 0
-    while passes(partial(talk, limits, MINE, session_mark(KEY, str(number), "secret"))):
-        number += 1
-    assert number + rates.CALLS_PER_SESSION.burst == rates.PROVEN_CALLS_PER_ADDRESS.burst
+    others = (session_mark(KEY, str(number), "secret") for number in range(ENDLESS))
+    passed = drain_each(partial(talk, limits, MINE, other) for other in others)
+    assert passed + rates.CALLS_PER_SESSION.burst == rates.PROVEN_CALLS_PER_ADDRESS.burst
     talk(limits, "198.51.100.2", session_mark(KEY, "elsewhere", "secret"))
 
 
