@@ -13,10 +13,11 @@ from shared.pace import Pace
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import Note, reading_order
 from shared.presence.consent import SCOPES, Consents
-from shared.storage.entities import Operation
-from tests.core.memory_table import MemoryTable
+from shared.storage.entities import Row
+from shared.storage.tables import Table
 from tests.core.race import codes, together
 from tests.core.world import World
+from tests.support.memory_storage import memory_table
 
 PER_MINUTE = 30
 
@@ -40,19 +41,21 @@ class FakeSignedIn:
         self.forgotten.append(tenant_id)
 
 
-class Journal(MemoryTable):
-    """``lost`` is how the answer of the next write gets lost: ``once`` and it is sent again, or for good."""
+class Journal(Table):
+    """``lost`` is how the answer of the next insert gets lost: ``once`` and it is sent again, or for good."""
 
-    lost = ""
+    def __init__(self) -> None:
+        self.__dict__.update(memory_table().__dict__)
+        self.lost = ""
 
-    def transact(self, operations: list[Operation]) -> list[str]:  # type: ignore[override]
+    def insert(self, row: Row) -> str:
         lost, self.lost = self.lost, ""
-        etags = super().transact(operations)
+        etag = super().insert(row)
         if lost == "once":
-            return super().transact(operations)
+            return super().insert(row)
         if lost:
             raise StorageDown("the answer of the write got lost")
-        return etags
+        return etag
 
 
 @pytest.fixture
@@ -87,7 +90,7 @@ def instance(world: World, signed_in: FakeSignedIn, grants: FakeGrants, journal:
         signed_in,
         AccountNotes(world.presence, world.clock),
         journal,
-        Pace(MemoryTable(), world.clock, what="sign-ins", most=PER_MINUTE, per=timedelta(minutes=1)),
+        Pace(memory_table(), world.clock, what="sign-ins", most=PER_MINUTE, per=timedelta(minutes=1)),
         world.clock,
     )
 
