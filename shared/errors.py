@@ -27,6 +27,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.sign_in_errors import SignInFault
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -134,13 +136,19 @@ class Upstream(AppError):
 
 
 class Denied(Upstream):
-    """Refused. ``reason`` is the far side's own code (``AADSTS50076``, ``Authorization_RequestDenied``)."""
+    """Refused. ``reason`` is the far side's own code (``AADSTS50076``, ``Authorization_RequestDenied``).
+
+    ``fault`` says what a refused sign-in means, where it fits a family; its remedy is a member of the answer.
+    """
 
     code = "UpstreamDenied"
 
-    def __init__(self, detail: str, *, reason: str = "", **members: object) -> None:
+    def __init__(self, detail: str, *, reason: str = "", fault: SignInFault | None = None, **members: object) -> None:
+        if fault is not None:
+            members.setdefault("remedy", fault.remedy)
         super().__init__(detail, code=None, **members)
         self.reason = reason
+        self.fault = fault
 
 
 class NotPermitted(Denied):

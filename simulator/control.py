@@ -10,7 +10,7 @@ from simulator.control_input import BadControl, Fields, access_key, guid
 from simulator.control_tenants import described, set_account, set_app, set_presence, set_tenant
 from simulator.control_token import make_token
 from simulator.entra_device import decide_device_code
-from simulator.entra_errors import code_number
+from simulator.entra_errors import code_numbers
 from simulator.faults import Fault
 from simulator.hooks import Behaviour
 from simulator.state import Cloud
@@ -116,9 +116,10 @@ def _done() -> Reply:
 def _fault(body: Any) -> Fault:
     known = "host pathPrefix account status aadsts retryAfter delayMs drop body times"
     fields = Fields(body, "A fault", known)
-    aadsts = fields.text("aadsts")
-    if aadsts is not None and code_number(aadsts) is None:
-        raise BadControl("'aadsts' of a fault must look like AADSTS50076.")
+    several = isinstance(fields.raw("aadsts"), list)
+    aadsts = ",".join(fields.texts("aadsts")) if several else fields.text("aadsts")
+    if aadsts is not None and not code_numbers(aadsts):
+        raise BadControl("'aadsts' of a fault must look like AADSTS50076; several codes are a list, or have commas.")
     # An absent `times` is one; null strikes until the faults are cleared.
     times = fields.whole("times", least=1) if "times" in fields else 1
     fault = Fault(

@@ -44,7 +44,7 @@ def answer(cloud: Cloud, call: Call) -> Reply:
                     "<p>You are signed out.</p>", headers={"Set-Cookie": "simulator_user=; Max-Age=0; Path=/"}
                 )
     except EntraRefusal as refusal:
-        return entra_error(refusal.code, call, message=refusal.message)
+        return entra_error([refusal.code], call, message=refusal.message)
     return json_reply(
         {"error": "not_found", "error_description": f"The simulator has no {call.method} {call.path}."}, 404
     )

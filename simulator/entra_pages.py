@@ -59,7 +59,7 @@ def admin_consent(cloud: Cloud, call: Call, tenant_name: str) -> Reply:
     scope = call.query.get("scope", "https://graph.microsoft.com/.default")
     state = {"state": call.query["state"]} if "state" in call.query else {}
     if tenant.deny_admin_consent:
-        body = error_body(65004, KINDS[65004])
+        body = error_body([65004])
         # Entra says admin_consent=True on errors as well.
         refused = {"admin_consent": "True", "error": "access_denied", "error_description": body["error_description"]}
         return redirect(_with_query(back, {**refused, **state}))
@@ -119,7 +119,7 @@ def _make_code(cloud: Cloud, call: Call, app: App, account: Account, tenant: Ten
 
 def _back_with_error(call: Call, back: str, code: int, message: str | None = None) -> Reply:
     kind = KINDS.get(code, KINDS[70000])
-    body = error_body(code, kind, message)
+    body = error_body([code], message)
     return _back(call, back, {"error": kind.error, "error_description": body["error_description"]})
 
 

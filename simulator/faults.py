@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from simulator.entra_errors import entra_error
+from simulator.entra_errors import code_numbers, entra_error
 from simulator.wire import Call, Reply, json_reply
 
 
@@ -82,7 +82,7 @@ def reply_of(fault: Fault, call: Call) -> Reply:
         return Reply(0, drop=True)
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
     if fault.aadsts is not None:
-        reply = entra_error(fault.aadsts, call, status=fault.status)
+        reply = entra_error(code_numbers(fault.aadsts), call, status=fault.status)
         reply.headers |= headers
         return reply
     status = fault.status or (200 if fault.retry_after is None else 429)

@@ -13,6 +13,7 @@ from pathlib import Path
 from shared.bootstrap.commands import build_device_sign_in
 from shared.errors import AppError
 from tools.app_settings import read_config
+from tools.failures import with_remedy
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
             print("the token could not be kept; is the storage account there?", file=sys.stderr)
             return 2
     except (AppError, OSError, ValueError) as exc:
-        print(f"not signed in: {exc}", file=sys.stderr)
+        print(f"not signed in: {with_remedy(exc)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped.", file=sys.stderr)

@@ -18,6 +18,7 @@ from shared.errors import AppError
 from shared.permissions.provisioning import Step
 from shared.wire import is_guid
 from tools.app_settings import read_config
+from tools.failures import with_remedy
 
 WORDS = {"granted": "granted", "there": "was there", "planned": "to be granted", "failed": "FAILED"}
 
@@ -41,7 +42,7 @@ def main() -> int:
             optional=arguments.optional,
         )
     except (AppError, OSError, ValueError) as exc:
-        _say(f"stopped: {exc}. Run it again to go on." if begun else f"not started: {exc}")
+        _say(f"stopped: {exc}. Run it again to go on." if begun else f"not started: {with_remedy(exc)}")
         return 2
     except KeyboardInterrupt:
         _say("stopped. Run it again to go on.")

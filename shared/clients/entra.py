@@ -13,6 +13,7 @@ import requests
 from shared.clients.answers import json_of, object_in, pause_of, reaching
 from shared.clock import Clock
 from shared.errors import Broken, Denied, Throttled, Unreachable, Upstream
+from shared.sign_in_errors import deciding_code, fault_in
 
 # MSAL reads Entra's documents as if they were always whole; a half one ends in any of these.
 STUMBLES: Final = (
@@ -21,28 +22,9 @@ STUMBLES: Final = (
 )
 RENEW_BEFORE: Final = timedelta(minutes=5)
 LONGEST_LIFE: Final = 86_400  # seconds; with CAE Entra gives up to 28 h, and renewing early harms nobody
+LONGEST_DESCRIPTION: Final = 2_000  # characters of an error_description that are read; Entra's have some hundred
 LONGEST_SENTENCE: Final = 300
 PAUSE_AFTER_LOOP: Final = 60.0
-
-# Codes that tell an admin what to do. Where Entra names several, the first of these is the reason.
-# Source: entra-docs, reference-error-codes.
-TELLING: Final = frozenset(
-    {
-        *(50072, 50074, 50076, 50078, 50079, 50158, 53004),  # a second factor
-        *(65001, 65004, 65005, 90094, 90095, 650056, 650057),  # consent
-        *(50105, 500011, 700011, 700016, 7000112),  # the app is absent or disabled
-        *(16000, 16003, 50014, 50020, 50034, 51004),  # the account is absent
-        *(50053, 50055, 50056, 50057, 50064, 50126, 50132, 50133, 50135, 50144, 50173, 53011),  # its password
-        *(50005, 50097, 50131, 53000, 53001, 53002, 53003, 530032, 530035),  # conditional access
-        *(500021, 500022, 500212, 500213),  # policies between tenants
-        *(70002, 700025, 700027, 7000215, 7000218, 7000222),  # our own secret
-        *(50059, 50128, 90002, 9001023),  # the tenant
-        *(50089, 70008, 70043, 700082),  # the refresh token
-    }
-)
-_TOO_MANY: Final = frozenset({50196, 90055})
-_PASSING: Final = frozenset({50033, 90006, 90012, 90033})
-_PASSING_WORDS: Final = ("temporarily_unavailable", "server_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +97,25 @@ def _scopes(answer: dict[str, Any]) -> frozenset[str]:
 
 
 def refusal(answer: dict[str, Any], who: str) -> Upstream:
-    """Entra's error answer as ours. Its reason is a code like AADSTS50076, or Entra's word without one."""
-    word = answer.get("error")
-    word = word if isinstance(word, str) and re.fullmatch("[A-Za-z0-9_.-]{1,60}", word) else "UnknownError"
-    said = answer.get("error_description")
-    said = said if isinstance(said, str) else ""
+    """Returns Entra's error answer as ours. Its reason is a code like AADSTS50076, or Entra's word without one."""
+    word = _text(answer, "error")
+    word = word if re.fullmatch("[A-Za-z0-9_.-]{1,60}", word) else "UnknownError"
+    said = _text(answer, "error_description")[:LONGEST_DESCRIPTION]
     codes = _codes(answer.get("error_codes"), said)
-    code = next((code for code in codes if code in TELLING), codes[0] if codes else None)
+    code = deciding_code(codes)
+    fault = fault_in(codes, error=word, suberror=_text(answer, "suberror"), claims=bool(_text(answer, "claims")))
     sentence = first_sentence(said) or word
-    if code in _TOO_MANY:
+    if fault is not None and fault.family == "Throttled":
         return Throttled(f"Entra asks {who} to slow down: {sentence}", retry_after=PAUSE_AFTER_LOOP)
-    if code in _PASSING or (code not in TELLING and word in _PASSING_WORDS):
+    if fault is not None and fault.family == "Transient":
         return Unreachable(f"Entra cannot serve {who} now: {sentence}")
-    return Denied(f"Entra refuses {who}: {sentence}", reason=f"AADSTS{code}" if code is not None else word)
+    reason = word if code is None else f"AADSTS{code}"
+    return Denied(f"Entra refuses {who}: {sentence}", reason=reason, fault=fault)
+
+
+def _text(answer: dict[str, Any], name: str) -> str:
+    value = answer.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _codes(listed: object, said: str) -> list[int]:
@@ -136,8 +124,8 @@ def _codes(listed: object, said: str) -> list[int]:
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of an error_description, without the trace ids that follow it."""
-    text = re.split(r"\s*(?:Trace ID|Correlation ID|Timestamp)\s*:", text, maxsplit=1)[0].strip()
+    """Returns the first sentence of an error_description, without the trace ids that follow it."""
+    text = re.split(r"(?:Trace ID|Correlation ID|Timestamp)\s*:", text[:LONGEST_DESCRIPTION], maxsplit=1)[0].strip()
     line = text.splitlines()[0] if text else ""
     ended = re.match(r".*?[.!?](?=\s|$)", line)
     sentence = ended[0] if ended else line

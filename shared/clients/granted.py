@@ -16,8 +16,6 @@ from shared.components import RESOURCE_CLIENT_IDS
 from shared.config import PresenceAccount
 from shared.errors import AppError, Denied, Upstream
 
-# Entra's ways to say that the app has no service principal in the tenant.
-NOT_IN_TENANT: Final = frozenset({"AADSTS700016", "AADSTS7000229"})
 PATIENCE: Final = 10.0  # seconds for all apps together, once they are found
 AT_ONCE: Final = 6  # apps read side by side
 
@@ -63,7 +61,7 @@ class GrantedReader:
             # Roles are those of the hour a token was made; whoever checks has often just changed them.
             token = self._sign_ins.app_token(tenant_id, fresh=True)
         except Denied as exc:
-            if exc.reason in NOT_IN_TENANT:
+            if exc.fault is not None and exc.fault.family == "AppNotInTenant" and exc.fault.consent:
                 unread = dict.fromkeys(client_ids, Granted(why="AppNotInTenant"))
                 return unread | ({self._own: Granted(frozenset(), frozenset())} if self._own in unread else {})
             raise

@@ -40,7 +40,7 @@ class OnlineMeeting:
 
 
 class OnlineMeetings:
-    """Raises Denied with one of the reasons above, Throttled, Unreachable or Broken."""
+    """Raises Denied with one of the reasons above or with Entra's, Throttled, Unreachable or Broken."""
 
     def __init__(self, session: requests.Session, cloud: Cloud, sign_ins: SignIns, app_id: str, clock: Clock) -> None:
         """``app_id`` is the client id that ``sign_ins`` signs in as."""
@@ -101,7 +101,9 @@ class OnlineMeetings:
         try:
             token = self._sign_ins.app_token(tenant_id, fresh=fresh)
         except Denied as exc:
-            raise Denied(exc.detail, reason=PERMISSION_MISSING) from None
+            if exc.fault is not None and exc.fault.consent:
+                raise Denied(exc.detail, reason=PERMISSION_MISSING) from None
+            raise
         headers = {"Authorization": f"Bearer {token}"}
         with reaching(WHOM):
             timeout = TIMEOUT_OF_A_NEW_ONE if method == "POST" else TIMEOUT

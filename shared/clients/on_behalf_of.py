@@ -14,6 +14,7 @@ from shared.clock import Clock
 from shared.clouds import Cloud
 from shared.errors import Broken, Denied
 from shared.kept import Kept
+from shared.sign_in_errors import Family
 
 # The app id is 1fd5118e-2576-4263-8130-9503064c837a in every tenant; Entra takes the URI in scopes.
 ACS: Final = "https://auth.msft.communication.azure.com"
@@ -24,21 +25,10 @@ INTERACTION_REQUIRED: Final = "InteractionRequired"
 ASSERTION_EXPIRED: Final = "AssertionExpired"
 ASSERTION_REFUSED: Final = "AssertionRefused"
 
-# Source: entra-docs, reference-error-codes and v2-oauth2-on-behalf-of-flow.
-_REASONS: Final = {
-    f"AADSTS{code}": reason
-    for reason, codes in {
-        CONSENT_MISSING: (65001, 65004, 65005, 90094, 90095, 650056, 650057, 500011),
-        INTERACTION_REQUIRED: (
-            *(50072, 50074, 50076, 50078, 50079, 50158, 53004),  # a second factor
-            *(50005, 50097, 50131, 53000, 53001, 53002, 53003, 530032, 530035),  # conditional access
-            *(50055, 50132, 50133, 50144, 50173, 70043),  # sign in again
-        ),
-        ASSERTION_EXPIRED: (500133,),
-        ASSERTION_REFUSED: (50013, 500131, 7000114),
-    }.items()
-    for code in codes
-}
+# A new sign-in of the user mends these.
+_SIGN_IN_AGAIN: Final[frozenset[Family]] = frozenset(
+    {"SecondFactor", "ConditionalAccess", "SignInExpired", "PasswordExpired"}
+)
 
 MOST_KEPT: Final = 1_000  # tokens in mind; a process that serves more users asks Entra again
 
@@ -71,7 +61,7 @@ class OnBehalfOf:
 
         Raises Throttled, Unreachable, Broken, or Denied with one of these reasons: ConsentMissing (members
         ``missingScopes`` and ``clientId``), InteractionRequired (member ``claims``, what Entra wants, where it
-        says so), AssertionExpired, AssertionRefused, else Entra's own code.
+        says so), AssertionExpired, AssertionRefused, else Entra's own code (member ``remedy`` where there is one).
         """
         return self._token(tenant_id, assertion, [f"{self._cloud.graph}/{scope}" for scope in scopes])
 
@@ -110,10 +100,19 @@ class OnBehalfOf:
             raise self._refused(exc, answer, scopes) from None
 
     def _refused(self, exc: Denied, answer: dict[str, Any], scopes: list[str]) -> Denied:
-        reason = _REASONS.get(exc.reason, exc.reason)
-        members: dict[str, object] = {}
-        if reason == CONSENT_MISSING:
-            members = {"missingScopes": scopes, "clientId": self._client_id}
-        elif reason == INTERACTION_REQUIRED and isinstance(answer.get("claims"), str):
-            members = {"claims": answer["claims"]}
-        return Denied(exc.detail, reason=reason, **members)
+        claims = answer.get("claims")
+        wanted = {"claims": claims} if isinstance(claims, str) and claims else {}
+        if wanted and answer.get("error") == "interaction_required":  # whatever the code
+            return Denied(exc.detail, reason=INTERACTION_REQUIRED, **wanted)
+        if exc.fault is None:
+            return exc
+        if exc.fault.consent:
+            return Denied(exc.detail, reason=CONSENT_MISSING, missingScopes=scopes, clientId=self._client_id)
+        if exc.fault.family in _SIGN_IN_AGAIN:
+            return Denied(exc.detail, reason=INTERACTION_REQUIRED, **wanted)
+        match exc.fault.family:
+            case "AssertionExpired":
+                return Denied(exc.detail, reason=ASSERTION_EXPIRED)
+            case "AssertionRefused":
+                return Denied(exc.detail, reason=ASSERTION_REFUSED)
+        return exc

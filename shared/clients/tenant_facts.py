@@ -71,6 +71,6 @@ class TenantFacts:
             try:
                 return self._sign_ins.guest_scopes(tenant_id, account)
             except Denied as exc:
-                if exc.reason == "AADSTS65001":  # the one refusal that speaks of consent alone
+                if exc.fault is not None and exc.fault.consent:  # signed in, and nothing is granted
                     return frozenset()
         return None

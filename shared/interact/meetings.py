@@ -57,8 +57,8 @@ class Meeting(Protocol):
 
 
 class Meetings(Protocol):
-    """Online meetings of a tenant. Raises Denied with the reason PolicyMissing, UserUnknown or PermissionMissing,
-    Throttled, Unreachable or Broken.
+    """Online meetings of a tenant. Raises Denied with the reason PolicyMissing, UserUnknown or PermissionMissing, or
+    with the ``fault`` of a refused sign-in; Throttled, Unreachable or Broken.
     """
 
     @property
@@ -96,20 +96,13 @@ class MeetingChecks:
         """Make a meeting as the tenant's user and remove it. Raises RateLimited from the eleventh in a minute on."""
         self._pace.take(head.tenant_id)
         organizer = head.settings.value.interact.o365_user_id
-        outcome, stays = self._find_out(head.tenant_id, organizer)
-        log.info("meeting check", tenant=head.tenant_id, outcome=outcome)
-        detail, remedy = _WORDS[outcome]
-        return MeetingCheck(
-            ok=outcome == "MeetingCreated",
-            outcome=outcome,
-            detail="A meeting was made; it could not be removed and has no participants." if stays else detail,
-            remedy=remedy.format(app=self._meetings.app_id, user=organizer or "USER-OBJECT-ID"),
-        )
+        found = self._find_out(head.tenant_id, organizer)
+        log.info("meeting check", tenant=head.tenant_id, outcome=found.outcome)
+        return found
 
-    def _find_out(self, tenant_id: str, organizer: str | None) -> tuple[Outcome, bool]:
-        """What happened, and whether a meeting is left behind."""
+    def _find_out(self, tenant_id: str, organizer: str | None) -> MeetingCheck:
         if organizer is None:
-            return "UserUnknown", False
+            return self._result("UserUnknown", organizer)
         now = self._clock()
         try:
             meeting = self._latecomers.in_time(
@@ -118,9 +111,27 @@ class MeetingChecks:
                 lambda: self._meetings.create(tenant_id, organizer, SUBJECT, now, now + LENGTH),
                 undo=lambda late: self._is_removed(tenant_id, organizer, late),
             )
-        except AppError as exc:
-            return _outcome_of(exc), False
-        return "MeetingCreated", not self._is_removed(tenant_id, organizer, meeting)
+        except Denied as exc:
+            if exc.fault is not None:  # Entra refused the app before Graph was asked
+                return MeetingCheck(ok=False, outcome="Failed", detail=exc.detail, remedy=exc.fault.remedy)
+            return self._result(_outcome_of(exc), organizer)
+        except AppError:
+            return self._result("Failed", organizer)
+        result = self._result("MeetingCreated", organizer)
+        if self._is_removed(tenant_id, organizer, meeting):
+            return result
+        return result.model_copy(
+            update={"detail": "A meeting was made; it could not be removed and has no participants."}
+        )
+
+    def _result(self, outcome: Outcome, organizer: str | None) -> MeetingCheck:
+        detail, remedy = _WORDS[outcome]
+        return MeetingCheck(
+            ok=outcome == "MeetingCreated",
+            outcome=outcome,
+            detail=detail,
+            remedy=remedy.format(app=self._meetings.app_id, user=organizer or "USER-OBJECT-ID"),
+        )
 
     def _is_removed(self, tenant_id: str, organizer: str, meeting: Meeting) -> bool:
         try:
@@ -142,6 +153,5 @@ def meeting_problems() -> Iterator[None]:
         raise Upstream(_WORDS[outcome][0], code=f"Meeting{outcome}", remedy=remedy) from None
 
 
-def _outcome_of(exc: AppError) -> Outcome:
-    reason = exc.reason if isinstance(exc, Denied) else ""
-    return next((outcome for outcome in _REFUSALS if outcome == reason), "Failed")
+def _outcome_of(exc: Denied) -> Outcome:
+    return next((outcome for outcome in _REFUSALS if outcome == exc.reason), "Failed")

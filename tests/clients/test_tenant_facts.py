@@ -54,7 +54,7 @@ def test_only_grants_of_microsoft_graph_count(cloud: FakeCloud, facts: TenantFac
     assert facts.delegated_grants(TENANT) == frozenset({"User.Read"})
 
 
-@pytest.mark.parametrize(("code", "granted"), [(65001, frozenset()), (50076, None)])
+@pytest.mark.parametrize(("code", "granted"), [(65001, frozenset()), (90094, frozenset()), (50076, None)])
 def test_where_grants_cannot_be_read_a_sign_in_tells_and_only_a_refusal_for_want_of_consent_counts(
     cloud: FakeCloud, entra: FakeEntra, facts: TenantFacts, code: int, granted: frozenset[str] | None
 ) -> None:

@@ -10,6 +10,7 @@ from shared.presence.accounts import Accounts
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presence
+from shared.sign_in_errors import fault_called
 from shared.storage.queues import Queue
 from tests.core.world import FakeClock, Row, World
 
@@ -21,7 +22,14 @@ def user(number: int) -> str:
 
 
 ANA, BEN = user(1), user(2)
-NO_MFA = Denied("no", reason="AADSTS50076")
+
+
+def refused_by_entra(reason: str) -> Denied:
+    """What a sign-in raises for a code such as ``AADSTS50076``."""
+    return Denied("no", reason=reason, fault=fault_called(reason))
+
+
+NO_MFA = refused_by_entra("AADSTS50076")
 
 
 def people(world: World) -> None:

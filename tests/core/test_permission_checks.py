@@ -164,6 +164,14 @@ def test_a_refused_sign_in_is_told_with_entras_code(tenant: PermissionWorld) -> 
     with pytest.raises(Denied, match="AADSTS7000215") as refused:
         tenant.check()
     assert refused.value.reason == "AADSTS7000215"
+    assert "operator" in str(refused.value.members["remedy"])
+
+
+def test_an_app_that_the_tenant_disabled_is_not_told_as_an_app_without_permissions(tenant: PermissionWorld) -> None:
+    fault(tenant, host="login.microsoftonline.com", aadsts="AADSTS7000112")
+    with pytest.raises(Denied) as refused:
+        tenant.check()
+    assert "Enabled for users to sign in" in str(refused.value.members["remedy"])
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

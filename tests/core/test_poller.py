@@ -14,7 +14,7 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from shared.clock import to_wire
-from shared.errors import AppError, Broken, Denied, NotPermitted, StorageDown, Throttled, Unreachable
+from shared.errors import AppError, Broken, NotPermitted, StorageDown, Throttled, Unreachable
 from shared.presence.account_notes import AccountNotes
 from shared.presence.blocks import IDS_PER_BLOCK
 from shared.presence.poller import LEASE, Poller, moment
@@ -34,6 +34,7 @@ from tests.core.poll_world import (
     crowded,
     poller,
     readers,
+    refused_by_entra,
     rest,
     say,
     seen,
@@ -519,7 +520,7 @@ def test_one_line_is_logged_when_an_account_changes_and_none_while_it_stays(
 def test_another_reason_is_another_line(world: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for reason in ("AADSTS50076", "AADSTS50126"):
-        world.reader.fails = {"account1": Denied("no", reason=reason)}
+        world.reader.fails = {"account1": refused_by_entra(reason)}
         tick(world, minutes=20)
     heard = lines(caplog, "does not work")
     assert [line.rpartition("code=")[2].split()[0] for line in heard] == ["MfaRequired", "WrongPassword"]

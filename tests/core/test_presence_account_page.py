@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 
 from shared.clock import to_wire
-from shared.errors import Denied, RateLimited, Throttled, Unreachable
+from shared.errors import RateLimited, Throttled, Unreachable
 from shared.pace import Pace
 from shared.presence.account_notes import AccountNotes
 from shared.presence.account_page import MOST_SIGN_INS, AccountPage, GuestStatus
 from shared.presence.accounts import Accounts, Source
+from tests.core.poll_world import NO_MFA
 from tests.core.world import FakeReader, Row, World
 
 BEN = "aaaaaaaa-0000-4000-8000-000000000002"
@@ -71,7 +72,7 @@ def test_each_account_is_tried_with_a_sign_in_of_its_own(world: World, page: Acc
 
 
 def test_what_a_trial_finds_counts_for_the_polls(world: World, page: AccountPage, reader: TriedReader) -> None:
-    reader.fails["account1"] = Denied("no", reason="AADSTS50076")
+    reader.fails["account1"] = NO_MFA
     page.try_both(world.tenant_id, UPN)
     assert (accounts(world).account1.code, accounts(world).account2.well) == ("MfaRequired", True)
     reader.fails.clear()

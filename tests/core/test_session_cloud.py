@@ -293,6 +293,24 @@ def test_a_permission_granted_meanwhile_works_at_once(shop: CloudShop) -> None:
     assert shop.check().outcome == "MeetingCreated"
 
 
+@pytest.mark.parametrize(
+    ("aadsts", "outcome", "word"),
+    [
+        ("AADSTS7000222", "Failed", "The operator of Nimbus has to renew"),
+        ("AADSTS7000112", "Failed", "Enabled for users to sign in"),
+        ("AADSTS53003", "Failed", "Conditional Access"),
+        ("AADSTS700016", "PermissionMissing", "OnlineMeetings.ReadWrite.All"),
+    ],
+)
+def test_a_meeting_check_whose_sign_in_is_refused_sends_to_who_can_mend_it(
+    shop: CloudShop, aadsts: str, outcome: str, word: str
+) -> None:
+    shop.fault("login.microsoftonline.com", aadsts=aadsts)
+    found = shop.check()
+    assert (found.ok, found.outcome) == (False, outcome)
+    assert word in found.remedy
+
+
 @pytest.mark.parametrize(("fault", "outcome"), [({"status": 503}, "Failed"), ({"drop": True}, "Failed")])
 def test_a_graph_in_trouble_is_no_finding_about_the_tenant(
     shop: CloudShop, fault: dict[str, Any], outcome: str

@@ -28,6 +28,7 @@ GROUND: Final = tuple(
         "length_prefix",
         "rate_buckets",
         "queue_names",
+        "sign_in_errors",
     )
 )
 # Libraries that speak to somebody, and what only triggers may know.
