@@ -123,7 +123,7 @@ def fault_in(codes: Collection[int], *, error: str, suberror: str, claims: bool)
     """
     known = catalogue()
     code = deciding_code(codes)
-    if code in known.by_code:
+    if code is not None and code in known.by_code:
         return known.by_code[code]
     if suberror in known.by_suberror:
         return known.by_suberror[suberror]

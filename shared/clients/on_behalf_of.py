@@ -101,7 +101,7 @@ class OnBehalfOf:
 
     def _refused(self, exc: Denied, answer: dict[str, Any], scopes: list[str]) -> Denied:
         claims = answer.get("claims")
-        wanted = {"claims": claims} if isinstance(claims, str) and claims else {}
+        wanted: dict[str, Any] = {"claims": claims} if isinstance(claims, str) and claims else {}
         if wanted and answer.get("error") == "interaction_required":  # whatever the code
             return Denied(exc.detail, reason=INTERACTION_REQUIRED, **wanted)
         if exc.fault is None:

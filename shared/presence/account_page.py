@@ -12,10 +12,11 @@ from shared.errors import Denied, NotFound, Throttled, Upstream
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import ACCOUNTS, Account, Health, Note, Source
 from shared.presence.blocks import GraphPresence
-from shared.presence.faults import NOTHING_RETURNED, FaultCode, fault_of, remedy_of
+from shared.presence.faults import NOTHING_RETURNED, fault_of, remedy_of
 from shared.presence.health import active_account
 from shared.presence.states import State, read_state
 from shared.presence.store import PresenceStore
+from shared.sign_in_errors import FaultCode
 from shared.tenants.directory import Directory
 from shared.wire import Upn, Wire
 

@@ -217,6 +217,12 @@ def test_a_users_token_is_exchanged_for_one_of_the_assistant(stack: AppStack) ->
 
     assert ask(stack.token(shop.id, "Agent", **mine)).json().keys() == {"token", "expiresOn"}
     assert ask(stack.token(shop.id, "Integration", appOnly=True)).status_code == 403
+    said = {"error": "interaction_required", "error_codes": [50020], "claims": '{"access_token":{}}'}
+    fault = {"host": "login.microsoftonline.com", "account": shop.upn, "status": 400, "body": said}
+    stack.control("POST", "faults", fault)
+    challenged = ask(stack.token(shop.id, "Agent", **mine))
+    assert code(challenged) == (401, "InteractionRequired")
+    assert challenged.json()["claims"] == said["claims"]
     shop.cloud(consents=[])
     refused = ask(stack.token(shop.id, "Agent", **mine))
     assert code(refused) == (403, "ConsentMissing")
