@@ -24,8 +24,12 @@ AppError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+MOST_FINDINGS: Final = 100  # of one error; a caller who mends that many asks again for the rest
 
 from shared.sign_in_errors import SignInFault
 
@@ -63,13 +67,15 @@ class Malformed(AppError):
 
 
 class Invalid(AppError):
+    """``findings`` are taken up to MOST_FINDINGS: where they are an iterator, no more of them are made."""
+
     code = "InvalidContent"
 
-    def __init__(self, findings: Sequence[Finding], detail: str | None = None, *, code: str | None = None) -> None:
-        listed = "; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in findings[:5])
-        more = f"; and {len(findings) - 5} more" if len(findings) > 5 else ""
+    def __init__(self, findings: Iterable[Finding], detail: str | None = None, *, code: str | None = None) -> None:
+        self.findings = tuple(islice(findings, MOST_FINDINGS))
+        listed = "; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in self.findings[:5])
+        more = "; and more" if len(self.findings) > 5 else ""
         super().__init__(detail or f"The content is not valid: {listed}{more}", code=code)
-        self.findings = tuple(findings)
 
     @classmethod
     def field(cls, path: str, message: str, code: str = "InvalidValue") -> Invalid:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from shared.errors import Malformed
 
 MAX_DEPTH: Final = 64
+_CONTAINERS: Final = (dict, list)
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _HALF_PERHAPS: Final = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
@@ -32,7 +33,7 @@ def read_json(data: bytes) -> Any:
         raise Malformed("the text holds a number that is too long") from None
     if "\\ud" in text.lower():
         _no_half_characters(value)
-    if _depth(value) > MAX_DEPTH:
+    if _is_too_deep(value):
         raise Malformed(f"the text is nested deeper than {MAX_DEPTH} levels")
     return value
 
@@ -98,12 +99,14 @@ def _no_half_characters(value: Any) -> None:
         raise Malformed("the text holds half a character (an unpaired surrogate)") from None
 
 
-def _depth(value: Any) -> int:
-    deepest = 0
-    waiting = [(value, 1)]
-    while waiting:
-        item, level = waiting.pop()
-        if isinstance(item, dict | list):
-            deepest = max(deepest, level)
-            waiting += [(child, level + 1) for child in (item.values() if isinstance(item, dict) else item)]
-    return deepest
+def _is_too_deep(value: Any) -> bool:
+    """Level by level in comprehensions: a hostile body holds 130,000 lists, and one by one they cost 100 ms."""
+    level = [value] if isinstance(value, _CONTAINERS) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, _CONTAINERS)
+        ]
+    return bool(level)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from shared.errors import Finding, Invalid
+from shared.errors import MOST_FINDINGS, Finding, Invalid
+from shared.near_names import MOST_SUGGESTIONS, nearest
 
 M = TypeVar("M", bound="Wire")
 camel = to_camel
@@ -34,6 +35,16 @@ class Wire(BaseModel):
         hide_input_in_errors=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _few_unknown_names(cls, data: Any) -> Any:
+        """Of the names that are not known the first MOST_FINDINGS are judged: each one costs a finding."""
+        if not isinstance(data, dict) or len(data) <= len(cls.model_fields) + MOST_FINDINGS:
+            return data
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        unknown = islice((name for name in data if name not in known), MOST_FINDINGS)
+        return {name: data[name] for name in (*(known & data.keys()), *unknown)}
+
     def as_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)
 
@@ -55,36 +66,45 @@ class ConnectorModel(Wire):
 
 
 def parse(model: type[M], data: object) -> M:
-    """The document as ``model``. Raises Invalid with every finding, each under its dotted path."""
+    """The document as ``model``. Raises Invalid with its findings, each under its dotted path."""
     if not isinstance(data, Mapping):
         raise Invalid.field("", "the body is not a JSON object", "NotAnObject")
     try:
         return model.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as exc:
-        raise Invalid([_finding(model, error) for error in exc.errors(include_url=False)]) from None
+        raise Invalid(_findings(model, exc)) from None
 
 
-def _finding(model: type[BaseModel], error: Any) -> Finding:
+def _findings(model: type[BaseModel], exc: ValidationError) -> Iterator[Finding]:
+    suggestions = 0
+    for error in exc.errors(include_url=False, include_context=False, include_input=False):
+        near = None
+        if error["type"] == "extra_forbidden" and suggestions < MOST_SUGGESTIONS:
+            suggestions += 1
+            near = _nearest(model, error["loc"])
+        yield _finding(error, near)
+
+
+def _finding(error: Any, near: str | None) -> Finding:
     path = ".".join(str(part)[:_LONGEST_NAME] for part in error["loc"])
     kind = str(error["type"])
     code = _CODES.get(kind) or ("OutOfRange" if any(kind.find(b) >= 0 for b in _BOUNDS) else "InvalidValue")
     message = str(error["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        message = "this field is not known" + _nearest(model, error["loc"])
+        message = "this field is not known" + (f"; did you mean {near}?" if near else "")
     elif kind == "model_type":
         message = "is not a JSON object"
     return Finding(path, message, code)
 
 
-def _nearest(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
-    """A hint for a misspelt name: the closest one known where it stands."""
+def _nearest(model: type[BaseModel], place: tuple[int | str, ...]) -> str | None:
+    """Returns the known name most like a misspelt one, of those that may stand in its place."""
     known: Any = model
     for part in place[:-1]:
         names = {field.alias or name: field for name, field in getattr(known, "model_fields", {}).items()}
         known = names[str(part)].annotation if str(part) in names else None
     aliases = [field.alias or name for name, field in getattr(known, "model_fields", {}).items()]
-    near = difflib.get_close_matches(str(place[-1]), aliases, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return nearest(str(place[-1]), aliases)
 
 
 def is_guid(text: str) -> bool:

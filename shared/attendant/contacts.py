@@ -109,14 +109,14 @@ def _filled(value: Any) -> Any:
 
 
 def read_ids(data: object) -> list[str]:
-    """A bare array of external ids. Raises Invalid with every item that is none."""
+    """A bare array of external ids. Raises Invalid with the items that are none."""
     if not isinstance(data, list):
         raise Invalid.field("", "the body is not a JSON array of external ids", "NotAnArray")
     if len(data) > MOST_IDS:
         raise Invalid.field("", f"more than {MOST_IDS} external ids in one call", "OutOfRange")
-    wrong = [number for number, item in enumerate(data) if not isinstance(item, str)]
-    if wrong:
-        raise Invalid([Finding(str(number), "is not a text", "InvalidValue") for number in wrong])
+    if not all(isinstance(item, str) for item in data):
+        wrong = (number for number, item in enumerate(data) if not isinstance(item, str))
+        raise Invalid(Finding(str(number), "is not a text", "InvalidValue") for number in wrong)
     return data
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Literal
 from urllib.parse import unquote_plus
 
@@ -12,10 +13,11 @@ from shared.attendant import filter_support
 from shared.attendant.filter_nodes import Condition
 from shared.attendant.filter_reach import hurdles
 from shared.attendant.filter_support import Level
-from shared.attendant.filter_syntax import nearest, parse
+from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical
 from shared.attendant.filter_tokens import LONGEST, FilterError
 from shared.attendant.filter_uses import Use, uses
+from shared.near_names import MOST_SUGGESTIONS, nearest
 
 Code = Literal[
     "SyntaxError",
@@ -92,15 +94,28 @@ def _unread(text: str, problem: FilterError) -> FilterFinding:
 
 
 def _findings(tree: Condition, used: list[Use]) -> Iterator[FilterFinding]:
+    suggested = _suggested(used)
     # Reversed, so that of equal findings the first use of a property keeps its place in examine's dict.
     for use in reversed(used):
-        yield from _about(use)
+        yield from _about(use, suggested)
     for hurdle in reversed(hurdles(tree)):
         message = f"accounts of services seldom pass this test of {hurdle.name}, so attendants may not find them"
         yield FilterFinding("HidesServiceAccounts", message, hurdle.position, hurdle.name)
 
 
-def _about(use: Use) -> Iterator[FilterFinding]:
+def _suggested(used: list[Use]) -> Mapping[str, str | None]:
+    """The known names nearest to the first few that are unknown."""
+    unknown = dict.fromkeys(use.name for use in used if _is_unknown(use))
+    return {name: nearest(name, filter_support.names()) for name in islice(unknown, MOST_SUGGESTIONS)}
+
+
+def _is_unknown(use: Use) -> bool:
+    if filter_support.find(use.name) is not None or filter_support.special_permission(use.name) is not None:
+        return False
+    return not (filter_support.is_never_filtered(use.name) or (use.in_list and filter_support.is_list(use.name)))
+
+
+def _about(use: Use, suggested: Mapping[str, str | None]) -> Iterator[FilterFinding]:
     if not use.name:
         yield FilterFinding("OperatorNotSupported", f"Graph does not support {use.operator}", use.position)
         return
@@ -109,8 +124,8 @@ def _about(use: Use) -> Iterator[FilterFinding]:
         yield _needs(use, f"{special} and User.Read.All")
     elif filter_support.is_never_filtered(use.name):
         yield _refused(use, f"Graph does not filter by {use.name}")
-    elif support is None and not (use.in_list and filter_support.is_list(use.name)):
-        hint = nearest(use.name, filter_support.names())
+    elif _is_unknown(use):
+        hint = suggested.get(use.name)
         message = f"users have no property {use.name[:80]} to filter by" + (f"; did you mean {hint}?" if hint else "")
         yield FilterFinding("UnknownProperty", message, use.position, use.name)
     else:

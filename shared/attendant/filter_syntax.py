@@ -10,8 +10,6 @@ operand    = value | property | call
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Final, Literal, get_args
 
 from shared.attendant import filter_support
@@ -31,6 +29,7 @@ from shared.attendant.filter_nodes import (
 )
 from shared.attendant.filter_text import canonical
 from shared.attendant.filter_tokens import LONGEST, FilterError, Token, tokens
+from shared.near_names import nearest
 
 DEEPEST: Final = 64
 CONDITIONS: Final = frozenset({"startswith", "endswith", "contains"})
@@ -235,14 +234,6 @@ class _Reader:
         self._depth += 1
         if self._depth > DEEPEST:
             raise FilterError(f"more than {DEEPEST} levels of parentheses, not and functions", token.position)
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like this one, whatever its case, if any is alike."""
-    spelling = {other.lower(): other for other in known}
-    # Nothing known is longer than 60 characters; comparing is quadratic.
-    near = difflib.get_close_matches(name.lower(), spelling, n=1) if len(name) <= 80 else []
-    return spelling[near[0]] if near else None
 
 
 def _short(operand: Operand) -> str:

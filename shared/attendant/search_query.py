@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from shared.attendant.filter_nodes import Call, Compare, Condition, Property, Value, junction
-from shared.attendant.filter_syntax import nearest
 from shared.attendant.filter_tokens import sendable
 from shared.attendant.search_fields import SOURCES, Place, Source, names, narrowing, places
 from shared.attendant.search_text import Question, fold
-from shared.errors import Finding, Invalid
+from shared.errors import MOST_FINDINGS, Finding, Invalid
+from shared.near_names import MOST_SUGGESTIONS, nearest
 
 LONGEST: Final = 200  # characters of a search text; eleven times that, encoded, still fit into a request line
 # What is asked of each source for every page: a page is a part of one ranked list. Graph gives no larger page.
@@ -65,7 +66,7 @@ def read_query(
         if source not in SOURCES
     ]
     chosen = tuple(source for source in SOURCES if source in asked)
-    findings += _unknown("fields", _listed(fields))
+    findings += islice(_unknown("fields", _listed(fields)), MOST_FINDINGS)
     offset = _offset(continuation, findings)
     query = Query(text, chosen, frozenset(_listed(fields)), dict(narrowed), top, offset)
     if not findings:
@@ -122,14 +123,11 @@ def _refused(query: Query) -> list[Finding]:
     return findings
 
 
-def _unknown(path: str, asked: tuple[str, ...]) -> list[Finding]:
-    findings = []
-    for name in asked:
-        if name not in names():
-            near = nearest(name, names())
-            hint = f"; did you mean {near}?" if near else ""
-            findings.append(Finding(path, f"there is no field {name[:40]}{hint}", "UnknownField"))
-    return findings
+def _unknown(path: str, asked: tuple[str, ...]) -> Iterator[Finding]:
+    for number, name in enumerate(name for name in asked if name not in names()):
+        near = nearest(name, names()) if number < MOST_SUGGESTIONS else None
+        hint = f"; did you mean {near}?" if near else ""
+        yield Finding(path, f"there is no field {name[:40]}{hint}", "UnknownField")
 
 
 def _offset(continuation: str | None, findings: list[Finding]) -> int:

@@ -7,7 +7,6 @@ stays. All findings of a write come together.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from typing import Any, Final
 
 from shared.errors import Finding, Invalid
@@ -76,7 +75,9 @@ def differences(before: Settings, after: Settings) -> list[dict[str, Any]]:
 def _sections(document: object) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Invalid.field("", "the body is not a JSON object", "NotAnObject")
-    return {name: deepcopy(value) for name, value in document.items() if name not in BESIDE}
+    # A section is a copy, since its secret is put in place; deeper than that nothing is changed.
+    sections = ((name, value) for name, value in document.items() if name not in BESIDE)
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in sections}
 
 
 def _judged(current: Settings, data: dict[str, Any], seal: Seal) -> Settings:

@@ -27,6 +27,7 @@ GROUND: Final = tuple(
         "kept",
         "length_prefix",
         "rate_buckets",
+        "near_names",
         "queue_names",
         "sign_in_errors",
     )
