@@ -12,7 +12,8 @@ from shared.callers import Role
 class Endpoint:
     """One HTTP operation, as registered. ``roles`` is empty only where ``open_because`` says why.
 
-    ``body`` is a model or a list, ``body_optional`` one whose handler reads ``json_if_any``. ``answer`` comes with
+    ``body`` is a model or a list of at most ``body_limit`` bytes, ``body_optional`` one whose handler reads
+    ``json_if_any``. ``answer`` comes with
     ``status`` or one of ``also_status``; ``texts`` are the media types of answers that are no JSON. ``required`` are
     those of ``query`` that cannot be left out. A ``versioned`` document has an ETag that writes name in If-Match; one
     that is ``always_there`` is replaced but never created; one that is only read here says ``etag``. A ``paced`` call
@@ -26,6 +27,7 @@ class Endpoint:
     roles: tuple[Role, ...]
     open_because: str
     body: Any
+    body_limit: int
     body_optional: bool
     answer: Any
     texts: tuple[str, ...]

@@ -1,25 +1,14 @@
-"""What callers say in headers, how they send a body, and what pages of other origins may read of an answer."""
+"""What callers say in headers, and what pages of other origins may read of an answer."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from typing import Final
 
 import azure.functions as func
 
-from functions.problems import LengthMissing
 from shared.errors import NotKnown
 from shared.tenants.documents import Versions
-
-_NO_SCRIPTS: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
-
-def of_page(trace: str) -> dict[str, str]:
-    """Of an answer that is a page."""
-    return {"x-trace-id": trace, "Content-Security-Policy": _NO_SCRIPTS, "X-Content-Type-Options": "nosniff"}
 
 
 def bearer(req: func.HttpRequest) -> str:
@@ -33,14 +22,6 @@ def bearer(req: func.HttpRequest) -> str:
 def bearer_if_any(req: func.HttpRequest) -> str | None:
     scheme, _, token = req.headers.get("authorization", "").partition(" ")
     return str(token.strip()) or None if scheme.lower() == "bearer" else None
-
-
-def body_of(req: func.HttpRequest) -> bytes:
-    """Raises LengthMissing for a body in chunks, of which the host hands nothing over."""
-    data = bytes(req.get_body())
-    if not data and "transfer-encoding" in req.headers:
-        raise LengthMissing("send the body with a Content-Length, not in chunks")
-    return data
 
 
 def allow_pages(req: func.HttpRequest, response: func.HttpResponse) -> None:

@@ -9,6 +9,7 @@ import azure.functions as func
 from functions import web
 from functions.headers import allow_pages, bearer_if_any
 from functions.wiring import core
+from shared.body_limits import VISITOR_BODY_LIMIT
 from shared.callers import INTEGRATION, Caller
 from shared.errors import NotAllowed, NotFound, NotKnown
 from shared.interact.rates import Arrival, session_mark
@@ -57,6 +58,7 @@ def get_widget(call: web.Call) -> func.HttpResponse:
     _SESSIONS,
     open_because=_VISITORS,
     body=SessionWrite,
+    body_limit=VISITOR_BODY_LIMIT,
     answer=SessionStarted,
     status=201,
     from_pages=True,
@@ -85,6 +87,7 @@ def get_session(call: web.Call) -> func.HttpResponse:
     _SESSIONS + "/{sessionId}/events",
     open_because=_STARTED + "; without a widget key the role Integration is asked for",
     body=EventWrite,
+    body_limit=VISITOR_BODY_LIMIT,
     answer=SessionState,
     from_pages=True,
 )

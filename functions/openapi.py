@@ -51,7 +51,7 @@ _REFUSALS: Final = {
     404: "There is no such thing.",
     409: "The state of things forbids it.",
     412: "If-Match names a version that is not there.",
-    413: "The body is too large.",
+    413: "The body has more than {limit} KiB.",
     415: "The body is not said to be JSON.",
     422: "The content breaks rules; errors names every field.",
     429: "Too many calls; Retry-After says for how many seconds to wait.",
@@ -102,6 +102,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.body is not None:
         content = {"application/json": {"schema": _schema(endpoint.body)}}
         operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
+        operation["x-body-limit"] = endpoint.body_limit  # bytes
     return operation
 
 
@@ -127,7 +128,8 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
         *((429,) if endpoint.paced else ()),
         *((422,) if endpoint.body is not None or endpoint.query else ()),
     ]
-    described = {str(status): _refusal(_REFUSALS[status]) for status in refusals}
+    limit = endpoint.body_limit // 1024
+    described = {str(status): _refusal(_REFUSALS[status].format(limit=limit)) for status in refusals}
     if endpoint.paced:
         described["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return responses | described | {"default": _refusal("Any other problem.")}

@@ -66,7 +66,6 @@ STATUS: Final[dict[type[AppError], int]] = {
     Unreachable: 504,
     AppError: 500,
 }
-MOST_FINDINGS: Final = 100  # listed in one answer
 _RETRY_UNAVAILABLE: Final = 5  # seconds; storage is back, or it is not a blip
 
 
@@ -78,7 +77,7 @@ def problem(exc: AppError, trace_id: str) -> func.HttpResponse:
     """The answer for an error of ours. Of its members those that are None stay out."""
     status = status_of(exc)
     etag = exc.members.get("etag")
-    headers = {"x-trace-id": trace_id, "Cache-Control": "no-store"}
+    headers = {"x-trace-id": trace_id}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(etag, int):
@@ -101,7 +100,7 @@ def problem(exc: AppError, trace_id: str) -> func.HttpResponse:
         "error": {"code": exc.code, "message": detail},
     }
     if isinstance(exc, Invalid):
-        body["errors"] = [finding.as_json() for finding in exc.findings[:MOST_FINDINGS]]
+        body["errors"] = [finding.as_json() for finding in exc.findings]
     body |= {
         name: f'"{value}"' if name == "etag" else value for name, value in exc.members.items() if value is not None
     }

@@ -8,6 +8,7 @@ import azure.functions as func
 
 from functions.headers import trace_id
 from functions.problems import problem
+from functions.security_headers import secured
 from shared.errors import NotFound
 
 bp = func.Blueprint()
@@ -19,4 +20,4 @@ METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 def zz_unknown_route(req: func.HttpRequest) -> func.HttpResponse:
     """Nothing is here; the host would say so without a word."""
     nothing = NotFound("there is nothing at this path, or not with this method", code="RouteNotFound")
-    return problem(nothing, trace_id(req))
+    return secured(problem(nothing, trace_id(req)))

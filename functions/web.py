@@ -18,13 +18,15 @@ import azure.functions as func
 
 from functions.answers import written
 from functions.endpoints import ENDPOINTS, Endpoint
-from functions.headers import allow_pages, bearer, bearer_if_any, body_of, hint, of_page, trace_id, versions
-from functions.problems import TooLarge, WrongMediaType, problem, unexpected
+from functions.headers import allow_pages, bearer, bearer_if_any, hint, trace_id, versions
+from functions.problems import problem, unexpected
+from functions.request_body import body_of, json_body
+from functions.security_headers import secured
 from functions.wiring import core
 from shared import log
+from shared.body_limits import BODY_LIMIT
 from shared.callers import OPERATOR, Caller, Role
 from shared.errors import AppError, Invalid, NotAllowed, NotFound
-from shared.json_text import read_json
 from shared.tenants.documents import Versions
 from shared.tenants.models import Page, Stored
 from shared.tenants.tenants import Head
@@ -32,7 +34,6 @@ from shared.wire import Wire, is_guid, parse
 
 M = TypeVar("M", bound=Wire)
 
-MAX_BODY: Final = 256 * 1024  # bytes
 DEFAULT_TOP: Final = 100
 MAX_TOP: Final = 1000
 FORMATS: Final = ("json", "csv")  # of a list that is a table too
@@ -122,19 +123,13 @@ class Call:
 
     @cached_property
     def json(self) -> Any:
-        """The body. Raises WrongMediaType, TooLarge, Malformed."""
-        media_type = self.req.headers.get("content-type", "").split(";")[0].strip().lower()
-        if not (media_type == "application/json" or re.fullmatch(r"application/[\w.-]+\+json", media_type)):
-            raise WrongMediaType("send the body as application/json")
-        data = body_of(self.req)
-        if len(data) > MAX_BODY:
-            raise TooLarge(f"the body has more than {MAX_BODY // 1024} KiB")
-        return read_json(data)
+        """The body. Raises what ``json_body`` raises."""
+        return json_body(self.req, limit=self.endpoint.body_limit)
 
     @property
     def json_if_any(self) -> Any:
         """The body, where it may be left out; then that is the same as an empty object."""
-        return self.json if body_of(self.req) else {}
+        return self.json if body_of(self.req, limit=self.endpoint.body_limit) else {}
 
     def body(self, model: type[M]) -> M:
         """The body as a model. Raises Invalid with every finding, besides what ``json`` raises."""
@@ -146,7 +141,7 @@ class Call:
         return versions(self.req)
 
     def ok(self, value: object, *, status: int | None = None, etag: int | None = None) -> func.HttpResponse:
-        headers = {"x-trace-id": self.trace_id, "Cache-Control": "no-store"}
+        headers = {"x-trace-id": self.trace_id}
         if etag is not None:
             headers["ETag"] = f'"{etag}"'
         if isinstance(value, Page):
@@ -161,21 +156,21 @@ class Call:
 
     def csv(self, text: str, continuation: str | None) -> func.HttpResponse:
         """A table for a spreadsheet; where it goes on is said in a header, since the body has no place for it."""
-        headers = {"x-trace-id": self.trace_id, "Cache-Control": "no-store"}
+        headers = {"x-trace-id": self.trace_id}
         if going_on := self._going_on(continuation):
             headers["x-continuation"] = going_on
         return func.HttpResponse(text, status_code=200, mimetype="text/csv", charset="utf-8", headers=headers)
 
     def html(self, text: str, *, status: int = 200) -> func.HttpResponse:
         """A page without scripts; the policy lets none in."""
-        headers = of_page(self.trace_id)
+        headers = {"x-trace-id": self.trace_id}
         return func.HttpResponse(text, status_code=status, mimetype="text/html", charset="utf-8", headers=headers)
 
     def _going_on(self, following: str | None) -> str | None:
         return core().continuations.give(following, tenant_id=self.tenant_id, place=self.endpoint.path)
 
     def nothing(self, status: int = 204) -> func.HttpResponse:
-        return func.HttpResponse(status_code=status, headers={"x-trace-id": self.trace_id, "Cache-Control": "no-store"})
+        return func.HttpResponse(status_code=status, headers={"x-trace-id": self.trace_id})
 
 
 def route(
@@ -186,6 +181,7 @@ def route(
     roles: tuple[Role, ...] = (),
     open_because: str = "",
     body: Any = None,
+    body_limit: int = BODY_LIMIT,
     body_optional: bool = False,
     answer: Any = None,
     texts: tuple[str, ...] = (),
@@ -221,6 +217,7 @@ def route(
             roles=roles,
             open_because=open_because,
             body=body,
+            body_limit=body_limit,
             body_optional=body_optional,
             answer=answer,
             texts=texts,
@@ -277,6 +274,7 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
         response = unexpected(exc, call.trace_id)
     if endpoint.from_pages:
         allow_pages(req, response)
+    secured(response)
     log.info(
         "call",
         operation=endpoint.name,

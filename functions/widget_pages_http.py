@@ -55,12 +55,11 @@ def _file(call: web.Call, name: str) -> func.HttpResponse:
         "x-trace-id": call.trace_id,
         "ETag": etag,
         "Cache-Control": _CACHE if name == _CLIENT else "no-cache",
-        "X-Content-Type-Options": "nosniff",
         # Pages of other sites load the client; a browser may otherwise be told not to let them.
         "Cross-Origin-Resource-Policy": "cross-origin" if name == _CLIENT else "same-origin",
     }
     if name == _DEMO:
-        headers |= {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
+        headers["Content-Security-Policy"] = _POLICY
     if call.req.headers.get("if-none-match") == etag:
         return func.HttpResponse(status_code=304, headers=headers)
     return func.HttpResponse(content, status_code=200, mimetype=_TYPES[name], charset="utf-8", headers=headers)

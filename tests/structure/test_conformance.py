@@ -28,6 +28,7 @@ from shared.storage.entities import Row, Values
 from shared.tenants.models import TenantWrite, UserWrite
 from shared.tenants.tenants import Tenants
 from tests.azurite import azurite
+from tests.structure.guarded import GUARDS, NO_FRAMES
 from tests.structure.indexed import AS_DEVHOST, environment, run
 from tests.structure.source import ROOT
 
@@ -195,6 +196,14 @@ def test_an_http_function_answers_a_call_without_a_token(seen: Seen, name: str) 
     assert outcome["headers"]["x-trace-id"]
     if outcome["status"] == NO_TOKEN:
         assert json.loads(outcome["body"])["code"] == ("WidgetKeyInvalid" if name in NO_KEY else "TokenMissing")
+
+
+@pytest.mark.parametrize("name", [*ENDPOINTS, "zz_unknown_route"])
+def test_every_http_function_guards_its_answer(seen: Seen, name: str) -> None:
+    headers = seen.outcomes[name]["headers"]
+    assert headers.items() >= GUARDS.items()
+    assert headers["cache-control"] == ("no-cache" if name == "fetch_widget_demo" else "no-store")
+    assert (NO_FRAMES in headers.get("content-security-policy", "")) == headers["content-type"].startswith("text/html")
 
 
 def test_an_unknown_path_is_answered_with_a_problem(seen: Seen) -> None:

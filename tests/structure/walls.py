@@ -16,6 +16,7 @@ GROUND: Final = tuple(
     f"shared.{module}"
     for module in (
         "errors",
+        "body_limits",
         "clock",
         "log",
         "callers",
