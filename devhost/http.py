@@ -21,7 +21,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-BODY_LIMIT: Final = 100 * 1024 * 1024  # FUNCTIONS_REQUEST_BODY_SIZE_LIMIT's default, in bytes
 LINE_LIMIT: Final = 8 * 1024  # Kestrel's, in bytes
 HEADER_LIMIT: Final = 32 * 1024  # Kestrel's, in bytes for all headers together
 RUN_HEADER: Final = "x-devhost-run"  # lets the seed in while the door is closed
@@ -35,7 +34,10 @@ log = logging.getLogger("host")
 
 
 class HttpApp:
-    """Answers with 503 until `door` is open; only requests with the run's secret come in before."""
+    """Answers with 503 until `door` is open; only requests with the run's secret come in before.
+
+    A body of more than `body_limit` bytes is refused unread.
+    """
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class HttpApp:
         door: asyncio.Event,
         secret: str,
         key: str | None,
+        body_limit: int,
     ) -> None:
         mine = [function for function in functions if function.trigger_type == HTTP]
         self._functions = {function.name: function for function in mine}
@@ -54,6 +57,7 @@ class HttpApp:
         self._door = door
         self._secret = secret
         self._key = key
+        self._body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request (ASGI 3)."""
@@ -83,7 +87,7 @@ class HttpApp:
             log.info("%s %s: %s needs a function key, 401", scope["method"], scope["path"], function.name)
             return Reply(401)
         length = int(headers.get("content-length", 0))
-        if length > BODY_LIMIT:
+        if length > self._body_limit:
             return Reply(413)
         body = await _body(receive) if length else b""
         request = _request(scope, headers, query, parameters, body)

@@ -9,6 +9,7 @@ from typing import Final
 from devhost.errors import CannotStart
 
 MOST_PROCESSES: Final = 10  # FUNCTIONS_WORKER_PROCESS_COUNT's upper bound
+_BODY_LIMIT: Final = 104_857_600  # bytes; the host's default
 _LONGEST_LEASE: Final = 7 * 24 * 3600  # seconds; storage hides a message no longer
 
 
@@ -65,7 +66,9 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         functions=flags.functions,
         verbose=flags.verbose,
     )
-    queue_lease(environ)  # the workers read it; a wrong one is told before they start
+    # The workers read these; a wrong one is told before they start.
+    queue_lease(environ)
+    body_limit(environ)
     _refuse_shared_ports(options)
     return options
 
@@ -83,6 +86,11 @@ def storage_port(environ: Mapping[str, str]) -> int:
 def queue_lease(environ: Mapping[str, str]) -> int:
     """DEVHOST_QUEUE_LEASE_SECONDS, checked. The host's 600 seconds are renewed at half of it."""
     return _number(environ, "DEVHOST_QUEUE_LEASE_SECONDS", 600, 1, _LONGEST_LEASE)
+
+
+def body_limit(environ: Mapping[str, str]) -> int:
+    """FUNCTIONS_REQUEST_BODY_SIZE_LIMIT in bytes, checked."""
+    return _number(environ, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", _BODY_LIMIT, 1, 2**63 - 1)
 
 
 def _refuse_shared_ports(options: Options) -> None:

@@ -28,7 +28,7 @@ from devhost.http import HttpApp
 from devhost.indexing import QUEUE, TIMER, Function, index, load, summary
 from devhost.invocation import Invoker
 from devhost.job import Job
-from devhost.options import queue_lease
+from devhost.options import body_limit, queue_lease
 from devhost.queues import QueueListener
 from devhost.settings import HostSettings, read_host_settings
 from devhost.storage import Queues, is_connected
@@ -113,6 +113,7 @@ class Worker:
             door=self.door,
             secret=self._job.secret,
             key=os.environ.get("DEVHOST_FUNCTION_KEY"),
+            body_limit=body_limit(os.environ),
         )
         return Server(
             uvicorn.Config(

@@ -28,5 +28,7 @@ def as_json(value: object) -> Any:
 
 
 def written(value: object) -> bytes:
-    """The JSON text. No text in it can make an answer fail, half a character becomes U+FFFD."""
+    """The JSON text; bytes are one already. No text in it can make an answer fail, half a character becomes U+FFFD."""
+    if isinstance(value, bytes):
+        return value
     return whole(json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))).encode()

@@ -10,6 +10,7 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from functions.answers import written
 from functions.endpoints import ENDPOINTS, Endpoint
 from functions.web import FORMATS, MAX_TOP
 from shared.tenants.models import Page
@@ -77,6 +78,12 @@ def document() -> dict[str, Any]:
             "securitySchemes": {"entra": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
+
+
+@cache
+def text() -> bytes:
+    """The document as JSON: 200 KB that everybody may ask for."""
+    return written(document())
 
 
 def _models(endpoint: Endpoint) -> list[type[BaseModel]]:

@@ -9,9 +9,9 @@ import azure.functions as func
 _ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # One year, without includeSubDomains: the app has no hosts below its own name, nobody else can have one below a name
-    # of azurewebsites.net, and those below a custom domain may belong to others, whom a browser would then not reach
-    # over HTTP for a year.
+    # One year, without includeSubDomains: the app has no hosts below its own name, nobody can have one below a name of
+    # azurewebsites.net, and those below a custom domain may belong to others, whom a browser would then not reach over
+    # HTTP for a year.
     "Strict-Transport-Security": "max-age=31536000",
 }
 # What most answers hold is somebody's data; those that may be kept say so themselves.

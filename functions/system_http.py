@@ -31,11 +31,15 @@ class DependencyState(Wire):
 
 
 class Ready(Wire):
-    """Where ``settings`` need attention nothing else was looked at. What is None stays out."""
+    """Where ``settings`` need attention nothing else was looked at. ``warnings`` are for operators only.
+
+    What is None stays out.
+    """
 
     status: Literal["ready", "notReady"]
     dependencies: list[DependencyState] | None = None
     settings: list[str] | None = None
+    warnings: list[str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -63,7 +67,9 @@ def get_live(call: web.Call) -> func.HttpResponse:
 )
 def get_ready(call: web.Call) -> func.HttpResponse:
     """Tell whether this instance can work, with the state of each dependency."""
+    warnings: tuple[str, ...] = ()
     try:
+        warnings = core().setting_warnings
         found = core().health.check()
     except ConfigError as exc:
         # Names of settings, never values; who sets the app up must see them before anybody can sign in.
@@ -71,14 +77,19 @@ def get_ready(call: web.Call) -> func.HttpResponse:
     except StorageDown as exc:
         found = [Dependency("storage", ok=False, needed=True, latency_ms=0, detail=exc.detail)]
     ready = all(dependency.ok for dependency in found if dependency.needed)
-    shown = [_shown(dependency, _is_operator(call)) for dependency in found]
-    return call.ok(Ready(status="ready" if ready else "notReady", dependencies=shown), status=200 if ready else 503)
+    details = _is_operator(call)
+    answer = Ready(
+        status="ready" if ready else "notReady",
+        dependencies=[_shown(dependency, details) for dependency in found],
+        warnings=[*warnings] or None if details else None,
+    )
+    return call.ok(answer, status=200 if ready else 503)
 
 
 @web.route(bp, "GET", "api/openapi.json", open_because="the description of the API is public", answer=dict)
 def get_openapi(call: web.Call) -> func.HttpResponse:
     """Read the OpenAPI 3.1 description of everything served here."""
-    return call.ok(openapi.document())
+    return call.ok(openapi.text())
 
 
 @web.route(bp, "GET", "api/docs", open_because="the description of the API is public", texts=("text/html",))

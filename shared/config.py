@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared.body_limits import BODY_LIMIT, HOST_DEFAULT, host_limit_warning
 from shared.clouds import CLOUDS, Cloud
 from shared.components import COMPONENTS, NIMBUS_APP
 from shared.errors import ConfigError
@@ -59,6 +60,8 @@ class Config:
     public_base_url: str
     presence_schedule: str
     webhook_allowed_hosts: tuple[str, ...]
+    request_body_size_limit: int  # bytes; kept by the host
+    in_azure: bool
 
     @property
     def presence_interval(self) -> timedelta:
@@ -69,6 +72,12 @@ class Config:
             if step != field_ and step.isdigit() and int(step):
                 return timedelta(**{unit: int(step)})
         return timedelta(seconds=30)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Settings with which the app works, and would be safer with another value; none in local runs."""
+        warning = host_limit_warning(self.request_body_size_limit) if self.in_azure else ""
+        return (warning,) if warning else ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Config:
@@ -96,6 +105,8 @@ class Config:
             public_base_url=read.base_url("PUBLIC_BASE_URL"),
             presence_schedule=read.schedule("PRESENCE_SCHEDULE"),
             webhook_allowed_hosts=read.listed("WEBHOOK_ALLOWED_HOSTS") or cloud.webhook_suffixes,
+            request_body_size_limit=read.body_size("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"),
+            in_azure=any(env.get(mark) for mark in AZURE_MARKS),
         )
         if read.problems:
             raise ConfigError(read.problems)
@@ -244,6 +255,13 @@ class _Reader:
             except ValueError:
                 self.problems.append(f"{name} holds something that is not an IP address or range")
         return self.listed(name)
+
+    def body_size(self, name: str) -> int:
+        text = self._env.get(name, "").strip() or str(HOST_DEFAULT)
+        if not (text.isascii() and text.isdigit() and len(text) <= 12 and int(text) >= BODY_LIMIT):
+            self.problems.append(f"{name} is not a number of bytes, {BODY_LIMIT} at least")
+            return HOST_DEFAULT
+        return int(text)
 
     def base_url(self, name: str) -> str:
         url = self.text(name).rstrip("/")

@@ -5,8 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
+from shared.clock import Clock
 from shared.errors import AppError
+from shared.kept import Kept
+
+FRESH: Final = timedelta(seconds=1)  # anybody may ask, so the dependencies are asked at most once in that time
+PATIENCE: Final = 5.0  # seconds; of who asks while a check is under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +28,31 @@ class Dependency:
 
 
 class Health:
-    """``probes`` raise an AppError when their dependency does not answer."""
+    """``probes`` raise an AppError when their dependency does not answer. Safe to share between threads."""
 
-    def __init__(self, needed: Mapping[str, Callable[[], object]], useful: Mapping[str, Callable[[], object]]) -> None:
+    def __init__(
+        self,
+        needed: Mapping[str, Callable[[], object]],
+        useful: Mapping[str, Callable[[], object]],
+        clock: Clock,
+        *,
+        patience: float = PATIENCE,
+    ) -> None:
         self._probes = [(name, True, probe) for name, probe in needed.items()]
         self._probes += [(name, False, probe) for name, probe in useful.items()]
+        self._clock = clock
+        self._last: Kept[list[Dependency]] = Kept(clock, 1, patience=patience)
 
     def check(self) -> list[Dependency]:
-        return [_ask(name, needed, probe) for name, needed, probe in self._probes]
+        """Returns the state of all dependencies, at most one second old. Who asks during a check gets its result.
+
+        Raises Unreachable when that takes longer than PATIENCE.
+        """
+        return self._last.get("dependencies", make=self._asked)
+
+    def _asked(self) -> tuple[list[Dependency], datetime]:
+        found = [_ask(name, needed, probe) for name, needed, probe in self._probes]
+        return found, self._clock() + FRESH
 
 
 def _ask(name: str, needed: bool, probe: Callable[[], object]) -> Dependency:

@@ -57,6 +57,7 @@ class Core:
     poison: Poison
     tidy: Tidy
     health: Health
+    setting_warnings: tuple[str, ...]
     public_base_url: str
     local_run: bool
 
@@ -97,7 +98,8 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         continuations=Continuations(trunk.secrets),
         poison=poison,
         tidy=Tidy(ground.journal, now),
-        health=Health(needed={"storage": ground.account.probe}, useful={"signInKeys": ground.keys.probe}),
+        health=Health({"storage": ground.account.probe}, {"signInKeys": ground.keys.probe}, now),
+        setting_warnings=config.warnings,
         public_base_url=config.public_base_url,
         local_run=config.gateway is not None,  # the one setting that only a local run may have
     )

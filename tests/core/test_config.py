@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from devhost.schedule import parse_schedule
 from devhost.settings import storage_connection
+from shared.body_limits import HOST_RECOMMENDED
 from shared.config import AZURE_MARKS, Config
 from shared.errors import ConfigError
 from shared.setting_forms import schedule_flaw
@@ -338,3 +339,31 @@ def test_storage_is_named_by_connection_string_or_account() -> None:
     assert read().storage_account_name is None
     config = Config.from_env({**EXAMPLE, "AzureWebJobsStorage": "", "STORAGE_ACCOUNT_NAME": "nimbus1"})
     assert (config.storage_account_name, config.storage_connection_string) == ("nimbus1", None)
+
+
+LIMIT = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+
+
+@pytest.mark.parametrize("mark", AZURE_MARKS)
+@pytest.mark.parametrize(
+    ("value", "shown"), [("", "104,857,600"), ("1048577", "1,048,577"), ("1048576", None), ("262144", None)]
+)
+def test_in_azure_a_limit_of_bodies_that_is_not_set_or_too_large_is_warned_of(
+    mark: str, value: str, shown: str | None
+) -> None:
+    warnings = read(**{LIMIT: value, mark: "x", "MICROSOFT_CLOUD_GATEWAY": ""}).warnings
+    assert [LIMIT in one and shown in one and "1048576" in one for one in warnings if shown] == [True] * bool(shown)
+    assert bool(warnings) == bool(shown)
+
+
+def test_a_local_run_is_not_warned() -> None:
+    assert read(**{LIMIT: ""}).warnings == ()
+
+
+@pytest.mark.parametrize("value", ["many", "1 MiB", "-1", "0", "262143", "1e6", "9" * 13, "\u0663" * 7])
+def test_a_limit_of_bodies_that_is_none_or_below_what_the_app_takes_is_a_problem(value: str) -> None:
+    assert problems(**{LIMIT: value}) == [f"{LIMIT} is not a number of bytes, 262144 at least"]
+
+
+def test_the_example_sets_the_limit_that_is_recommended() -> None:
+    assert read().request_body_size_limit == HOST_RECOMMENDED

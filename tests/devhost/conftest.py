@@ -112,6 +112,7 @@ def failing(timer: func.TimerRequest) -> None:
 """
 KEY = "the-key"
 LEASE = 2  # seconds
+BODY_LIMIT = 100_000  # bytes
 HOST = {"extensions": {"queues": {"maxPollingInterval": "00:00:00.200", "batchSize": 4}}}
 
 
@@ -124,6 +125,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         CONTAINER_NAME="pod",
         DEVHOST_FUNCTION_KEY=KEY,
         DEVHOST_QUEUE_LEASE_SECONDS=str(LEASE),
+        FUNCTIONS_REQUEST_BODY_SIZE_LIMIT=str(BODY_LIMIT),
         TICKS="*/1 * * * * *",
     ) as one:
         yield one

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from devhost.errors import CannotStart
 from devhost.http import RUN_HEADER, HttpApp
 from devhost.invocation import Outcome
-from tests.devhost.conftest import KEY
+from devhost.options import body_limit
+from tests.devhost.conftest import BODY_LIMIT, KEY
 from tests.devhost.stack import PATIENCE, Running
 
 
@@ -107,8 +109,20 @@ def test_a_chunked_body_arrives_empty(stack: Running) -> None:
 
 
 def test_a_body_over_the_limit_is_refused_unread(stack: Running) -> None:
-    head = b"POST /api/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 104857601\r\n\r\n"
-    assert raw(stack, head).startswith(b"HTTP/1.1 413")
+    head = b"POST /api/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    assert raw(stack, head % (BODY_LIMIT + 1)).startswith(b"HTTP/1.1 413")
+    assert raw(stack, head % BODY_LIMIT + b"x" * BODY_LIMIT).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_without_a_limit_of_its_own_it_is_the_hosts(value: str | None) -> None:
+    assert body_limit({} if value is None else {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": value}) == 104_857_600
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1 MB"])
+def test_a_limit_that_is_none_is_told_before_the_workers_start(value: str) -> None:
+    with pytest.raises(CannotStart, match="FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"):
+        body_limit({"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": value})
 
 
 @pytest.mark.parametrize(
@@ -134,7 +148,7 @@ class Nobody:
 def test_until_the_door_opens_only_the_run_itself_comes_in() -> None:
     async def statuses() -> list[int]:
         door = asyncio.Event()
-        app = HttpApp([], prefix="", invoker=Nobody(), door=door, secret="s3cret", key=None)
+        app = HttpApp([], prefix="", invoker=Nobody(), door=door, secret="s3cret", key=None, body_limit=1)
         found = [await status(app, b"other"), await status(app, b"s3cret")]
         door.set()
         return [*found, await status(app, b"")]

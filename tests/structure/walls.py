@@ -48,7 +48,7 @@ class Wall:
 
 WALLS: Final = (
     Wall("function_app", ("functions",), ("azure.functions",)),
-    Wall("functions.wiring", ("shared.bootstrap", "shared.config")),
+    Wall("functions.wiring", ("shared.bootstrap", "shared.config", "shared.clock", "shared.errors")),
     Wall(
         "functions",
         (
