@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import statistics
 from typing import Any
@@ -121,6 +122,11 @@ def test_the_description_lists_exactly_the_http_functions() -> None:
     listed = {one["operationId"]: (path.lstrip("/"), method.upper()) for path, method, one in described()}
     served = {name: (endpoint.path.replace("{*", "{"), endpoint.method) for name, endpoint in ENDPOINTS.items()}
     assert listed == served
+
+
+def test_the_description_is_written_once_for_all_who_ask() -> None:
+    assert openapi.text() is openapi.text()
+    assert json.loads(openapi.text()) == openapi.document()
 
 
 def test_a_path_of_the_description_has_plain_variables_each_with_its_parameter() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.app.stack import AppStack
+from tests.app.stack import HOME, AppStack
 
 
 def test_live_and_ready_answer_without_a_token(stack: AppStack) -> None:
@@ -12,6 +12,11 @@ def test_live_and_ready_answer_without_a_token(stack: AppStack) -> None:
     ready = stack.call("GET", "/api/health/ready", token=None)
     assert ready.status_code == 200
     assert {row["name"]: row["state"] for row in ready.json()["dependencies"]}["storage"] == "ok"
+
+
+def test_a_local_run_has_no_warnings_for_its_operator(stack: AppStack) -> None:
+    ready = stack.call("GET", "/api/health/ready", token=stack.token(HOME, "Operator"))
+    assert (ready.status_code, "warnings" in ready.json()) == (200, False)
 
 
 def test_queues_and_tables_exist_once_ready(stack: AppStack) -> None:

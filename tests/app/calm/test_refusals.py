@@ -148,3 +148,21 @@ def test_a_body_in_chunks_is_told_to_come_with_its_length(stack: AppStack, metho
     url = f"{stack.base}/api/tenants/{CONTOSO}/{path}"
     answer = requests.request(method, url, data=chunks, headers=headers, timeout=20)
     assert (answer.status_code, answer.json()["code"]) == (411, "LengthRequired")
+
+
+def test_a_widget_may_send_8_kib_once_its_key_is_good(shop: InteractTenant) -> None:
+    body = {"conversation": "direct", "target": shop.upn, "customer": {"name": "x" * 9_000}}
+    assert told(shop.page("POST", "sessions", body, X_Widget_Key=NOWHERE)) == (401, "WidgetKeyInvalid")
+    refused = shop.page("POST", "sessions", body)
+    assert told(refused) == (413, "BodyTooLarge")
+    assert refused.json()["limit"] == 8 * 1024
+    assert shop.page("POST", "sessions", body | {"customer": {"name": "x" * 7_000}}).status_code != 413
+
+
+def test_of_thousands_of_unknown_fields_a_hundred_are_told_and_few_get_a_suggestion(stack: AppStack) -> None:
+    path = f"/api/tenants/{CONTOSO}/services/large@contoso.example"
+    refused = stack.call("PUT", path, {f"displayName{number}": 0 for number in range(10_000)})
+    assert refused.status_code == 422
+    messages = [finding["message"] for finding in refused.json()["errors"]]
+    assert len(messages) == 100
+    assert sum("did you mean displayName?" in message for message in messages) == 5
