@@ -166,3 +166,17 @@ def test_of_thousands_of_unknown_fields_a_hundred_are_told_and_few_get_a_suggest
     messages = [finding["message"] for finding in refused.json()["errors"]]
     assert len(messages) == 100
     assert sum("did you mean displayName?" in message for message in messages) == 5
+
+
+@pytest.mark.parametrize("bad", ["not said to be JSON", "too large", "not JSON"])
+@pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS.values() if one.versioned and one.body is not None])
+def test_a_body_is_read_before_the_version_it_replaces_is_judged(
+    stack: AppStack, tenant: NewTenant, endpoint: Endpoint, bad: str
+) -> None:
+    known = {"tenantId": tenant.id, "serviceUpn": tenant.services[0]}
+    path = re.sub(r"{(\w+)}", lambda name: known.get(name[1], NOWHERE), endpoint.path)
+    token = stack.token(HOME, "Operator") if endpoint.name == "put_tenant" else tenant.token
+    headers = BAD[bad]["headers"]
+    for version in ({}, {"If-Match": '"999"'}):
+        answer = stack.call(endpoint.method, f"/{path}", token=token, data=BAD[bad]["data"], headers=headers | version)
+        assert answer.status_code == UNREADABLE[bad]
