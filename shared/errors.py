@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-MOST_FINDINGS: Final = 100  # of one error; a caller who mends that many asks again for the rest
-
 from shared.sign_in_errors import SignInFault
+
+MOST_FINDINGS: Final = 100  # of one error; a caller who mends that many asks again for the rest
 
 
 @dataclass(frozen=True, slots=True)
