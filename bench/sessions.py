@@ -158,7 +158,7 @@ def _onboard(stack: Stack, door: Door) -> _Tenant:
 def _new_user(cloud: Door) -> bytes:
     """The request of a user with a token, signed as the SDK signs it."""
     target, date = "/identities?api-version=2023-10-01", formatdate(usegmt=True)
-    body = json.dumps({"createTokenWithScopes": ["voip", "chat"], "expiresInMinutes": 60})
+    body = json.dumps({"createTokenWithScopes": ["voip.join", "chat.join.limited"], "expiresInMinutes": 60})
     digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
     text = f"POST\n{target}\n{date};{_ACS};{digest}"
     signature = base64.b64encode(hmac.digest(base64.b64decode(_KEY), text.encode(), hashlib.sha256)).decode()

@@ -19,10 +19,16 @@ from simulator.state import Cloud, stable_id
 from simulator.tokens import ACS_AUDIENCES, within_lifetime
 from simulator.wire import Call, NotJson, Reply, json_reply
 
-SCOPES: Final = frozenset({"chat", "voip", "chat.join", "chat.join.limited", "voip.join"})
 MINUTES: Final = (60, 1440)
-#: The versions that azure-communication-identity 1.5 can be told to speak; the last is what it speaks by itself.
-VERSIONS: Final = ("2021-03-07", "2022-06-01", "2022-10-01", "2023-10-01")
+_FULL: Final = frozenset({"chat", "voip"})
+#: The versions that azure-communication-identity 1.5 can be told to speak, each with the scopes it knows; the last is
+#: what the SDK speaks by itself, and the first that knows scopes without the right to start anything.
+SCOPES: Final = {
+    "2021-03-07": _FULL,
+    "2022-06-01": _FULL,
+    "2022-10-01": _FULL,
+    "2023-10-01": _FULL | {"chat.join", "chat.join.limited", "voip.join"},
+}
 # The tolerance of ACS is not published; its sibling App Configuration allows 15 minutes.
 SKEW_SECONDS: Final = 15 * 60
 SIGNED: Final = "x-ms-date;host;x-ms-content-sha256"
@@ -107,8 +113,8 @@ def _is_recent(date: str) -> bool:
 def _check_version(version: str | None) -> None:
     if version is None:
         raise AcsRefusal(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
-    if version not in VERSIONS:
-        text = f"Unsupported api-version '{version}'. The supported api-versions are '{', '.join(VERSIONS)}'."
+    if version not in SCOPES:
+        text = f"Unsupported api-version '{version}'. The supported api-versions are '{', '.join(SCOPES)}'."
         raise AcsRefusal(400, "UnsupportedApiVersionValue", text)
 
 
@@ -120,7 +126,7 @@ def _route(cloud: Cloud, call: Call, resource: AcsResource) -> Reply:
             return json_reply(_exchange(cloud, call, resource))
         case "POST", ["identities", identity, ":issueAccessToken"]:
             _known(resource, identity)
-            return json_reply(_token(cloud, resource, identity, _body(call), "scopes"))
+            return json_reply(_token(cloud, call, resource, identity, "scopes"))
         case "POST", ["identities", identity, ":revokeAccessTokens"]:
             _known(resource, identity)
             resource.revoked[identity] = resource.revoked.get(identity, 0) + 1
@@ -137,7 +143,7 @@ def _create(cloud: Cloud, call: Call, resource: AcsResource) -> Reply:
     identity = f"8:acs:{resource_id(resource.host)}_{uuid.uuid4()}"
     made: dict[str, Any] = {"identity": {"id": identity}}
     if body.get("createTokenWithScopes"):
-        made["accessToken"] = _token(cloud, resource, identity, body, "createTokenWithScopes")
+        made["accessToken"] = _token(cloud, call, resource, identity, "createTokenWithScopes")
     resource.created += 1
     return json_reply(made, 201)
 
@@ -179,10 +185,11 @@ def _body(call: Call) -> dict[str, Any]:
     return body
 
 
-def _token(cloud: Cloud, resource: AcsResource, identity: str, body: dict[str, Any], member: str) -> dict[str, str]:
+def _token(cloud: Cloud, call: Call, resource: AcsResource, identity: str, member: str) -> dict[str, str]:
+    body, known = _body(call), SCOPES[call.query["api-version"]]
     scopes = body.get(member)
-    if not isinstance(scopes, list) or not scopes or not all(str(scope) in SCOPES for scope in scopes):
-        raise AcsRefusal(400, "ValidationError", f"'{member}' must hold at least one of {', '.join(sorted(SCOPES))}.")
+    if not isinstance(scopes, list) or not scopes or not all(str(scope) in known for scope in scopes):
+        raise AcsRefusal(400, "ValidationError", f"'{member}' must hold at least one of {', '.join(sorted(known))}.")
     minutes = body.get("expiresInMinutes")
     if minutes is None:
         minutes = MINUTES[1]

@@ -34,7 +34,7 @@ from shared.errors import Broken, Denied, Throttled, Unreachable, Upstream
 if TYPE_CHECKING:
     from azure.communication.identity import CommunicationIdentityClient
 
-Scope = Literal["voip", "chat"]
+Scope = Literal["voip.join", "chat.join.limited"]
 
 CONNECT_TIMEOUT: Final = 3.05  # seconds, as everywhere; a caller in a hurry gets less
 FOR_DELETION: Final = 5.0  # seconds at most to delete a user that cannot be used

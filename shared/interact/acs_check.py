@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 from shared import log
 from shared.clock import Clock, to_wire
 from shared.errors import AppError, Denied, Throttled, Unreachable
-from shared.interact.acs_users import LIFETIME
+from shared.interact.acs_users import LIFETIME, SCOPES, Scope
 from shared.interact.current_strings import Strings
 from shared.interact.leftovers import Leftovers
 from shared.pace import Pace
@@ -35,7 +35,6 @@ Outcome = Literal[
 TOTAL: Final = 10.0  # seconds for a check, deletion included
 FOR_DELETION: Final = 0.2  # of them are kept back for it
 MOST_CHECKS: Final = 30  # a minute and tenant
-SCOPES: Final[tuple[Literal["voip"]]] = ("voip",)
 
 _COPY: Final = (
     "Copy the connection string again from the Azure portal: the Communication Services resource, Settings, Keys."
@@ -92,7 +91,7 @@ class Identities(Protocol):
         self,
         connection: ConnectionString,
         user_id: str,
-        scopes: Sequence[Literal["voip", "chat"]],
+        scopes: Sequence[Scope],
         lifetime: timedelta,
         timeout: float,
     ) -> tuple[str, datetime]:

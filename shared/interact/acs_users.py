@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from shared.clouds import CLOUDS
 from shared.storage.secrets import SecretBox
 from shared.tenants.connection_string import ConnectionString, read_connection_string
 
+Scope = Literal["voip.join", "chat.join.limited"]
+
+# What a token of a session may do: join calls and chats. With "voip" or "chat" its holder could also start calls, to
+# phone numbers too where the resource owns one, and add participants.
+SCOPES: Final[tuple[Scope, ...]] = ("voip.join", "chat.join.limited")
 LIFETIME: Final = timedelta(hours=1)  # of a token; the shortest ACS gives
 KEPT: Final = timedelta(days=7)  # as long a user that cannot be deleted is tried again
 LONGEST_PAUSE: Final = timedelta(hours=6)  # between two tries; 7 days hold about 35 of them

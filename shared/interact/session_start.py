@@ -13,7 +13,7 @@ from typing import Final, Literal, Protocol
 from shared import log
 from shared.clock import Clock
 from shared.errors import AppError, Conflict, Denied, Upstream
-from shared.interact.acs_users import LIFETIME
+from shared.interact.acs_users import LIFETIME, SCOPES, Scope
 from shared.interact.current_strings import Strings, accepted
 from shared.interact.meetings import Meeting, Meetings, meeting_problems
 from shared.interact.session_ends import SessionEnds
@@ -25,9 +25,6 @@ from shared.tenants.connection_string import ConnectionString, read_connection_s
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head
 
-Scope = Literal["voip", "chat"]
-
-SCOPES: Final[tuple[Scope, ...]] = ("voip", "chat")
 PATIENCE: Final = 5.0  # seconds for each call to ACS; a new user is waited for longer, to be deleted
 TOTAL: Final = 15.0  # seconds for user and meeting; with undoing and storage a page has its answer within 30
 SUBJECT: Final = "Interact"  # of meetings; who the customer is stays out of the organizer's mailbox

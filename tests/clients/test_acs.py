@@ -58,7 +58,7 @@ def create(identities: AcsIdentities) -> str:
 
 
 def issue(identities: AcsIdentities, user: str = USER) -> tuple[str, datetime]:
-    return identities.issue_token(Resource(), user, ["voip", "chat"], HOUR, 2)
+    return identities.issue_token(Resource(), user, ["voip.join", "chat.join.limited"], HOUR, 2)
 
 
 def test_a_user_gets_a_token_and_is_deleted(real: AcsIdentities) -> None:
@@ -100,7 +100,7 @@ def test_silence_is_unreachable(real: AcsIdentities, simulated: CloudClient, sta
 def test_a_token_asks_for_its_scopes_and_its_minutes(cloud: FakeCloud, identities: AcsIdentities) -> None:
     cloud.on(ISSUE, Answer(body={"token": "t.o.k", "expiresOn": EXPIRES}))
     assert issue(identities) == ("t.o.k", datetime(2026, 3, 1, 13, 0, 0, 123456, tzinfo=UTC))
-    assert cloud.asked[0].json() == {"scopes": ["voip", "chat"], "expiresInMinutes": 60}
+    assert cloud.asked[0].json() == {"scopes": ["voip.join", "chat.join.limited"], "expiresInMinutes": 60}
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_user_whose_token_cannot_be_read_is_deleted(
     cloud.on(CREATE, Answer(201, {"identity": {"id": USER}} | more, JSON))
     cloud.on(USER_PATH, Answer(204, b""))
     with pytest.raises(Broken):
-        identities.create_user_with_token(Resource(), ["voip"], HOUR, 2)
+        identities.create_user_with_token(Resource(), ["voip.join"], HOUR, 2)
     assert [(asked.method, asked.path) for asked in cloud.asked] == [("POST", CREATE), ("DELETE", USER_PATH)]
 
 
@@ -194,7 +194,7 @@ def test_a_user_without_a_token_that_cannot_be_deleted_is_named_in_the_log(
     cloud.on(CREATE, Answer(201, {"identity": {"id": USER}}, JSON))
     cloud.on(USER_PATH, Answer(500))
     with pytest.raises(Broken):
-        identities.create_user_with_token(Resource(), ["voip"], HOUR, 2)
+        identities.create_user_with_token(Resource(), ["voip.join"], HOUR, 2)
     assert USER in caplog.text
 
 

@@ -49,7 +49,7 @@ def entra_token(simulated: CloudClient, **wish: Any) -> str:
 
 def test_one_call_gives_a_user_with_a_token_of_an_hour(real: AcsIdentities, simulated: CloudClient) -> None:
     simulated.control("DELETE", "requests")
-    user, token, expires_on = real.create_user_with_token(Resource(), ("voip", "chat"), HOUR, 2)
+    user, token, expires_on = real.create_user_with_token(Resource(), ("voip.join", "chat.join.limited"), HOUR, 2)
     assert user.startswith("8:acs:")
     assert token.count(".") == 2
     assert timedelta(minutes=58) < expires_on - datetime.now(UTC) <= HOUR
@@ -101,4 +101,4 @@ def test_what_a_resource_may_answer_is_an_error_of_ours(
 ) -> None:
     cloud.on(f"/{HOST}/identities", answer)
     with pytest.raises(error):
-        AcsIdentities(session).create_user_with_token(Resource(), ("voip",), HOUR, 2)
+        AcsIdentities(session).create_user_with_token(Resource(), ("voip.join",), HOUR, 2)

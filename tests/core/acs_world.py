@@ -57,7 +57,7 @@ class FakeIdentities:
         self,
         connection: ConnectionString,
         user_id: str,
-        scopes: Sequence[Literal["voip", "chat"]],
+        scopes: Sequence[str],
         lifetime: timedelta,
         timeout: float,
     ) -> tuple[str, datetime]:

@@ -55,7 +55,7 @@ class FakeOutside:
         self, connection: ConnectionString, scopes: object, lifetime: timedelta, timeout: float
     ) -> tuple[str, str, datetime]:
         self._begin("user", connection)
-        assert scopes == ("voip", "chat")
+        assert scopes == ("voip.join", "chat.join.limited")
         user = f"8:acs:{uuid.uuid4()}"
         self.users.add(user)
         self.made += 1
@@ -66,6 +66,7 @@ class FakeOutside:
     ) -> tuple[str, datetime]:
         self._begin("token", connection)
         assert user_id in self.users
+        assert scopes == ("voip.join", "chat.join.limited")
         return TOKEN, self._clock() + lifetime
 
     def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:

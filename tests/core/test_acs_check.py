@@ -37,7 +37,7 @@ def acs(account: StorageAccount, clock: FakeClock) -> Iterator[AcsWorld]:
 def test_a_good_string_gets_a_token_of_one_hour_and_leaves_no_user(acs: AcsWorld) -> None:
     result = acs.check()
     assert (result.ok, result.outcome, result.remedy) == (True, "TokenIssued", "")
-    assert acs.identities.tokens == [(("voip",), timedelta(hours=1))]
+    assert acs.identities.tokens == [(("voip.join", "chat.join.limited"), timedelta(hours=1))]
     assert acs.identities.users == set()
     assert acs.identities.deletions == 1
     assert acs.rows() == []

@@ -54,6 +54,12 @@ def error(answer: requests.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 
+def scopes_of(token: str) -> list[str]:
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return str(claims["acsScope"]).split(",")
+
+
 def test_the_right_key_makes_a_user_and_a_token(cloud: CloudClient) -> None:
     identities = client(cloud)
     user, token = make(identities)
@@ -148,6 +154,28 @@ def test_a_token_lives_a_day_unless_told_otherwise(cloud: CloudClient, told: dic
     made = post(cloud, "identities", json.dumps({"createTokenWithScopes": ["voip"], **told})).json()["accessToken"]
     left = datetime.fromisoformat(made["expiresOn"]) - datetime.now(UTC)
     assert timedelta(0) <= timedelta(minutes=minutes) - left < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "version", "status"),
+    [
+        (["voip.join", "chat.join.limited"], "2023-10-01", 201),
+        (["voip.join"], "2022-10-01", 400),
+        (["voip", "chat"], "2022-10-01", 201),
+        (["voip.start"], "2023-10-01", 400),
+        (["VOIP"], "2023-10-01", 400),
+        (["voip", "Teams.ManageCalls"], "2023-10-01", 400),
+        (["voip", None], "2023-10-01", 400),
+        ("voip", "2023-10-01", 400),
+    ],
+)
+def test_a_token_has_the_scopes_that_were_asked_for_if_the_version_knows_them(
+    cloud: CloudClient, scopes: Any, version: str, status: int
+) -> None:
+    answer = post(cloud, "identities", json.dumps({"createTokenWithScopes": scopes}), f"api-version={version}")
+    assert answer.status_code == status
+    if status == 201:
+        assert scopes_of(answer.json()["accessToken"]["token"]) == scopes
 
 
 @pytest.mark.parametrize("version", ApiVersion)

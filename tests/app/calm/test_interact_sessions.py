@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import uuid
 from typing import Any
@@ -18,6 +20,11 @@ def shop(stack: AppStack) -> InteractTenant:
     return InteractTenant(stack, sessionRecoveryTimeoutSeconds=5)
 
 
+def acs_scopes(token: str) -> set[str]:
+    payload = token.split(".")[1]
+    return set(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["acsScope"].split(","))
+
+
 def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
@@ -30,6 +37,16 @@ def test_a_session_starts_with_all_a_page_needs(shop: InteractTenant) -> None:
     assert 3500 < started["acs"]["expiresInSeconds"] <= 3600
     assert started["acs"]["endpoint"] == "https://contoso.communication.azure.com"
     assert started["meeting"]["joinWebUrl"].startswith("https://teams.microsoft.com/")
+
+
+def test_a_visitors_token_joins_calls_and_chats_and_starts_none(shop: InteractTenant) -> None:
+    session = shop.start("service")
+    renewed = shop.page("POST", f"sessions/{session.id}/token", X_Session_Secret=session.secret).json()
+    session.agent("agentLeft")
+    restarted = session.say("customerRejoined").json()
+    assert restarted["restartedFrom"] == session.id
+    for access in (session.started["acs"], renewed, restarted["acs"]):
+        assert acs_scopes(access["token"]) == {"voip.join", "chat.join.limited"}
 
 
 def test_a_customer_comes_back_to_an_agent_who_is_invited_anew(shop: InteractTenant) -> None:
