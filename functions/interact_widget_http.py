@@ -111,7 +111,7 @@ def renew_session_token(call: web.Call) -> func.HttpResponse:
 
 
 def _agent_event(call: web.Call) -> func.HttpResponse:
-    call.caller = web.require_caller(call.req, (INTEGRATION,))
+    call.identify(INTEGRATION)
     check_on(call.head)
     held = core().interact.sessions.of_tenant(call.tenant_id, call.path("sessionId"))
     event = call.body(EventWrite)

@@ -9,6 +9,7 @@ from typing import Final
 import azure.functions as func
 
 from functions.answers import written
+from functions.visitor_problems import OF_THE_BODY, sentence
 from shared import log
 from shared.errors import (
     AppError,
@@ -73,8 +74,11 @@ def status_of(exc: AppError) -> int:
     return next(STATUS[cls] for cls in type(exc).__mro__ if cls in STATUS)
 
 
-def problem(exc: AppError, trace_id: str) -> func.HttpResponse:
-    """The answer for an error of ours. Of its members those that are None stay out."""
+def problem(exc: AppError, trace_id: str, *, to_visitor: bool = False) -> func.HttpResponse:
+    """Returns the answer for an error of ours. Members that are None are left out.
+
+    A visitor is told the code and a neutral sentence only; findings stay where they are about the visitor's own body.
+    """
     status = status_of(exc)
     etag = exc.members.get("etag")
     headers = {"x-trace-id": trace_id}
@@ -90,6 +94,8 @@ def problem(exc: AppError, trace_id: str) -> func.HttpResponse:
     if isinstance(exc, ConfigError):
         log.error("app settings need attention", problems="; ".join(exc.problems))
         detail = "The service is not set up completely. Its operator finds the settings at /api/health/ready."
+    if to_visitor:
+        detail = sentence(exc.code)
     body: dict[str, object] = {
         "type": f"/problems/{exc.code}",
         "title": re.sub(r"(?<=[a-z])(?=[A-Z])", " ", exc.code).capitalize(),
@@ -99,15 +105,16 @@ def problem(exc: AppError, trace_id: str) -> func.HttpResponse:
         "traceId": trace_id,
         "error": {"code": exc.code, "message": detail},
     }
-    if isinstance(exc, Invalid):
+    if isinstance(exc, Invalid) and not (to_visitor and exc.code not in OF_THE_BODY):
         body["errors"] = [finding.as_json() for finding in exc.findings]
-    body |= {
-        name: f'"{value}"' if name == "etag" else value for name, value in exc.members.items() if value is not None
-    }
+    if not to_visitor:
+        body |= {
+            name: f'"{value}"' if name == "etag" else value for name, value in exc.members.items() if value is not None
+        }
     return func.HttpResponse(written(body), status_code=status, mimetype="application/problem+json", headers=headers)
 
 
-def unexpected(exc: Exception, trace_id: str) -> func.HttpResponse:
+def unexpected(exc: Exception, trace_id: str) -> AppError:
     """A mistake of ours. The log has all of it, the answer only how to find it there."""
     log.error("unexpected error", exc_info=exc, trace=trace_id)
-    return problem(AppError("Something went wrong on our side. Quote the trace id when you report it."), trace_id)
+    return AppError("Something went wrong on our side. Quote the trace id when you report it.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
 from typing import Any, Final, TypeVar
@@ -17,13 +17,13 @@ from urllib.parse import parse_qs, urlsplit
 import azure.functions as func
 
 from functions.answers import written
+from functions.call_log import log_call
 from functions.endpoints import ENDPOINTS, Endpoint
-from functions.headers import allow_pages, bearer, bearer_if_any, hint, trace_id, versions
+from functions.headers import allow_pages, bearer, bearer_if_any, trace_id, versions
 from functions.problems import problem, unexpected
 from functions.request_body import body_of, json_body
 from functions.security_headers import secured
 from functions.wiring import core
-from shared import log
 from shared.body_limits import BODY_LIMIT
 from shared.callers import OPERATOR, Caller, Role
 from shared.errors import AppError, Invalid, NotAllowed, NotFound
@@ -49,7 +49,17 @@ class Call:
     endpoint: Endpoint
     trace_id: str
     caller: Caller
-    _facts: dict[str, object] = field(default_factory=dict)
+
+    def identify(self, *roles: Role) -> None:
+        """Raises NotKnown, or NotAllowed (``RoleMissing``) for a caller without such a role; the log names it still."""
+        self.caller = core().callers.of_bearer(bearer(self.req))
+        if not self.caller.may(*roles):
+            raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
+
+    @property
+    def is_visitors(self) -> bool:
+        """Whether a website's visitor calls, who has no account with us, rather than a back end with a token."""
+        return self.endpoint.from_pages and not self.caller.oid
 
     @cached_property
     def head(self) -> Head:
@@ -202,7 +212,8 @@ def route(
     With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
     is for the few calls that make or list tenants, and those that ask ``require_onboarded`` themselves;
     ``asks_microsoft`` counts the call against the tighter limit of calls that Microsoft has to answer; ``from_pages``
-    lets pages of any origin read the answer. What else there is to say is for the description, see ``Endpoint``.
+    lets pages of any origin read the answer, and hides the details of problems from visitors. What else there is to say
+    is for the description, see ``Endpoint``.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -260,39 +271,32 @@ NOBODY: Final = Caller("", "", "", frozenset())
 def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.HttpResponse:
     started = perf_counter()
     call = Call(req, endpoint, trace_id(req), NOBODY)
+    failure: AppError | None = None
     try:
         if endpoint.roles:
-            call.caller = require_caller(req, endpoint.roles)
+            call.identify(*endpoint.roles)
             # Before the handler, so that none can forget whose data it is about to touch.
             _ = call.head if endpoint.tenant_must_exist else call.tenant_id
             if endpoint.asks_microsoft:
                 core().caller_rates.upstream(call.caller)
         response = handler(call)
     except AppError as exc:
-        response = problem(exc, call.trace_id)
+        failure = exc
     except Exception as exc:
-        response = unexpected(exc, call.trace_id)
+        failure = unexpected(exc, call.trace_id)
+    if failure is not None:
+        response = problem(failure, call.trace_id, to_visitor=call.is_visitors)
     if endpoint.from_pages:
         allow_pages(req, response)
     secured(response)
-    log.info(
-        "call",
-        operation=endpoint.name,
+    log_call(
+        req,
+        endpoint,
+        call.caller,
+        trace_id=call.trace_id,
         status=response.status_code,
         ms=round((perf_counter() - started) * 1000),
-        tenant=call.caller.tid or None,
-        caller=call.caller.oid or None,
-        trace=call.trace_id,
-        tracking=hint(req, "x-ms-client-tracking-id"),
-        run=hint(req, "x-ms-workflow-run-id"),
+        failure=failure,
+        hidden=call.is_visitors,
     )
     return response
-
-
-def require_caller(req: func.HttpRequest, roles: tuple[Role, ...]) -> Caller:
-    """Returns who calls, with one of the roles. Raises NotKnown, RateLimited, NotAllowed (``RoleMissing``)."""
-    caller = core().callers.of_bearer(bearer(req))
-    core().caller_rates.call(caller)
-    if not caller.may(*roles):
-        raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
-    return caller

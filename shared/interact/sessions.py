@@ -14,12 +14,13 @@ from pydantic import AfterValidator, Field
 
 from shared import log
 from shared.clock import Clock, from_wire, to_wire
-from shared.errors import Conflict, Gone, Invalid, NotFound, NotKnown, Stale
+from shared.errors import Conflict, Gone, NotFound, NotKnown, Stale
 from shared.interact import session_rules as rules
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Conversation, EventType, Session, State
 from shared.interact.session_start import Made, SessionStart, Wanted
 from shared.interact.session_store import HeldSession, SessionStore
+from shared.interact.targets import find_target
 from shared.tenants.directory import Directory
 from shared.tenants.tenants import Head
 from shared.wire import Upn, Wire, is_guid
@@ -112,8 +113,8 @@ class Sessions:
         self._clock = clock
 
     def start(self, head: Head, wanted: SessionWrite) -> SessionStarted:
-        """Raises NotFound (``ServiceNotFound``, ``UserNotFound``), Invalid, and what ``SessionStart.make`` raises."""
-        target = self._target(head.tenant_id, wanted.conversation, wanted.target)
+        """Raises NotFound (``TargetNotAvailable``) and what ``SessionStart.make`` raises."""
+        target = find_target(self._directory, head.tenant_id, wanted.conversation, wanted.target)
         secret = random.token_urlsafe(32)
         recovery = timedelta(seconds=head.settings.value.interact.session_recovery_timeout_seconds)
         plan = Wanted(wanted.conversation, target, wanted.customer, recovery, _hash(secret))
@@ -193,12 +194,12 @@ class Sessions:
     def _restart(self, head: Head, old: HeldSession, secret: str, event: EventWrite) -> SessionState:
         """A new session in place of one whose agent has left. Of several callers at once one makes it.
 
-        Raises NotFound (``ServiceNotFound``) if the service has gone meanwhile.
+        Raises NotFound (``TargetNotAvailable``) if the service has gone meanwhile.
         """
         session = old.session
         plan = Wanted(
             session.conversation,
-            self._target(old.tenant_id, session.conversation, session.target),
+            find_target(self._directory, old.tenant_id, session.conversation, session.target),
             session.customer,
             session.recovery,
             old.ties.secret_hash,
@@ -238,15 +239,6 @@ class Sessions:
                 return Made(self._store.replace(held, rules.renewed(current, expires_on), **ties), token)
             except (Stale, NotFound):
                 held = self._again(held)
-
-    def _target(self, tenant_id: str, conversation: Conversation, upn: str) -> str:
-        """Whom the customer wants, spelled as the directory does. Raises NotFound, Invalid (``NotLicensed``)."""
-        if conversation == "service":
-            return self._directory.service(tenant_id, upn).value.upn
-        user = self._directory.user(tenant_id, self._directory.user_id_of(tenant_id, upn)).value
-        if "Interact" not in user.licences:
-            raise Invalid.field("target", "this user has no Interact licence", "NotLicensed")
-        return user.upn
 
     def _again(self, held: HeldSession) -> HeldSession:
         """Somebody changed it meanwhile: what is there now is to be judged."""

@@ -547,7 +547,7 @@ def test_a_restart_needs_a_service_that_is_still_there(shop: SessionWorld) -> No
     shop.world.directory.delete_service(shop.tenant, SERVICE, versions=None, by=shop.world.by)
     with pytest.raises(NotFound) as refused:
         shop.say(session, "customerRejoined")
-    assert refused.value.code == "ServiceNotFound"
+    assert refused.value.code == "TargetNotAvailable"
     assert (shop.outside.made, len(shop.rows())) == (1, 1)
 
 

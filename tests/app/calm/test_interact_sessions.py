@@ -117,8 +117,8 @@ def test_a_session_is_nobody_elses(stack: AppStack, shop: InteractTenant) -> Non
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [
-        ({"conversation": "service", "target": "nobody@contoso.example"}, 404, "ServiceNotFound"),
-        ({"conversation": "direct", "target": "nobody@contoso.example"}, 404, "UserNotFound"),
+        ({"conversation": "service", "target": "nobody@contoso.example"}, 404, "TargetNotAvailable"),
+        ({"conversation": "direct", "target": "nobody@contoso.example"}, 404, "TargetNotAvailable"),
         ({"conversation": "direct", "target": "not a upn"}, 422, "target"),
         ({"conversation": "chat", "target": "a@b.example"}, 422, "conversation"),
         ({"target": "a@b.example"}, 422, "conversation"),
@@ -134,9 +134,23 @@ def test_a_start_that_cannot_be_is_told_what_is_wrong(
     assert told in (answer.json()["code"], *(finding["path"] for finding in answer.json().get("errors", [])))
 
 
-def test_a_user_without_the_licence_cannot_be_called(shop: InteractTenant) -> None:
-    answer = shop.page("POST", "sessions", {"conversation": "direct", "target": shop.plain})
-    assert code(answer) == (422, "NotLicensed")
+def test_a_visitor_cannot_tell_who_works_there(shop: InteractTenant) -> None:
+    told = []
+    for conversation, target in (("direct", shop.plain), ("direct", "nobody@contoso.example"), ("service", shop.upn)):
+        answer = shop.page("POST", "sessions", {"conversation": conversation, "target": target})
+        assert code(answer) == (404, "TargetNotAvailable")
+        told.append({name: value for name, value in answer.json().items() if name != "traceId"})
+    assert told[0] == told[1] == told[2]
+
+
+def test_a_visitor_is_not_told_what_the_tenant_has_not_set_up(stack: AppStack) -> None:
+    shop = InteractTenant(stack, o365UserId=None)
+    answer = shop.page("POST", "sessions", {"conversation": "service", "target": shop.desk})
+    assert code(answer) == (409, "InteractNotConfigured")
+    assert answer.json()["detail"] == "The service is not available at the moment. Try again later."
+    assert "missing" not in answer.json()
+    told = [line for line in stack.logged("call operation=start_session") if answer.json()["traceId"] in line]
+    assert "o365UserId" in told[0]
 
 
 @pytest.mark.parametrize("event", [{"type": "gone"}, {}, {"type": "customerLeft", "at": "yesterday"}, []])
