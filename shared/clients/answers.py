@@ -21,13 +21,16 @@ PAUSE_MOST: Final = 300.0
 
 @contextmanager
 def reaching(whom: str) -> Iterator[None]:
-    """Turns what requests raises into Unreachable (no answer in time) or Broken (an answer of no sense)."""
+    """Turns what requests raises into Unreachable (no answer in time) or Broken (an answer of no sense).
+
+    Without the cause: its message quotes the URL, in which a secret may stand, and a traceback would print it.
+    """
     try:
         yield
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as exc:
-        raise Unreachable(f"{whom} does not answer ({type(exc).__name__})") from exc
+        raise Unreachable(f"{whom} does not answer ({type(exc).__name__})") from None
     except requests.RequestException as exc:
-        raise Broken(f"{whom} cannot be called ({type(exc).__name__})") from exc
+        raise Broken(f"{whom} cannot be called ({type(exc).__name__})") from None
 
 
 def pause_of(response: requests.Response, clock: Clock) -> float:

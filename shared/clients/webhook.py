@@ -32,8 +32,10 @@ class CallbackSender:
     def __init__(self, session: requests.Session, clock: Clock) -> None:
         self._session = session
         self._clock = clock
-        # At DEBUG it writes the path of each request with its query: a signature.
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+        # At DEBUG urllib3 writes the path of each request, and the whole URL of an answer whose headers it cannot
+        # read as a warning: a secret.
+        for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
+            logging.getLogger(name).setLevel(logging.ERROR)
 
     def post(self, url: str, body: bytes, event_id: str) -> Answered:
         """Send JSON. Raises Unreachable or Broken, neither of which names the URL."""

@@ -6,6 +6,7 @@ What is not plainly written is refused rather than understood: no two readers of
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,10 +25,19 @@ _AUTHORITY: Final = re.compile(rf"({_HOST})(?::443)?")
 
 @dataclass(frozen=True, slots=True)
 class CallbackUrl:
-    """``url`` holds a signature and is a secret; ``shown`` is the same without its query."""
+    """``url`` is a secret: it holds a signature, in its query or in its path."""
 
     url: str = field(repr=False)
-    shown: str
+
+    @property
+    def shown(self) -> str:
+        """The host and the first segment of the path."""
+        return shortened(self.url)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of SHA-256 that tell two URLs apart and may be shown."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:16]
 
 
 class UrlRefused(Exception):
@@ -57,8 +67,13 @@ def read_callback_url(text: str, allowed: Sequence[str]) -> CallbackUrl:
     host = authority[1]
     if any(label.startswith("xn--") for label in host.split(".")) or not _is_allowed(host, allowed):
         raise UrlRefused("HostNotAllowed", "leads to a host that callbacks may not go to")
-    shown = f"https://{host}{parts[2] or '/'}"
-    return CallbackUrl(shown if parts[3] is None else f"{shown}?{parts[3]}", shown)
+    path = parts[2] or "/"
+    return CallbackUrl(f"https://{host}{path}" if parts[3] is None else f"https://{host}{path}?{parts[3]}")
+
+
+def shortened(url: str) -> str:
+    """Returns what may be shown of a URL that was read before; of one that is short already, the same."""
+    return "/".join(url.partition("?")[0].split("/")[:4])
 
 
 def _is_allowed(host: str, allowed: Sequence[str]) -> bool:

@@ -250,7 +250,13 @@ class Deliveries:
         change = {"path": f"outbound.webhooks.{after.id}", "old": "failing", "new": "switchedOff"}
         self._trail.note(turn.tenant_id, system(turn.tenant_id), [change])
         self._store.save(turn.kept, after)
-        log.warning("webhook switched off after 24 h of failure", tenant=turn.tenant_id, hook=after.id, url=after.url)
+        log.warning(
+            "webhook switched off after 24 h of failure",
+            tenant=turn.tenant_id,
+            hook=after.id,
+            url=after.url,
+            fingerprint=after.url_fingerprint,
+        )
 
     def _keep_for_admins(self, tenant_id: str, hook: Hook, until: datetime) -> None:
         if self._clock() >= until:

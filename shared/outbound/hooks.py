@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from shared.clock import from_wire
 from shared.errors import Finding, Invalid
-from shared.outbound.callback_url import CallbackUrl, UrlRefused, read_callback_url
+from shared.outbound.callback_url import CallbackUrl, UrlRefused, read_callback_url, shortened
 from shared.outbound.events import SCHEDULER_ENTRY_EVENTS, Event
 from shared.outbound.hook_health import SLACK, Trouble
 from shared.outbound.value_lists import DIRECTIONS, MODALITIES, TASK_EVENTS
@@ -135,7 +135,11 @@ class Registrant(Wire):
 
 
 class Hook(Wire):
-    """A registered hook and how its deliveries fare. ``url`` is without its query; the whole one is kept sealed."""
+    """A registered hook and how its deliveries fare.
+
+    ``url`` is the part that may be shown; the whole one is kept sealed. ``url_fingerprint`` is of the whole one, and
+    ``fingerprint`` of the registration.
+    """
 
     id: str
     kind: Kind
@@ -143,7 +147,9 @@ class Hook(Wire):
     events: list[str]
     modalities: list[str] = []
     directions: list[str] = []
-    url: str
+    # Rows of earlier releases hold the whole path.
+    url: Annotated[str, AfterValidator(shortened)]
+    url_fingerprint: str | None = None
     fingerprint: str
     by: Registrant
     created_at: str
@@ -198,7 +204,10 @@ class HookState(Wire):
     events: list[str]
     modalities: list[str]
     directions: list[str]
-    url: Annotated[str, Field(description="Without its query, which holds a signature.")]
+    url: Annotated[str, Field(description="The host and the first segment of the path; the rest may hold a secret.")]
+    fingerprint: Annotated[
+        str | None, Field(description="16 hexadecimal digits of the SHA-256 of the whole URL; null if older than that.")
+    ]
     state: Literal["active", "failing", "switchedOff"]
     failing_since: str | None
     last_status: Annotated[int | None, Field(description="HTTP status of the last try; null when no answer came.")]
@@ -217,7 +226,7 @@ def state_of(hook: Hook, pending: int, next_try: str | None) -> HookState:
     state: Literal["active", "failing", "switchedOff"] = "failing" if hook.failing_since else "active"
     shared = {name: getattr(hook, name) for name in HookState.model_fields if name in Hook.model_fields}
     return HookState(
-        **shared | {"next_try": next_try},
+        **shared | {"next_try": next_try, "fingerprint": hook.url_fingerprint},
         state="switchedOff" if hook.switched_off_at else state,
         pending=pending,
         registered_by=hook.by.name or hook.by.oid,

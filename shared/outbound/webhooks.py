@@ -83,7 +83,15 @@ class Webhooks:
                     f"the tenant has {len(live)} webhooks; remove some", code="WebhookLimitReached", limit=MOST_HOOKS
                 )
             if self._store.add(tenant_id, hook, wish.callback.url, book):
-                log.info("webhook registered", tenant=tenant_id, hook=hook.id, kind=kind, url=hook.url, by=by.oid)
+                log.info(
+                    "webhook registered",
+                    tenant=tenant_id,
+                    hook=hook.id,
+                    kind=kind,
+                    url=hook.url,
+                    fingerprint=hook.url_fingerprint,
+                    by=by.oid,
+                )
                 return hook
 
     def remove(self, tenant_id: str, kind: Kind, hook_id: str, *, by: Caller) -> None:
@@ -133,6 +141,7 @@ class Webhooks:
             modalities=list(wish.modalities),
             directions=list(wish.directions),
             url=wish.callback.shown,
+            url_fingerprint=wish.callback.fingerprint,
             fingerprint=fingerprint(wish, by.oid),
             by=Registrant(oid=by.oid, name=by.name, is_admin=by.may(TENANT_ADMIN)),
             created_at=now,

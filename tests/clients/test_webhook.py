@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import threading
+import traceback
 from email.utils import format_datetime
 
 import pytest
@@ -13,11 +14,11 @@ import requests
 
 from shared.clients.gateway import open_session
 from shared.clients.webhook import CallbackSender
-from shared.errors import Unreachable
+from shared.errors import Unreachable, Upstream
 from tests.clients.fake_cloud import Answer, FakeCloud, TurnedClock
 
-URL = "https://prod-1.logic.azure.com/workflows/1/invoke?api-version=2016-10-01&sp=%2Ftriggers%2Fmanual%2Frun&sig=s3-cr_3t"
-PATH = "/prod-1.logic.azure.com/workflows/1/invoke"
+URL = "https://prod-1.logic.azure.com/workflows/p4th-s3cr3t/invoke?api-version=2016-10-01&sp=%2Ftriggers%2Fmanual%2Frun&sig=s3-cr_3t"
+PATH = "/prod-1.logic.azure.com/workflows/p4th-s3cr3t/invoke"
 
 
 @pytest.fixture
@@ -83,4 +84,33 @@ def test_neither_errors_nor_logs_name_the_signature(
         sender.post(URL, b"{}", "id")
     cloud.on(PATH, Answer(202, b""))
     sender.post(URL, b"{}", "id")
-    assert "s3-cr_3t" not in failed.value.detail + caplog.text
+    said = "".join(traceback.format_exception(failed.value)) + caplog.text
+    assert "s3-cr_3t" not in said
+    assert "p4th-s3cr3t" not in said
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 202 Accepted\r\nno header\r\n\r\n", b"nonsense\r\n\r\n", b""])
+def test_an_answer_of_no_sense_puts_the_url_into_no_log_line(
+    answer: bytes, clock: TurnedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of headers it cannot read, urllib3 would write a warning with the whole URL."""
+    caplog.set_level(logging.DEBUG)
+    said = ""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with open_session(f"http://127.0.0.1:{server.getsockname()[1]}", read_timeout=5.0) as session:
+            try:
+                CallbackSender(session, clock).post(URL, b"{}", "id")
+            except Upstream as exc:
+                said = "".join(traceback.format_exception(exc))
+        thread.join(20)
+    assert "s3-cr_3t" not in said + caplog.text
+    assert "p4th-s3cr3t" not in said + caplog.text

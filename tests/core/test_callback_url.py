@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,7 +10,7 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.outbound.callback_url import MAX_LENGTH, CallbackUrl, UrlRefused, read_callback_url
+from shared.outbound.callback_url import MAX_LENGTH, CallbackUrl, UrlRefused, read_callback_url, shortened
 
 ALLOWED = (".logic.azure.com", ".api.powerplatform.com", "hooks.contoso.example")
 PATH = "/workflows/0a1b/triggers/manual/paths/invoke?api-version=2016-10-01&sp=%2Ftriggers%2Fmanual%2Frun&sig=A-b_c"
@@ -38,7 +39,7 @@ def test_callbacks_of_flows_are_taken(host: str) -> None:
     read = read_callback_url(f"https://{host}{PATH}", ALLOWED)
     plain = host.lower().removesuffix(":443")
     assert read.url == f"https://{plain}{PATH}"
-    assert read.shown == f"https://{plain}{PATH.split('?', maxsplit=1)[0]}"
+    assert read.shown == f"https://{plain}/workflows"
     assert "sig" not in repr(read)
 
 
@@ -161,4 +162,24 @@ def test_whatever_is_taken_leads_where_every_reader_sees_it_lead(text: str) -> N
         assert host.isascii()
         assert any(host.endswith(suffix) for suffix in ALLOWED)
     assert (parts.scheme, parts.port, parts.username, parts.fragment) == ("https", None, None, "")
-    assert "?" not in read.shown
+    assert read.shown in (read.url, f"https://{parts.hostname}/{parts.path.split('/')[1]}")
+    assert shortened(read.shown) == read.shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.logic.azure.com/workflows/s3cr3t/triggers/manual/paths/invoke?sig=s3cr3t", "/workflows"),
+        ("https://a.logic.azure.com/powerautomate/automations/direct/workflows/s3cr3t/triggers/x", "/powerautomate"),
+        ("https://a.logic.azure.com/workflows?sig=s3cr3t", "/workflows"),
+        ("https://a.logic.azure.com?sig=s3cr3t", "/"),
+        ("https://a.logic.azure.com", "/"),
+    ],
+)
+def test_of_a_url_the_host_the_first_segment_and_a_fingerprint_are_shown(url: str, shown: str) -> None:
+    read = read_callback_url(url, ALLOWED)
+    assert read.shown == f"https://a.logic.azure.com{shown}"
+    assert re.fullmatch(r"[0-9a-f]{16}", read.fingerprint)
+    assert read.fingerprint == read_callback_url(url.replace("https://a", "HTTPS://A"), ALLOWED).fingerprint
+    assert read.fingerprint != read_callback_url(f"{url}x" if "?" in url else f"{url}/x", ALLOWED).fingerprint
+    assert "s3cr3t" not in f"{read} {read.shown} {read.fingerprint}"

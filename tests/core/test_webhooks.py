@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -124,15 +125,30 @@ def test_a_registration_repeated_on_two_instances_at_once_is_one_hook(hooks: Hoo
     assert len({outcome.id for outcome in outcomes if isinstance(outcome, Hook)}) == 1
 
 
-def test_the_signature_of_a_url_is_nowhere_in_clear(hooks: HookWorld) -> None:
-    hook = hooks.register()
+def test_what_is_secret_of_a_url_is_nowhere_in_clear(hooks: HookWorld, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    hook = hooks.register(url="https://prod-1.logic.azure.com/workflows/s3cr3t/invoke?sig=s3cr3t")
     hooks.publish(hooks.event("t", 1))
     table = hooks.world.account.table("outbound")
     names = list(table.partitions(f"{hooks.tenant_id}|", f"{hooks.tenant_id}}}"))
     stored = json.dumps([dict(row.values) for n in names if (row := table.get(n.partition, n.row))], default=str)
     assert len(names) == 4
-    assert "s3cr3t" not in stored
-    assert hooks.state(hook).url == URL.split("?")[0]
+    assert "s3cr3t" not in stored + caplog.text
+    state = hooks.state(hook)
+    assert state.url == "https://prod-1.logic.azure.com/workflows"
+    assert state.fingerprint == hook.url_fingerprint
+    assert f"url={state.url} fingerprint={state.fingerprint}" in caplog.text
+
+
+def test_a_row_that_holds_the_whole_path_is_shown_without_it(hooks: HookWorld) -> None:
+    hook = hooks.register()
+    table = hooks.world.account.table("outbound")
+    row = table.get(f"{hooks.tenant_id}|hooks", f"hook:{hook.id}")
+    assert row is not None
+    old = {name: value for name, value in row.doc.items() if name != "urlFingerprint"} | {"url": URL.split("?")[0]}
+    table.overwrite(Row(row.partition, row.row, with_doc(old, sealed=row.text("sealed"))))
+    state = hooks.state(hook)
+    assert (state.url, state.fingerprint) == ("https://prod-1.logic.azure.com/workflows", None)
 
 
 # removing

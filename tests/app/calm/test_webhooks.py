@@ -77,8 +77,9 @@ def test_a_flow_registers_is_called_in_order_and_unsubscribes(stack: AppStack) -
     assert (state["state"], state["lastStatus"], state["url"]) == (
         "active",
         202,
-        "https://hooks.logic.azure.com/flow1/invoke",
+        "https://hooks.logic.azure.com/flow1",
     )
+    assert re.fullmatch(r"[0-9a-f]{16}", state["fingerprint"])
     path = location.split("/v1/", maxsplit=1)[1]
     assert tenant.call("DELETE", f"/v1/{path.replace('scheduler-entries', 'tasks')}").status_code == 404
     assert tenant.call("DELETE", f"/v1/{path}").status_code == 204
