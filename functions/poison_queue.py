@@ -7,6 +7,7 @@ from typing import Final
 
 import azure.functions as func
 
+from functions.messages import failures_logged
 from functions.wiring import core
 from shared.outbound.intake import QUEUE as REQUESTS
 from shared.queue_names import QUEUES
@@ -18,11 +19,13 @@ _REASON: Final = "it failed five times; the log says why"
 def _keeper(queue: str) -> Callable[[func.QueueMessage], None]:
     def keep(message: func.QueueMessage) -> None:
         raw = message.get_body()
-        core().poison.keep(raw, queue=queue, reason=_REASON, attempts=5, message_id=message.id or "")
-        if queue == REQUESTS:
-            core().outbound.intake.give_up(raw)
+        with failures_logged(message, name):
+            core().poison.keep(raw, queue=queue, reason=_REASON, attempts=5, message_id=message.id or "")
+            if queue == REQUESTS:
+                core().outbound.intake.give_up(raw)
 
-    keep.__name__ = keep.__qualname__ = f"keep_poison_of_{queue.replace('-', '_')}"
+    name = f"keep_poison_of_{queue.replace('-', '_')}"
+    keep.__name__ = keep.__qualname__ = name
     return keep
 
 

@@ -13,4 +13,5 @@ bp = func.Blueprint()
 @bp.queue_trigger(arg_name="message", queue_name="tenant-offboarding", connection="AzureWebJobsStorage")
 def offboard_tenant(message: func.QueueMessage) -> None:
     """Remove what is left of a leaving tenant. Does nothing for any other, so it may come twice."""
-    core().offboarding.run(str(messages.read(message)["tenantId"]), message_id=message.id or "")
+    with messages.failures_logged(message, "offboard_tenant"):
+        core().offboarding.run(str(messages.read(message)["tenantId"]), message_id=message.id or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.messages import read
+from functions.messages import failures_logged, read
 from functions.wiring import core
 from shared.outbound.agenda import Appointment
 from shared.wire import parse
@@ -15,6 +15,9 @@ bp = func.Blueprint()
 @bp.queue_trigger(arg_name="message", queue_name="webhook-deliveries", connection="AzureWebJobsStorage")
 def deliver_webhooks(message: func.QueueMessage) -> None:
     """Send one URL what is due. May come twice, late, and for a URL that is gone."""
-    appointment = parse(Appointment, read(message))
-    outbound = core().outbound
-    outbound.agenda.answer(appointment, lambda: outbound.deliveries.deliver(appointment.tenant_id, appointment.subject))
+    with failures_logged(message, "deliver_webhooks"):
+        appointment = parse(Appointment, read(message))
+        outbound = core().outbound
+        outbound.agenda.answer(
+            appointment, lambda: outbound.deliveries.deliver(appointment.tenant_id, appointment.subject)
+        )

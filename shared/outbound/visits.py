@@ -74,7 +74,7 @@ class Visits:
         tasks = list(desk.tasks)
         if any(_is_due(kept.task, now) for kept in tasks):
             self._agenda.wake(KIND, tenant_id, service_upn)
-            tasks = self._let_time_pass(tasks, now)
+            tasks = self._let_time_pass(tenant_id, tasks, now)
         queued = [kept for kept in tasks if kept.task.state == "Queued"]
         if queued:
             tasks = self._offer(tenant_id, service_upn, queued, now) + [
@@ -84,7 +84,7 @@ class Visits:
         self._tell(tenant_id, service_upn, desk.untold)
         return {kept.row.etag for kept in tasks} != {kept.row.etag for kept in desk.tasks}
 
-    def _let_time_pass(self, tasks: Iterable[KeptTask], now: datetime) -> list[KeptTask]:
+    def _let_time_pass(self, tenant_id: str, tasks: Iterable[KeptTask], now: datetime) -> list[KeptTask]:
         """The unfinished tasks afterwards. Those another process moves are left to its own visit."""
         left: list[KeptTask] = []
         moving = list(tasks)
@@ -97,7 +97,7 @@ class Visits:
                     left.append(kept)
             moving = [kept for kept in self._store.commit_each(steps, now) if kept is not None]
             for kept in moving:
-                _log_step(kept.task)
+                _log_step(tenant_id, kept.task)
         return left
 
     def _offer(self, tenant_id: str, service_upn: str, queued: list[KeptTask], now: datetime) -> list[KeptTask]:
@@ -132,18 +132,18 @@ class Visits:
             tenant_id, candidate.user_id, hold, task_id=task.task_id, offer=task.offers, until=until
         ):
             return None
-        after = self._commit(kept, task, now)
+        after = self._commit(tenant_id, kept, task, now)
         if after is None:
             since = hold.idle_since if hold else ""
             self._agents.free(tenant_id, candidate.user_id, task.task_id, task.offers, idle_since=since)
         return after
 
-    def _commit(self, kept: KeptTask, task: Task, now: datetime) -> KeptTask | None:
+    def _commit(self, tenant_id: str, kept: KeptTask, task: Task, now: datetime) -> KeptTask | None:
         try:
             after = self._store.commit(kept, task, now)
         except (Stale, NotFound):
             return None
-        _log_step(task)
+        _log_step(tenant_id, task)
         return after
 
     def _plan(self, tenant_id: str, service_upn: str, tasks: Sequence[Task], now: datetime) -> None:
@@ -168,8 +168,15 @@ class Visits:
         self._store.forget_told(untold)
 
 
-def _log_step(task: Task) -> None:
-    log.info("task moved", service=task.service_upn, entry=task.task_id, event=task.event, state=task.state)
+def _log_step(tenant_id: str, task: Task) -> None:
+    log.info(
+        "task moved",
+        tenant=tenant_id,
+        service=task.service_upn,
+        entry=task.task_id,
+        event=task.event,
+        state=task.state,
+    )
 
 
 def _is_due(task: Task, now: datetime) -> bool:

@@ -170,7 +170,7 @@ class Poller:
         state = replace(part.state, lease_until=None, left=left, figures=figures)
         self._store.save(head.tenant_id, part.number, state, [block for block, _ in again])
         self._notes.note(head.tenant_id, outcome.notes, part.accounts)
-        self._note_strange_words(outcome.answers.values())
+        self._note_strange_words(head.tenant_id, outcome.answers.values())
         if pause is not None:
             asked = {"tenantId": head.tenant_id, "tick": state.tick, "part": part.number, "rest": True}
             self._polls.send(asked, delay=pause)
@@ -197,13 +197,13 @@ class Poller:
         following = from_wire(tick) + self._interval + moment(tenant_id, self._interval)
         return pause if self._clock() + pause + timedelta(seconds=self._patience) <= following else None
 
-    def _note_strange_words(self, answers: Iterable[Answer]) -> None:
+    def _note_strange_words(self, tenant_id: str, answers: Iterable[Answer]) -> None:
         rows = (row for answer in answers for row in answer.rows.values())
         words = {word for row in rows for word in (row.availability, row.activity)}
         for word in sorted(words - self._strange_words):
             if not is_known(word) and len(self._strange_words) < MOST_STRANGE_WORDS:
                 self._strange_words.add(word)
-                log.warning("Graph used a presence word that is not known here", word=word[:64])
+                log.warning("Graph used a presence word that is not known here", tenant=tenant_id, word=word[:64])
 
 
 def moment(tenant_id: str, interval: timedelta) -> timedelta:

@@ -57,16 +57,16 @@ class TokenShelf:
     def keep_token(self, tenant_id: str, who: str, value: str, renew_at: datetime) -> None:
         """Write blindly: of two tokens for the same thing either will do."""
         row = self._sealed(tenant_id, _token(who), value, renew_at=to_wire(renew_at))
-        _or_none("kept", lambda: self._table.overwrite(row))
+        _or_none("kept", row.partition, lambda: self._table.overwrite(row))
 
     def forget_token(self, tenant_id: str, who: str, value: str | None = None) -> None:
         """Remove the token kept; with ``value`` only if it is that one."""
         if value is None:
-            _or_none("forgotten", lambda: self._table.remove_blindly([Row(tenant_id, _token(who), {})]))
+            _or_none("forgotten", tenant_id, lambda: self._table.remove_blindly([Row(tenant_id, _token(who), {})]))
             return
         row = self._read(tenant_id, _token(who))
         if row is not None and self._opened(row) == value:
-            _or_none("forgotten", lambda: self._table.delete(row, etag=row.etag))
+            _or_none("forgotten", tenant_id, lambda: self._table.delete(row, etag=row.etag))
 
     def claim(self, tenant_id: str, who: str) -> bool:
         """Whether the caller is to renew the token; False while another instance has said it does."""
@@ -97,10 +97,10 @@ class TokenShelf:
         """``configured`` is the app setting as it is now: a later change of it wins over ``latest``."""
         row = self._sealed(ACCOUNTS, _refresh(upn), latest, fingerprint=fingerprint(configured))
         # Blindly: two tokens that grew from the same one are both good at Entra.
-        _or_none("kept", lambda: self._table.overwrite(row))
+        _or_none("kept", row.partition, lambda: self._table.overwrite(row))
 
     def _read(self, partition: str, row: str) -> Row | None:
-        return _or_none("read", lambda: self._table.get(partition, row))
+        return _or_none("read", partition, lambda: self._table.get(partition, row))
 
     def _sealed(self, partition: str, row: str, plain: str, **values: str) -> Row:
         sealed = self._secrets.seal(plain, tenant=_place(partition, row), field=FIELD)
@@ -110,7 +110,7 @@ class TokenShelf:
         try:
             return self._secrets.open(row.text("sealed"), tenant=_place(row.partition, row.row), field=FIELD)
         except Unreadable as exc:
-            log.warning("a kept token cannot be opened", why=exc.detail)
+            log.warning("a kept token cannot be opened", tenant=_tenant(row.partition), why=exc.detail)
             return None
 
 
@@ -124,6 +124,11 @@ def fingerprint(configured: str | None) -> str:
     return sha256(configured.encode()).hexdigest()[:32] if configured else ""
 
 
+def _tenant(partition: str) -> str | None:
+    """Whom a log line is about; a presence account belongs to no tenant."""
+    return None if partition == ACCOUNTS else partition
+
+
 def _token(who: str) -> str:
     return f"token:{key(who)}"
 
@@ -132,9 +137,9 @@ def _refresh(upn: str) -> str:
     return f"refresh:{key(upn)}"
 
 
-def _or_none(what: str, do: Callable[[], T]) -> T | None:
+def _or_none(what: str, partition: str, do: Callable[[], T]) -> T | None:
     try:
         return do()
     except (AppError, Exists) as exc:
-        log.warning(f"a token could not be {what}", why=exc.detail)
+        log.warning(f"a token could not be {what}", tenant=_tenant(partition), why=exc.detail)
         return None

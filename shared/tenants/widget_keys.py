@@ -120,7 +120,7 @@ class WidgetKeys:
         """Whether it is the key that the tenant's head names. Raises NotKnown as ``tenant_of`` does."""
         head = rows.get(ROW)
         if head is None or head.text("hash") != _digest(key):
-            log.info("a widget key was refused", why="replaced")
+            log.info("a replaced widget key was refused", tenant=head.partition if head else None)
             raise _not_valid()
 
     def _remembered(self, digest: str) -> str:
