@@ -20,6 +20,7 @@ from functions.answers import written
 from functions.call_log import log_call
 from functions.endpoints import ENDPOINTS, Endpoint
 from functions.headers import allow_pages, bearer, bearer_if_any, trace_id, versions
+from functions.operator_calls import note_operator
 from functions.problems import problem, unexpected
 from functions.request_body import body_of, json_body
 from functions.security_headers import secured
@@ -51,8 +52,9 @@ class Call:
     caller: Caller
 
     def identify(self, *roles: Role) -> None:
-        """Raises NotKnown, or NotAllowed (``RoleMissing``) for a caller without such a role; the log names it still."""
+        """Raises NotKnown, RateLimited or NotAllowed (``RoleMissing``); the log names the caller of the last two too."""
         self.caller = core().callers.of_bearer(bearer(self.req))
+        core().caller_rates.call(self.caller)
         if not self.caller.may(*roles):
             raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
 
@@ -209,11 +211,10 @@ def route(
 ) -> Callable[[Handler], Handler]:
     """Register a handler. Either ``roles``, any of which may call, or ``open_because``, a reason why anybody may.
 
-    With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False``
-    is for the few calls that make or list tenants, and those that ask ``require_onboarded`` themselves;
-    ``asks_microsoft`` counts the call against the tighter limit of calls that Microsoft has to answer; ``from_pages``
-    lets pages of any origin read the answer, and hides the details of problems from visitors. What else there is to say
-    is for the description, see ``Endpoint``.
+    With roles, the caller's right to the tenant is checked before the handler runs; ``tenant_must_exist=False`` is for
+    calls that make or list tenants, and those that ask ``require_onboarded`` themselves; ``asks_microsoft`` counts the
+    call against the tighter limit of calls that Microsoft has to answer; ``from_pages`` lets any page read the answer
+    and hides details of problems from visitors. The rest is for the description, see ``Endpoint``.
     """
     if bool(roles) == bool(open_because):
         raise TypeError(f"{method} {path} needs roles, or a reason to be open to all, and not both")
@@ -279,6 +280,7 @@ def _run(endpoint: Endpoint, handler: Handler, req: func.HttpRequest) -> func.Ht
             _ = call.head if endpoint.tenant_must_exist else call.tenant_id
             if endpoint.asks_microsoft:
                 core().caller_rates.upstream(call.caller)
+            note_operator(req, endpoint, call.caller, call.tenant_id)
         response = handler(call)
     except AppError as exc:
         failure = exc

@@ -24,8 +24,10 @@ from shared.permissions.checks import PermissionChecks
 from shared.permissions.consent import ConsentLinks
 from shared.poison import Poison
 from shared.presence.views import Presences
+from shared.tenants.audit_trail import AuditTrail
 from shared.tenants.directory import Directory
 from shared.tenants.offboarding import InMemory, Offboarding
+from shared.tenants.operator_audit import OperatorAudit
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys
@@ -45,6 +47,7 @@ class Core:
     directory: Directory
     offboarding: Offboarding
     settings: TenantSettings
+    operator_audit: OperatorAudit
     widget_keys: WidgetKeys
     acs_suffixes: tuple[str, ...]
     outbound: Outbound
@@ -87,6 +90,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         directory=trunk.directory,
         offboarding=Offboarding(trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], now, caches),
         settings=ground.settings,
+        operator_audit=OperatorAudit(AuditTrail(trunk.heads, now), now),
         widget_keys=trunk.widget_keys,
         acs_suffixes=config.cloud.acs_suffixes,
         outbound=outbound,

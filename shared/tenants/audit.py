@@ -22,6 +22,7 @@ from shared.wire import Wire
 _PREFIX: Final = "audit:"
 _TOP: Final = 9_999_999_999
 WIDGET_KEY: Final = "widgetKey"  # what an entry about a refreshed widget key names in place of a section
+OPERATOR_SECTION: Final = "operator"  # what entries about calls of the platform's Operators name in place of a section
 MOST_READ: Final = 1000  # entries looked at for one page; more than that a storage call does not give
 
 
@@ -60,13 +61,13 @@ def entry(tenant_id: str, count: int, at: str, by: Caller, revision: int, change
 def page(
     table: Table, tenant_id: str, *, top: int, continuation: str | None, section: str | None, by: str | None
 ) -> Page[AuditEntry]:
-    """Entries that touch a section (``widgetKey`` is one too) or were made by an author (oid or name), newest first.
+    """Entries of a section (``widgetKey`` and ``operator`` too) or by an author (oid or name), newest first.
 
     A filter that few entries pass gives less than ``top`` with a continuation, once it has read MOST_READ of them.
     Raises Invalid for a section that does not exist.
     """
-    if section is not None and section not in (*SECTIONS, WIDGET_KEY):
-        raise Invalid.field("section", f"is none of {', '.join(SECTIONS)} and {WIDGET_KEY}")
+    if section is not None and section not in (*SECTIONS, WIDGET_KEY, OPERATOR_SECTION):
+        raise Invalid.field("section", f"is none of {', '.join(SECTIONS)}, {WIDGET_KEY} and {OPERATOR_SECTION}")
     filtered = section is not None or by is not None
     rows, following = table.page(
         tenant_id, _PREFIX, prefix_end(_PREFIX), top=MOST_READ if filtered else top, continuation=continuation

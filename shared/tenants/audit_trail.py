@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from shared.callers import Caller
 from shared.clock import Clock, to_wire
 from shared.errors import NotFound, Stale
-from shared.storage.entities import Merge, Row
+from shared.storage.entities import Insert, Merge, Operation, Replace, Row
 from shared.storage.tables import Exists, Table
 from shared.tenants import audit
 from shared.tenants.tenants import SETTINGS
+
+_PERIOD: Final = "noted:"
 
 
 def system(tenant_id: str) -> Caller:
@@ -28,12 +30,37 @@ class AuditTrail:
 
     def note(self, tenant_id: str, by: Caller, changes: Sequence[dict[str, Any]]) -> None:
         """A tenant that is gone has no history any more, so nothing is noted."""
-        while (settings := self._heads.get(tenant_id, SETTINGS)) is not None:
+        self._add(tenant_id, by, changes, list)
+
+    def note_once(self, tenant_id: str, by: Caller, change: dict[str, Any], *, period: str) -> None:
+        """Add a line unless its author has one of this period, or of a later one.
+
+        Periods are ordered as texts. A row beside the lines holds the author's last one and is written in the
+        transaction of the line, so that of several instances one adds it.
+        """
+        self._add(tenant_id, by, [change], lambda: self._claim(tenant_id, by, period))
+
+    def _claim(self, tenant_id: str, by: Caller, period: str) -> list[Operation] | None:
+        """Returns the operation that takes the period, None if it is taken."""
+        claim = Row(tenant_id, f"{_PERIOD}{by.tid}:{by.oid}", {"period": period})
+        last = self._heads.get(tenant_id, claim.row)
+        if last is None:
+            return [Insert(claim)]
+        return [Replace(claim, last.etag)] if last.text("period") < period else None
+
+    def _add(
+        self,
+        tenant_id: str,
+        by: Caller,
+        changes: Sequence[dict[str, Any]],
+        claim: Callable[[], list[Operation] | None],
+    ) -> None:
+        while (settings := self._heads.get(tenant_id, SETTINGS)) is not None and (claimed := claim()) is not None:
             count = settings.number("audit") + 1
             counted = Merge(Row(tenant_id, SETTINGS, {"audit": count}), settings.etag)
             line = audit.entry(tenant_id, count, to_wire(self._clock()), by, settings.number("revision"), changes)
             try:
-                self._heads.transact([counted, line])
+                self._heads.transact([counted, line, *claimed])
             except (Exists, Stale, NotFound):
                 noted = self._heads.get(tenant_id, line.row.row)
                 if noted is None or noted.doc != line.row.doc:

@@ -70,7 +70,9 @@ class OnlyOne:
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    core: Any = SimpleNamespace(callers=Callers(), tenants=OnlyOne(), operator_audit=SimpleNamespace(note=print))
+    core: Any = SimpleNamespace(
+        callers=Callers(), tenants=OnlyOne(), operator_audit=SimpleNamespace(note_read=lambda *_: None)
+    )
     wiring.use(core)
     with caplog.at_level(logging.INFO, "nimbus"):
         yield caplog

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from tests.app.stack import ADMIN, AppStack
+from tests.app.stack import ADMIN, HOME, AppStack
 from tests.scale import scaled
 
 
@@ -43,6 +43,33 @@ def test_a_spreadsheet_gets_one_line_per_changed_field(stack: AppStack) -> None:
         "attendantConsole.teamVisibility": "None",
     }
     assert tenant.call("GET", f"/api/tenants/{tenant.id}/settings/history?format=xml").status_code == 422
+
+
+def test_the_tenant_sees_when_an_operator_looked_and_what_it_did(stack: AppStack) -> None:
+    tenant = stack.new_tenant(services=0)
+    path = f"/api/tenants/{tenant.id}"
+    operator = stack.token(HOME, "Operator", name="Ola Operator")
+    for read in ("settings", "users", "services", "presence", "outbound", "settings/history", "settings/interact") * 2:
+        assert stack.call("GET", f"{path}/{read}", token=operator).status_code == 200
+    service = {"displayName": "Desk", "licence": "ContactCenter"}
+    assert stack.call("PUT", f"{path}/services/a@b.example", service, token=operator).status_code == 201
+    etag = stack.call("GET", path, token=operator).headers["ETag"]
+    licences = {"displayName": "Test", "products": ["Interact"], "cluster": ""}
+    assert stack.call("PUT", path, licences, token=operator, etag=etag).status_code == 200
+    tenant.set(outbound={"maxScheduledTasksPerService": 3})
+    items = tenant.call("GET", f"{path}/settings/history?section=operator").json()["items"]
+    changes = [(item["by"]["name"], item["by"]["tid"], *item["changes"][0].values()) for item in items]
+    calls = [change for change in changes if change[2] == "operator.call"]
+    assert calls == [
+        ("Ola Operator", HOME, "operator.call", None, f"PUT {path}"),
+        ("Ola Operator", HOME, "operator.call", None, f"PUT {path}/services/a@b.example"),
+    ]
+    hours = [change[4] for change in changes if change[2] == "operator.read"]
+    assert len(hours) in (1, 2)  # two around a full hour
+    assert len(set(hours)) == len(hours)
+    table = tenant.call("GET", f"{path}/settings/history?section=operator&format=csv").text
+    assert table.count("operator.") == len(items)
+    assert len(tenant.call("GET", f"{path}/settings/history?by=Ola Operator").json()["items"]) == len(items)
 
 
 def test_two_processes_patching_side_by_side_lose_no_update_and_audit_each(stack: AppStack) -> None:
