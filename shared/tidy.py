@@ -1,4 +1,4 @@
-"""Removes what the journal no longer shows: nothing in it is kept for ever."""
+"""Removes what is kept no longer: notes of the journal, and records of offboarded tenants."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from shared.clock import Clock
 from shared.outbound.refusals import KEPT as REFUSALS
 from shared.poison import KEPT as LONGEST
 from shared.storage.tables import Table
+from shared.tenants.offboarding_records import remove_old
 
 
 class Tidy:
     """Works by when the storage last saw a row written, so it may run at any time and any number of times."""
 
-    def __init__(self, journal: Table, clock: Clock) -> None:
+    def __init__(self, journal: Table, records: Table, clock: Clock) -> None:
         self._journal = journal
+        self._records = records
         self._clock = clock
 
     def run(self) -> int:
-        """Returns how many rows went: refusals and used consent states after a day, all else after thirty."""
+        """Returns how many rows of the journal went: refusals and used consent states after a day, all else after thirty."""
+        remove_old(self._records, self._clock())
         gone = self._remove(LONGEST, "")
         gone += self._remove(REFUSALS, "|refusals", "|consents")
         if gone:

@@ -17,6 +17,7 @@ from shared.permissions.provisioning import Provisioning
 from shared.presence import token_shelf
 from shared.presence.token_shelf import TokenShelf
 from shared.storage.secrets import SecretBox
+from shared.tenants.offboarding_records import OffboardingRecord, records
 from shared.tenants.rotation import Rotation
 from shared.tenants.tenants import Tenants
 
@@ -43,6 +44,11 @@ def build_device_sign_in(config: Config) -> tuple[DeviceSignIn, TokenShelf]:
     session = open_session(config.gateway)
     device = DeviceSignIn(session, config.cloud, clock.now)
     return device, TokenShelf(account.table("signins"), SecretBox(config.secret_keys), clock.now)
+
+
+def offboarding_records(config: Config) -> list[OffboardingRecord]:
+    """For the command that lists them. Raises StorageDown."""
+    return records(open_account(config).table("system"))
 
 
 @dataclass(frozen=True, slots=True)

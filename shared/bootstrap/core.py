@@ -68,7 +68,7 @@ class Core:
 def build(config: Config, *, now: Clock = clock.now) -> Core:
     """Open storage and wire everything. Raises StorageDown; talks to nobody else."""
     ground = open_ground(config, now)
-    trunk = ground.trunk
+    trunk, system = ground.trunk, ground.account.table("system")
     poison = Poison(ground.journal, trunk.tenants, ground.queues, now)
     presences = Presences(ground.presence, trunk.directory, now, config.presence_interval)
     outbound = build_outbound(ground, poison, presences)
@@ -88,7 +88,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         caller_rates=CallerRates(),
         tenants=trunk.tenants,
         directory=trunk.directory,
-        offboarding=Offboarding(trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], now, caches),
+        offboarding=Offboarding(trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], system, now, caches),
         settings=ground.settings,
         operator_audit=OperatorAudit(AuditTrail(trunk.heads, now), now),
         widget_keys=trunk.widget_keys,
@@ -101,7 +101,7 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         overview=Overview(ground.settings, trunk.directory, ground.outbound, presence.health, permissions),
         continuations=Continuations(trunk.secrets),
         poison=poison,
-        tidy=Tidy(ground.journal, now),
+        tidy=Tidy(ground.journal, system, now),
         health=Health({"storage": ground.account.probe}, {"signInKeys": ground.keys.probe}, now),
         setting_warnings=config.warnings,
         public_base_url=config.public_base_url,

@@ -15,6 +15,7 @@ from shared.storage.entities import Row
 from shared.storage.keys import prefix_end
 from shared.storage.tables import MAX_OPERATIONS, Table
 from shared.tenants.models import TenantLeaving
+from shared.tenants.offboarding_records import keep
 from shared.tenants.tenants import Tenants
 
 # A run that has not said for so long that it works is taken for dead.
@@ -31,15 +32,22 @@ class InMemory(Protocol):
 
 
 class Offboarding:
-    """``tables`` are those whose partitions are a tenant id, or start with one and a bar. ``caches`` are told of each
-    tenant that leaves; those of other processes drop its values by themselves, each at a time it states.
+    """``tables`` are those whose partitions are a tenant id, or start with one and a bar; ``records`` is where it stays
+    known who offboarded which tenant. ``caches`` are told of each tenant that leaves; those of other processes drop its
+    values by themselves, each at a time it states.
     """
 
     def __init__(
-        self, tenants: Tenants, tables: Sequence[Table], clock: Clock, caches: Sequence[InMemory] = ()
+        self,
+        tenants: Tenants,
+        tables: Sequence[Table],
+        records: Table,
+        clock: Clock,
+        caches: Sequence[InMemory] = (),
     ) -> None:
         self._tenants = tenants
         self._tables = tables
+        self._records = records
         self._clock = clock
         self._caches = caches
 
@@ -76,6 +84,7 @@ class Offboarding:
                 log.warning("offboarding is asked for again", tenant=name.row)
 
     def _remove(self, mark: Row, message_id: str) -> None:
+        keep(self._records, mark)
         mark = self._note(mark, 0, message_id)
         # Calls that read the tenant just before it was closed may still write a row: look until there is none.
         while batches := list(self._batches(mark.partition)):

@@ -22,6 +22,7 @@ from shared.storage.queues import Queue
 from shared.storage.tables import Exists, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, write
 from shared.tenants.models import Page, Stored, Tenant, TenantLeaving, TenantWrite
+from shared.tenants.offboarding_records import mark_values
 from shared.tenants.settings import Settings
 from shared.tenants.widget_keys import WidgetKeys
 
@@ -109,8 +110,10 @@ class Tenants:
             raise NotFound("there is no such tenant", code="TenantNotFound")
         leaving = rows.get(_LEAVING)
         if leaving is None:
-            leaving = Row(tenant_id, _LEAVING, {"removed": 0})
-            self._table.overwrite(Row(_INDEX, tenant_id, {"leaving": to_wire(self._clock())}))
+            now, products = self._clock(), held(Tenant, rows[_TENANT]).value.products
+            recorded = mark_values(now, by.oid, products)
+            leaving = Row(tenant_id, _LEAVING, {"removed": 0, **recorded})
+            self._table.overwrite(Row(_INDEX, tenant_id, {"leaving": to_wire(now)}))
             with suppress(Exists):  # somebody asked at the same moment
                 self._table.insert(leaving)
             log.info("tenant is offboarded", tenant=tenant_id, by=by.oid)
@@ -162,7 +165,7 @@ class Tenants:
         self._table.delete(mark, etag=mark.etag)
         if name is not None:
             self.forget_name(name)
-        log.info("tenant is gone", tenant=tenant_id)
+        log.info("tenant is gone", tenant=tenant_id, by=mark.text("operator"))
 
     def _find(self, tenant_id: str) -> Head | None:
         rows = self._head_rows(tenant_id)

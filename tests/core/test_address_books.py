@@ -394,7 +394,8 @@ def test_offboarding_leaves_no_row(shelf: Shelf) -> None:
     world = shelf.world
     shelf.add("1")
     world.tenants.start_offboarding(world.tenant_id, world.by)
-    Offboarding(world.tenants, [world.account.table("contacts")], world.clock).run(world.tenant_id)
+    tables, records = [world.account.table("contacts")], world.account.table("system")
+    Offboarding(world.tenants, tables, records, world.clock).run(world.tenant_id)
     assert shelf.rows() == []
 
 

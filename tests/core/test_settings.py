@@ -245,7 +245,7 @@ def test_a_check_that_ends_after_its_tenant_has_left_writes_no_row(world: World)
     world.set(interact={"acsConnectionString": CONTOSO_STRING})
     head = world.head
     world.tenants.start_offboarding(world.tenant_id, world.by)
-    Offboarding(world.tenants, [], world.clock).run(world.tenant_id)
+    Offboarding(world.tenants, [], world.account.table("system"), world.clock).run(world.tenant_id)
     world.settings.note_check(head, "interact", CONTOSO_STRING, CHECK)
     assert list(world.account.table("tenants").span(world.tenant_id, "", "~")) == []
 

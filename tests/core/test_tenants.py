@@ -377,7 +377,8 @@ def test_the_memory_of_the_process_forgets_a_tenant_as_it_is_closed_and_as_it_go
 
 def offboarding(world: World, wrap: type[Table] | None = None) -> Offboarding:
     tables = [world.account.table(name) for name in HOLDING]
-    return Offboarding(world.tenants, [MortalTable(table) for table in tables] if wrap else tables, world.clock)
+    mortal = [MortalTable(table) for table in tables] if wrap else tables
+    return Offboarding(world.tenants, mortal, world.account.table("system"), world.clock)
 
 
 class MortalTable(Table):
@@ -488,7 +489,9 @@ def test_a_run_that_comes_late_removes_nothing_of_a_tenant_made_again(world: Wor
         world.put_user(ANA, "ana@contoso.example")
 
     tables: list[Table] = [WatchedTable(world.account.table(name), meanwhile) for name in HOLDING]
-    Offboarding(world.tenants, tables, world.clock).run(world.tenant_id, message_id="first")
+    Offboarding(world.tenants, tables, world.account.table("system"), world.clock).run(
+        world.tenant_id, message_id="first"
+    )
     assert moments
     assert world.head.tenant_id == world.tenant_id
     assert world.directory.user(world.tenant_id, ANA).value.upn == "ana@contoso.example"
@@ -548,7 +551,8 @@ def test_an_offboarding_whose_message_was_lost_is_asked_for_again_until_somebody
 ) -> None:
     pending = PendingQueue()
     tenants = Tenants(world.account.table("tenants"), world.widget_keys, pending, clock)
-    stuck = Offboarding(tenants, [world.account.table(name) for name in HOLDING], clock)
+    tables = [world.account.table(name) for name in HOLDING]
+    stuck = Offboarding(tenants, tables, world.account.table("system"), clock)
 
     def asked() -> int:
         pending.sent.clear()

@@ -201,7 +201,8 @@ def test_offboarding_takes_hooks_and_their_events_along(hooks: HookWorld, world:
     hook = hooks.register()
     hooks.publish(hooks.event("t", 1))
     world.tenants.start_offboarding(world.tenant_id, world.by)
-    Offboarding(world.tenants, [world.account.table("outbound")], world.clock).run(world.tenant_id)
+    tables, records = [world.account.table("outbound")], world.account.table("system")
+    Offboarding(world.tenants, tables, records, world.clock).run(world.tenant_id)
     assert (hooks.hook(hook), hooks.rows(hook)) == (None, [])
     hooks.run(minutes=5)
     assert hooks.receiver.posts == []

@@ -43,7 +43,7 @@ def audit() -> Iterator[Audit]:
     audit = Audit()
 
     def caller(token: str) -> Caller:
-        roles: frozenset[Role] = frozenset({"Operator"} if token == HOME else {"TenantAdmin"})  # type: ignore[arg-type]
+        roles: frozenset[Role] = frozenset({"Operator"} if token == HOME else {"TenantAdmin"})
         return Caller(token, "ola", "Ola", roles)
 
     core: Any = SimpleNamespace(
@@ -77,6 +77,7 @@ def called(name: str, tid: str, tenant: str = TENANT) -> tuple[int, bool]:
 @pytest.mark.parametrize("endpoint", INTO_TENANTS, ids=lambda endpoint: endpoint.name)
 def test_each_call_of_an_operator_into_a_tenant_leaves_a_line(audit: Audit, endpoint: Any) -> None:
     assert called(endpoint.name, HOME) == (204, True)
+    expected: list[tuple[str, ...]]
     if endpoint.name in WITHOUT_LINE:
         expected = []
     elif endpoint.method == "GET":

@@ -174,12 +174,16 @@ def test_a_back_end_whose_token_is_not_good_hears_what_a_visitor_hears() -> None
     def refuse(token: str) -> Caller:
         raise NotKnown("the access token is made for https://graph.microsoft.com", code="TokenWrongAudience")
 
+    def identified(call: web.Call) -> func.HttpResponse:
+        call.identify("Integration")
+        return call.nothing()
+
     core: Any = SimpleNamespace(callers=SimpleNamespace(of_bearer=refuse))
     wiring.use(core)
     try:
         request = func.HttpRequest("POST", "http://127.0.0.1/", headers={"authorization": "Bearer x"}, body=b"")
         events = ENDPOINTS["post_session_event"]
-        response = web._run(events, lambda call: call.nothing(call.identify("Integration") or 200), request)
+        response = web._run(events, identified, request)
     finally:
         wiring.use(None)
     assert json.loads(response.get_body())["detail"] == "The access token is not accepted."

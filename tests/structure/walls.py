@@ -69,7 +69,16 @@ WALLS: Final = (
     ),
     # Any queue may have it keep a message, so it stands beside the trunk.
     Wall("shared.poison", (*GROUND, "shared.tenants", "shared.storage")),
-    Wall("shared.tidy", (*GROUND, "shared.poison", "shared.outbound.refusals", "shared.storage")),
+    Wall(
+        "shared.tidy",
+        (
+            *GROUND,
+            "shared.poison",
+            "shared.outbound.refusals",
+            "shared.tenants.offboarding_records",
+            "shared.storage",
+        ),
+    ),
     Wall("shared.tenants", (*GROUND, "shared.storage")),
     *(
         Wall(
