@@ -12,7 +12,8 @@ from pydantic.json_schema import models_json_schema
 
 from functions.answers import written
 from functions.endpoints import ENDPOINTS, Endpoint
-from functions.web import FORMATS, MAX_TOP
+from functions.query import MAX_TOP
+from functions.web import FORMATS
 from shared.tenants.models import Page
 
 _REF: Final = "#/components/schemas/{model}"

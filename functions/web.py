@@ -6,16 +6,15 @@ made. It cannot be used without saying which roles may call, or why anybody may.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 import azure.functions as func
 
+from functions import query
 from functions.answers import written
 from functions.call_log import log_call
 from functions.endpoints import ENDPOINTS, Endpoint
@@ -27,7 +26,7 @@ from functions.security_headers import secured
 from functions.wiring import core
 from shared.body_limits import BODY_LIMIT
 from shared.callers import OPERATOR, Caller, Role
-from shared.errors import AppError, Invalid, NotAllowed, NotFound
+from shared.errors import AppError, NotAllowed, NotFound
 from shared.tenants.documents import Versions
 from shared.tenants.models import Page, Stored
 from shared.tenants.tenants import Head
@@ -35,8 +34,6 @@ from shared.wire import Wire, is_guid, parse
 
 M = TypeVar("M", bound=Wire)
 
-DEFAULT_TOP: Final = 100
-MAX_TOP: Final = 1000
 FORMATS: Final = ("json", "csv")  # of a list that is a table too
 
 Handler = Callable[["Call"], func.HttpResponse]
@@ -52,7 +49,7 @@ class Call:
     caller: Caller
 
     def identify(self, *roles: Role) -> None:
-        """Raises NotKnown, RateLimited or NotAllowed (``RoleMissing``); the log names the caller of the last two too."""
+        """Raises NotKnown, RateLimited or NotAllowed (``RoleMissing``); the log names a caller who is refused."""
         self.caller = core().callers.of_bearer(bearer(self.req))
         core().caller_rates.call(self.caller)
         if not self.caller.may(*roles):
@@ -98,22 +95,12 @@ class Call:
         return str(self.req.route_params.get(name) or "")
 
     def query(self, name: str) -> str | None:
-        """Raises Invalid for one that is named and left empty: who filters by nothing did not mean everything."""
-        value = self.req.params.get(name)
-        # The host drops empty values, the URL still has them.
-        if not value and self._in_url(name):
-            raise _empty(name)
-        return value or None
+        """As ``query.single``."""
+        return query.single(self.req, name)
 
     def every_query(self, name: str) -> list[str]:
-        """All values of a parameter that may stand several times. Raises Invalid when it is named and all are empty."""
-        values = self._in_url(name)  # the host joins them with commas
-        if values and not any(values):
-            raise _empty(name)
-        return [value for value in values if value]
-
-    def _in_url(self, name: str) -> list[str]:
-        return parse_qs(urlsplit(self.req.url).query, keep_blank_values=True).get(name, [])
+        """As ``query.several``."""
+        return query.several(self.req, name)
 
     @property
     def bearer(self) -> str | None:
@@ -122,10 +109,7 @@ class Call:
 
     @property
     def top(self) -> int:
-        text = self.req.params.get("top") or str(DEFAULT_TOP)
-        if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_TOP:
-            raise Invalid.field("top", f"is not a number from 1 to {MAX_TOP}", "OutOfRange")
-        return int(text)
+        return query.top(self.req)
 
     @property
     def continuation(self) -> str | None:
@@ -260,10 +244,6 @@ def _serve(blueprint: func.Blueprint, endpoint: Endpoint, handler: Handler) -> N
     trigger.__name__ = trigger.__qualname__ = endpoint.name
     trigger.__doc__ = handler.__doc__
     blueprint.route(route=endpoint.path, methods=[endpoint.method], auth_level=func.AuthLevel.ANONYMOUS)(trigger)
-
-
-def _empty(name: str) -> Invalid:
-    return Invalid.field(name, "is empty; leave it out, or give it a value", "Required")
 
 
 NOBODY: Final = Caller("", "", "", frozenset())

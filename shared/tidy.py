@@ -22,7 +22,7 @@ class Tidy:
         self._clock = clock
 
     def run(self) -> int:
-        """Returns how many rows of the journal went: refusals and used consent states after a day, all else after thirty."""
+        """Returns how many rows of the journal went: refusals and consent states after a day, all else after thirty."""
         remove_old(self._records, self._clock())
         gone = self._remove(LONGEST, "")
         gone += self._remove(REFUSALS, "|refusals", "|consents")

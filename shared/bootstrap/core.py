@@ -74,12 +74,14 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
     outbound = build_outbound(ground, poison, presences)
     presence = build_presence(ground, presences, outbound.holders)
     interact, attendant = build_interact(ground), build_attendant(ground, presence.availability)
+    operator_audit = OperatorAudit(AuditTrail(trunk.heads, now), now)
     caches: list[InMemory] = [
         ground.sign_ins,
         ground.exchanges,
         interact.assistant,
         attendant.search_copies,
         outbound.agenda,
+        operator_audit,
     ]
     permissions = _permissions(ground)
     tokens = CallerTokens(ground.keys, config.cloud, (*config.api_audience, config.api_client_id), now)
@@ -88,9 +90,11 @@ def build(config: Config, *, now: Clock = clock.now) -> Core:
         caller_rates=CallerRates(),
         tenants=trunk.tenants,
         directory=trunk.directory,
-        offboarding=Offboarding(trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], system, now, caches),
+        offboarding=Offboarding(
+            trunk.tenants, [ground.account.table(name) for name in _OF_TENANTS], system, now, caches
+        ),
         settings=ground.settings,
-        operator_audit=OperatorAudit(AuditTrail(trunk.heads, now), now),
+        operator_audit=operator_audit,
         widget_keys=trunk.widget_keys,
         acs_suffixes=config.cloud.acs_suffixes,
         outbound=outbound,

@@ -174,7 +174,7 @@ class Deliveries:
 
     def _deliver_one(self, turn: Turn, url: str, event: Waiting) -> bool:
         """Whether the task's next event may follow."""
-        said = self._post(turn.hook.id, url, event)
+        said = self._post(turn, url, event)
         now = self._clock()
         match verdict(said.status):
             case "delivered":
@@ -195,10 +195,10 @@ class Deliveries:
             turn.look_at(trouble.next_try)
         return False
 
-    def _post(self, hook_id: str, url: str, event: Waiting) -> Said:
+    def _post(self, turn: Turn, url: str, event: Waiting) -> Said:
         try:
             answer = self._latecomers.in_time(
-                hook_id,
+                turn.hook.id,
                 self._patience,
                 lambda: self._sender.post(url, event.body, event.id),
                 undo=lambda _: None,  # an answer that comes too late changes nothing: the event is sent again
@@ -206,7 +206,7 @@ class Deliveries:
         except Upstream as exc:
             return Said(problem=exc.code)
         except Exception as exc:  # one event must not stop the others; the text may quote the URL
-            log.error("a webhook could not be called", hook=hook_id, why=type(exc).__name__)
+            log.error("a webhook could not be called", tenant=turn.tenant_id, hook=turn.hook.id, why=type(exc).__name__)
             return Said(problem="UpstreamBroken")
         return Said(answer.status, retry_after=answer.retry_after)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.callers import Caller
 from shared.clock import Clock, to_wire
+from shared.kept import Entries
 from shared.tenants.audit import OPERATOR_SECTION
 from shared.tenants.audit_trail import AuditTrail
 
@@ -25,23 +26,23 @@ class OperatorAudit:
     def __init__(self, trail: AuditTrail, clock: Clock) -> None:
         self._trail = trail
         self._clock = clock
-        self._hours: dict[tuple[str, str], str] = {}  # of the last line, by tenant and operator
-        self._lock = threading.Lock()
+        self._noted: Entries[bool, datetime] = Entries(clock, _MOST_REMEMBERED)  # by operator, until the hour ends
 
     def note_read(self, tenant_id: str, by: Caller) -> None:
         """Adds one line per operator, tenant and hour (UTC), over all instances. ``new`` of it is when the hour began.
 
         Costs a dictionary look-up, and once an hour and process up to two reads and a transaction.
         """
-        hour = to_wire(self._clock().replace(minute=0, second=0, microsecond=0))
-        with self._lock:
-            if self._hours.get((tenant_id, by.oid), "") >= hour:
-                return
+        if self._noted.get(tenant_id, by.oid):
+            return
+        began = self._clock().replace(minute=0, second=0, microsecond=0)
+        hour = to_wire(began)
         self._trail.note_once(tenant_id, by, {"path": READ, "old": None, "new": hour}, period=hour)
-        with self._lock:
-            if len(self._hours) >= _MOST_REMEMBERED:
-                self._hours.clear()
-            self._hours[tenant_id, by.oid] = hour
+        self._noted.put(tenant_id, by.oid, True, began + timedelta(hours=1))
+
+    def forget_tenant(self, tenant_id: str) -> None:
+        """Drop what is remembered of the tenant; one made again under its id gets lines of its own."""
+        self._noted.forget_tenant(tenant_id)
 
     def note_call(self, tenant_id: str, by: Caller, method: str, path: str) -> None:
         """Adds a line for a call that may change something, whatever comes of it. ``new`` of it is method and path."""

@@ -25,7 +25,7 @@ from shared.storage.tables import Table
 from shared.tenants.audit_trail import AuditTrail
 from shared.wire import parse
 from tests.core.world import SERVICE, World
-from tests.support.memory_storage import memory_table
+from tests.support.memory_storage import MemoryTable
 
 ALLOWED = (".logic.azure.com",)
 URL = "https://prod-1.logic.azure.com/workflows/1/invoke?api-version=2016-10-01&sig=s3cr3t"
@@ -191,7 +191,7 @@ class HookWorld:
         self.clock = world.clock
         self.tenant_id = world.tenant_id
         self.outbound_table = outbound or world.account.table("outbound")
-        self.agenda_table = memory_table()
+        self.agenda_table = MemoryTable()
         self.calls = Calls()
         self.receiver = Receiver()
         self.process = Process(self)

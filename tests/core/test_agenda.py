@@ -10,7 +10,7 @@ from shared.errors import StorageDown
 from shared.outbound.agenda import BUCKET, CALLED_AGAIN, Agenda
 from tests.core.hook_world import Calls
 from tests.core.world import FakeClock, World
-from tests.support.memory_storage import memory_table
+from tests.support.memory_storage import MemoryTable
 
 
 def nothing() -> None:
@@ -20,7 +20,7 @@ def nothing() -> None:
 def test_an_appointment_at_the_moment_of_a_second_call_outlives_the_first(clock: FakeClock) -> None:
     """What one process asked for must not go when another one's call is done, though both are for one moment."""
     calls = Calls()
-    agenda = Agenda(memory_table(), {"webhook": calls}, clock)
+    agenda = Agenda(MemoryTable(), {"webhook": calls}, clock)
     first, later = timedelta(seconds=62), timedelta(seconds=62 + BUCKET) + CALLED_AGAIN
     for delay in (first, later):
         agenda.wake("webhook", "tenant", "subject", clock() + delay)
@@ -35,7 +35,7 @@ def test_an_appointment_at_the_moment_of_a_second_call_outlives_the_first(clock:
 
 
 def test_an_appointment_of_a_kind_unknown_here_waits_for_the_version_that_knows_it(clock: FakeClock) -> None:
-    table, calls = memory_table(), Calls()
+    table, calls = MemoryTable(), Calls()
     Agenda(table, {"webhook": calls, "fax": calls}, clock).wake("fax", "tenant", "subject")
     old = Agenda(table, {"webhook": calls}, clock)
     old.wake("webhook", "tenant", "subject")
@@ -45,7 +45,7 @@ def test_an_appointment_of_a_kind_unknown_here_waits_for_the_version_that_knows_
 
 
 def test_a_call_that_gets_lost_is_made_again_and_one_that_was_made_is_not(clock: FakeClock) -> None:
-    table, calls = memory_table(), Calls()
+    table, calls = MemoryTable(), Calls()
     agenda = Agenda(table, {"webhook": calls}, clock)
     agenda.wake("webhook", "tenant", "subject", clock() + timedelta(minutes=5))
     clock.move(minutes=5, seconds=1)
@@ -64,7 +64,7 @@ def test_a_call_that_gets_lost_is_made_again_and_one_that_was_made_is_not(clock:
 
 def test_what_changes_while_its_subject_is_looked_at_is_looked_at_again(clock: FakeClock) -> None:
     """Another process, whose clock is behind, makes an appointment for a moment that was called already."""
-    table, calls = memory_table(), Calls()
+    table, calls = MemoryTable(), Calls()
     agenda = Agenda(table, {"webhook": calls}, clock)
     moment = clock() + timedelta(minutes=5)
     agenda.wake("webhook", "tenant", "subject", moment)
@@ -79,7 +79,7 @@ def test_what_changes_while_its_subject_is_looked_at_is_looked_at_again(clock: F
 
 def test_calls_do_not_pile_up_while_nobody_answers_them(clock: FakeClock) -> None:
     """A subject that changes all the time has one call under way; what came meanwhile is called when that is done."""
-    table, calls = memory_table(), Calls()
+    table, calls = MemoryTable(), Calls()
     agenda = Agenda(table, {"webhook": calls}, clock)
     for _ in range(int(CALLED_AGAIN.total_seconds() / BUCKET) - 2):
         agenda.wake("webhook", "tenant", "subject")
@@ -105,7 +105,7 @@ def test_a_call_that_was_made_again_is_not_answered_twice(world: World) -> None:
 
 
 def test_a_look_that_fails_leaves_its_appointment(clock: FakeClock) -> None:
-    table, calls = memory_table(), Calls()
+    table, calls = MemoryTable(), Calls()
     agenda = Agenda(table, {"webhook": calls}, clock)
     agenda.wake("webhook", "tenant", "subject", clock() + timedelta(minutes=5))
     clock.move(minutes=5, seconds=1)

@@ -13,7 +13,7 @@ from shared.errors import StorageDown, Unreachable
 from tests.core.hook_world import Answer, Fate, HookWorld, Post, Process
 from tests.core.world import World
 from tests.scale import scaled
-from tests.support.memory_storage import memory_table
+from tests.support.memory_storage import MemoryTable
 
 TASKS = ("a", "b", "c")
 ANSWERS = (Answer(), Answer(404), Answer(500), Answer(429, retry_after=45.0), Unreachable("no"))
@@ -28,7 +28,7 @@ def test_deliveries_do_what_the_model_does(world: World) -> None:
 
         @initialize(moods=st.tuples(MOODS, MOODS))
         def begin(self, moods: tuple[int, int]) -> None:
-            self.around = HookWorld(world, memory_table())
+            self.around = HookWorld(world, MemoryTable())
             self.hooks = [self.around.register() for _ in range(2)]
             self.raised: dict[str, int] = defaultdict(int)
             self.untold: list[tuple[str, int]] = []

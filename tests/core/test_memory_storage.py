@@ -17,7 +17,7 @@ from shared.storage.account import StorageAccount
 from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row, Value
 from shared.storage.tables import Exists, Table
 from tests.scale import scaled
-from tests.support.memory_storage import memory_table
+from tests.support.memory_storage import MemoryTable
 
 # Where an operation takes its ETag from: the row as it is, as it was before its last change, or whichever is there.
 NOW, BEFORE, ANY = "now", "before", "*"
@@ -116,7 +116,7 @@ def test_both_tables_say_the_same_and_end_the_same(
     azurite_account: StorageAccount, acts: list[tuple[str, Any]]
 ) -> None:
     partition = str(uuid.uuid4())
-    real, memory = Tried(azurite_account.table("journal"), partition), Tried(memory_table(), partition)
+    real, memory = Tried(azurite_account.table("journal"), partition), Tried(MemoryTable(), partition)
     for act in acts:
         assert memory.take(act) == real.take(act), act
     assert memory.looks() == real.looks()
@@ -142,7 +142,7 @@ def test_both_give_the_same_rows_for_a_condition(
     values: list[dict[str, Value]] = [{"t": ""}, {"t": "a"}, {"t": "b"}, {"t": "it's"}, {"n": 1}, {}]
     rows = [Row(partition, f"r{number}", each) for number, each in enumerate(values)]
     answers = []
-    for table in (azurite_account.table("journal"), memory_table()):
+    for table in (azurite_account.table("journal"), MemoryTable()):
         table.transact([Insert(row) for row in rows])
         span = table.span(partition, "r", "s", only=only, parameters=parameters, select=["RowKey", "PartitionKey", "t"])
         found = [(row.row, row.values) for row in span]
@@ -156,7 +156,7 @@ def test_both_give_the_same_rows_for_a_condition(
 def test_both_find_rows_of_several_partitions_alike(azurite_account: StorageAccount) -> None:
     here = str(uuid.uuid4())
     answers = []
-    for table in (azurite_account.table("journal"), memory_table()):
+    for table in (azurite_account.table("journal"), MemoryTable()):
         for number in range(4):
             table.transact([Insert(Row(f"{here}{number}", name, {})) for name in ("a", "b", "c")])
         across = [(row.partition, row.row) for row in table.across(f"{here}1", f"{here}2", ("a", "c"))]
@@ -180,6 +180,6 @@ BAD_ROWS = [
 
 @pytest.mark.parametrize("bad", BAD_ROWS, ids=range(len(BAD_ROWS)))
 def test_both_refuse_what_azure_does_not_take(azurite_account: StorageAccount, bad: Row) -> None:
-    tables = azurite_account.table("journal"), memory_table()
+    tables = azurite_account.table("journal"), MemoryTable()
     told = [_told(partial(table.insert, bad)) for table in tables]
     assert told[0] == told[1] != "done"

@@ -19,9 +19,9 @@ from shared.tenants.offboarding_records import KEPT, OffboardingRecord, records
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys
 from shared.tidy import Tidy
-from tests.core.memory_table import MemoryTable
 from tests.core.race import together
 from tests.core.world import FakeClock
+from tests.support.memory_storage import MemoryTable
 
 TENANT = "11111111-1111-4111-8111-111111111111"
 OLA, PER = (Caller("home", oid, f"{oid.title()} Operator", frozenset({"Operator"})) for oid in ("ola", "per"))

@@ -12,9 +12,9 @@ from shared.tenants.audit import AuditEntry, as_csv
 from shared.tenants.audit_trail import AuditTrail
 from shared.tenants.operator_audit import OperatorAudit
 from shared.tenants.tenants import SETTINGS
-from tests.core.memory_table import MemoryTable
 from tests.core.race import together
 from tests.core.world import FakeClock
+from tests.support.memory_storage import MemoryTable
 
 TENANT, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 OLA = Caller("home", "ola", "Ola Operator", frozenset({"Operator"}))

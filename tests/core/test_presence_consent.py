@@ -17,7 +17,7 @@ from shared.storage.entities import Row
 from shared.storage.tables import Table
 from tests.core.race import codes, together
 from tests.core.world import World
-from tests.support.memory_storage import memory_table
+from tests.support.memory_storage import MemoryTable
 
 PER_MINUTE = 30
 
@@ -45,7 +45,7 @@ class Journal(Table):
     """``lost`` is how the answer of the next insert gets lost: ``once`` and it is sent again, or for good."""
 
     def __init__(self) -> None:
-        self.__dict__.update(memory_table().__dict__)
+        self.__dict__.update(MemoryTable().__dict__)
         self.lost = ""
 
     def insert(self, row: Row) -> str:
@@ -90,7 +90,7 @@ def instance(world: World, signed_in: FakeSignedIn, grants: FakeGrants, journal:
         signed_in,
         AccountNotes(world.presence, world.clock),
         journal,
-        Pace(memory_table(), world.clock, what="sign-ins", most=PER_MINUTE, per=timedelta(minutes=1)),
+        Pace(MemoryTable(), world.clock, what="sign-ins", most=PER_MINUTE, per=timedelta(minutes=1)),
         world.clock,
     )
 

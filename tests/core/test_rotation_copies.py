@@ -21,7 +21,7 @@ from shared.tenants.rotation import MOST_PASSES, Rotated, Rotation
 from shared.tenants.tenants import Tenants
 from tests.core.old_seals import v1_seal
 from tests.core.world import CONTOSO_STRING, OLD_KEY, FakeClock
-from tests.support.memory_storage import memory_table
+from tests.support.memory_storage import MemoryTable
 
 NEW_KEY = ("new", bytes([7]) * 32)
 BOTH, ONLY_NEW, OLD_FIRST = SecretBox([NEW_KEY, OLD_KEY]), SecretBox([NEW_KEY]), SecretBox([OLD_KEY, NEW_KEY])
@@ -82,7 +82,7 @@ class Shop:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.sessions, self.index = memory_table(), memory_table()
+        self.sessions, self.index = MemoryTable(), MemoryTable()
         self.store = SessionStore(self.sessions)
         self.held = [self._planted(v1_seal(OLD_KEY, CONTOSO_STRING, tenant=TENANT, field=session_store.FIELD))]
         place = {"tenant": TENANT, "field": session_store.FIELD}
@@ -134,7 +134,7 @@ class Shop:
             session_store.sealed_rows(Stepping(self.sessions, step)),
             session_ends.sealed_rows(Stepping(self.index, step)),
         ]
-        return Rotation(NoTenants(), memory_table(), BOTH, places).run(lambda done, of: None)
+        return Rotation(NoTenants(), MemoryTable(), BOTH, places).run(lambda done, of: None)
 
     def rows(self) -> list[Row]:
         return [*self.sessions.span(TENANT, "", "~"), *self.index.span(session_ends.PARTITION, "0", ":")]
@@ -192,5 +192,5 @@ def test_an_instance_that_never_stops_sealing_with_the_old_key_is_told_of() -> N
         session_store.sealed_rows(Restless(shop.sessions, lambda: None)),
         session_ends.sealed_rows(shop.index),
     ]
-    rotated = Rotation(NoTenants(), memory_table(), BOTH, places).run(lambda done, of: None)
+    rotated = Rotation(NoTenants(), MemoryTable(), BOTH, places).run(lambda done, of: None)
     assert rotated == Rotated(4 + MOST_PASSES, (), settled=False)

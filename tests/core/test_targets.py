@@ -14,8 +14,8 @@ from shared.storage.entities import Row
 from shared.tenants.directory import Directory
 from shared.tenants.licences import Licences
 from shared.tenants.models import ServiceWrite, UserWrite
-from tests.core.memory_table import MemoryTable
 from tests.core.world import FakeClock
+from tests.support.memory_storage import MemoryTable
 
 TENANT = "11111111-1111-4111-8111-111111111111"
 BY = Caller(TENANT, "o", "Alex", frozenset())

@@ -365,7 +365,7 @@ class Remembering:
 def test_the_memory_of_the_process_forgets_a_tenant_as_it_is_closed_and_as_it_goes(world: World) -> None:
     cache = Remembering(world.tenant_id)
     tables = [world.account.table(name) for name in HOLDING]
-    leaving = Offboarding(world.tenants, tables, world.clock, [cache])
+    leaving = Offboarding(world.tenants, tables, world.account.table("system"), world.clock, [cache])
     leaving.start(world.tenant_id, world.by)
     assert cache.kept == set()
     cache.kept.add(world.tenant_id)  # by a call that was under way

@@ -15,9 +15,9 @@ from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.tables import Table
 from shared.tidy import Tidy
-from tests.core.memory_table import MemoryTable
 from tests.core.race import together
 from tests.core.world import World
+from tests.support.memory_storage import MemoryTable
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def test_refusals_and_used_consent_states_go_after_a_day_and_the_rest_after_thir
     Poison(own, world.tenants, {}, later).keep(message, queue="q", reason="r", attempts=5, message_id="m-1")
     own.insert(Row(f"{world.tenant_id}|pace", "recent", {}))
     own.insert(Row(f"{world.tenant_id}|{CONSENTS}", "state", {}))
-    assert together(2, lambda number: Tidy(own, memory_table(), later).run()) is not None
-    Tidy(own, memory_table(), later).run()
+    assert together(2, lambda number: Tidy(own, MemoryTable(), later).run()) is not None
+    Tidy(own, MemoryTable(), later).run()
 
     def rows(kind: str) -> int:
         return len(list(own.span(f"{world.tenant_id}|{kind}", "", "~")))

@@ -42,7 +42,10 @@ def rates() -> Iterator[CallerRates]:
     rates = CallerRates(lambda: 0.0)
     heads = SimpleNamespace(head=lambda tenant_id: SimpleNamespace(tenant_id=tenant_id))
     checks = SimpleNamespace(check=lambda head: {"components": []})
-    core: Any = SimpleNamespace(callers=Tokens(), caller_rates=rates, tenants=heads, permissions=checks)
+    audit = SimpleNamespace(note_read=lambda *_: None)
+    core: Any = SimpleNamespace(
+        callers=Tokens(), caller_rates=rates, tenants=heads, permissions=checks, operator_audit=audit
+    )
     wiring.use(core)
     yield rates
     wiring.use(None)

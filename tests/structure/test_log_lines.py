@@ -14,6 +14,7 @@ import pytest
 
 from functions import messages, settings_http, web, wiring
 from functions.endpoints import ENDPOINTS
+from shared.caller_rates import CallerRates
 from shared.callers import Caller
 from shared.errors import NotFound, NotKnown, StorageDown
 from tests.structure.source import ROOT, modules
@@ -71,7 +72,10 @@ class OnlyOne:
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     core: Any = SimpleNamespace(
-        callers=Callers(), tenants=OnlyOne(), operator_audit=SimpleNamespace(note_read=lambda *_: None)
+        callers=Callers(),
+        caller_rates=CallerRates(),
+        tenants=OnlyOne(),
+        operator_audit=SimpleNamespace(note_read=lambda *_: None),
     )
     wiring.use(core)
     with caplog.at_level(logging.INFO, "nimbus"):

@@ -13,6 +13,7 @@ import function_app
 from functions import web, wiring
 from functions.endpoints import ENDPOINTS
 from functions.operator_calls import WITHOUT_LINE
+from shared.caller_rates import CallerRates
 from shared.callers import OPERATOR, Caller, Role
 from shared.errors import StorageDown
 
@@ -48,6 +49,7 @@ def audit() -> Iterator[Audit]:
 
     core: Any = SimpleNamespace(
         callers=SimpleNamespace(of_bearer=caller),
+        caller_rates=CallerRates(),
         tenants=SimpleNamespace(head=lambda tenant_id: SimpleNamespace(tenant_id=tenant_id)),
         operator_audit=audit,
     )

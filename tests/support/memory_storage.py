@@ -274,8 +274,11 @@ class MemoryQueueClient:
         self.sent.append(text)
 
 
-def memory_table(name: str = "table") -> Table:
-    return Table(cast(TableClient, MemoryTableClient(name)))
+class MemoryTable(Table):
+    """One empty table."""
+
+    def __init__(self) -> None:
+        super().__init__(cast("TableClient", MemoryTableClient()))
 
 
 class _TableService:
