@@ -21,6 +21,7 @@ BOUNDS = {
     "Lanes._waiting": "tenants with a search under way",
     "Latecomers._waiting": "lanes with a thread that still waits, 200 at most",
     "OnBehalfOf._kept": "1,000 tokens, each until 5 min before its end; told of offboarding",
+    "OperatorAudit._noted": "10,000 operators by tenant, each until its hour ends; told of offboarding",
     "Poller._strange_words": "1,000 words, which are Graph's and no tenant's",
     "SearchCopies._copies": "256 MB, each until an hour after its last search; told of offboarding",
     "SearchCopies._turns": "tenants with a search under way",
