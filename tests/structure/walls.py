@@ -12,26 +12,23 @@ from tests.structure.source import Module, is_in, modules
 OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "bench", "tools", "tests")
 FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions")
 # Plain values and pure helpers; every room of shared may lean on them.
-GROUND: Final = tuple(
-    f"shared.{module}"
-    for module in (
-        "errors",
-        "body_limits",
-        "clock",
-        "log",
-        "callers",
-        "wire",
-        "clouds",
-        "components",
-        "csv_text",
-        "json_text",
-        "kept",
-        "length_prefix",
-        "rate_buckets",
-        "near_names",
-        "queue_names",
-        "sign_in_errors",
-    )
+GROUND: Final = (
+    "shared.errors",
+    "shared.body_limits",
+    "shared.clock",
+    "shared.log",
+    "shared.callers",
+    "shared.wire",
+    "shared.clouds",
+    "shared.components",
+    "shared.csv_text",
+    "shared.json_text",
+    "shared.kept",
+    "shared.length_prefix",
+    "shared.rate_buckets",
+    "shared.near_names",
+    "shared.queue_names",
+    "shared.sign_in_errors",
 )
 # Libraries that speak to somebody, and what only triggers may know.
 VENDORS: Final = ("azure", "msal", "requests", "urllib3", "httpx", "socket", "http.client")
