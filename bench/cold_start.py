@@ -23,9 +23,9 @@ from bench.rounds import Spread, ratio, say, take_turns
 from bench.stack import Stack, clean_environment
 from bench.workers import Door, worker
 from devhost.checks import ROOT
-from shared import clock
 from shared.bootstrap.trunk import open_trunk
-from shared.callers import Caller
+from shared.kernel import clock
+from shared.kernel.callers import Caller
 from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.tenants.models import TenantWrite

@@ -27,7 +27,7 @@ from shared.attendant.search_copy import SearchCopies
 from shared.attendant.search_fields import places
 from shared.attendant.search_query import WINDOW
 from shared.attendant.search_text import Question, fold
-from shared.callers import Caller
+from shared.kernel.callers import Caller
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Insert, Overwrite, Row
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import uuid
 
 from bench.ways import Body, upn
-from shared import clock
 from shared.bootstrap.trunk import open_trunk
-from shared.callers import Caller
+from shared.kernel import clock
+from shared.kernel.callers import Caller
 from shared.outbound.agenda import Agenda
 from shared.outbound.entries import Entries
 from shared.outbound.gate import open_gate

@@ -7,7 +7,7 @@ import azure.functions as func
 from functions import web
 from functions.wiring import core
 from shared.attendant.contacts import AddressBook, AddressBookWrite
-from shared.callers import OPERATOR, TENANT_ADMIN
+from shared.kernel.callers import OPERATOR, TENANT_ADMIN
 from shared.tenants.models import Page
 
 bp = func.Blueprint()

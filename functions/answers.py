@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
-from shared.json_text import whole
+from shared.kernel.json_text import whole
+from shared.kernel.wire import Wire, camel
 from shared.tenants.models import Page
-from shared.wire import Wire, camel
 
 
 def as_json(value: object) -> Any:

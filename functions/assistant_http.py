@@ -7,8 +7,8 @@ import azure.functions as func
 from functions import web
 from functions.headers import bearer
 from functions.wiring import core
-from shared.callers import AGENT, SERVICE_OWNER, TENANT_ADMIN
 from shared.interact.assistant import AssistantToken
+from shared.kernel.callers import AGENT, SERVICE_OWNER, TENANT_ADMIN
 
 bp = func.Blueprint()
 

@@ -14,9 +14,9 @@ from shared.attendant.search import Found
 from shared.attendant.search_fields import SearchField, matrix
 from shared.attendant.search_query import NARROWING, Query, read_query
 from shared.attendant.teams import TeamPage
-from shared.callers import AGENT, OPERATOR, ROLES, SERVICE_OWNER, TENANT_ADMIN
+from shared.kernel.callers import AGENT, OPERATOR, ROLES, SERVICE_OWNER, TENANT_ADMIN
+from shared.kernel.wire import Wire
 from shared.tenants.models import Page
-from shared.wire import Wire
 
 bp = func.Blueprint()
 _ATTENDANTS = (AGENT, TENANT_ADMIN, SERVICE_OWNER)

@@ -6,10 +6,10 @@ import azure.functions as func
 
 from functions.endpoints import Endpoint
 from functions.headers import hint
-from shared import log
-from shared.callers import Caller
-from shared.errors import AppError
-from shared.wire import is_guid
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.errors import AppError
+from shared.kernel.wire import is_guid
 
 
 def log_call(

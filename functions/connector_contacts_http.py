@@ -10,7 +10,7 @@ import azure.functions as func
 from functions import web
 from functions.wiring import core
 from shared.attendant.contacts import AddressBook, Contact, ids_in_query, read_contact, read_ids
-from shared.callers import SERVICE_OWNER, TENANT_ADMIN
+from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN
 
 bp = func.Blueprint()
 _FLOWS = (TENANT_ADMIN, SERVICE_OWNER)

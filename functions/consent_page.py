@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from shared.errors import AppError, RateLimited
+from shared.kernel.errors import AppError, RateLimited
 from shared.presence.consent import Consent
 
 _STYLE = (

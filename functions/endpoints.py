@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.callers import Role
+from shared.kernel.callers import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import uuid
 
 import azure.functions as func
 
-from shared.errors import NotKnown
+from shared.kernel.errors import NotKnown
 from shared.tenants.documents import Versions
 
 

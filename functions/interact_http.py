@@ -8,12 +8,12 @@ import azure.functions as func
 
 from functions import web
 from functions.wiring import core
-from shared.callers import OPERATOR, TENANT_ADMIN
-from shared.errors import Invalid
 from shared.interact.acs_check import CheckResult
 from shared.interact.meetings import MeetingCheck
+from shared.kernel.callers import OPERATOR, TENANT_ADMIN
+from shared.kernel.errors import Invalid
+from shared.kernel.wire import Wire, parse
 from shared.tenants.widget_keys import WidgetKey
-from shared.wire import Wire, parse
 
 bp = func.Blueprint()
 _TENANT = "api/tenants/{tenantId}"

@@ -9,9 +9,6 @@ import azure.functions as func
 from functions import web
 from functions.headers import allow_pages, bearer_if_any
 from functions.wiring import core
-from shared.body_limits import VISITOR_BODY_LIMIT
-from shared.callers import INTEGRATION, Caller
-from shared.errors import NotAllowed, NotFound, NotKnown
 from shared.interact.rates import Arrival, session_mark
 from shared.interact.session_store import HeldSession
 from shared.interact.sessions import (
@@ -24,6 +21,9 @@ from shared.interact.sessions import (
     SessionWrite,
 )
 from shared.interact.widget import WidgetFacts, check_on, check_origin
+from shared.kernel.body_limits import VISITOR_BODY_LIMIT
+from shared.kernel.callers import INTEGRATION, Caller
+from shared.kernel.errors import NotAllowed, NotFound, NotKnown
 from shared.tenants.tenants import Head
 
 bp = func.Blueprint()

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions import web
 from functions.wiring import core
-from shared.callers import AGENT, SERVICE_OWNER, TENANT_ADMIN
+from shared.kernel.callers import AGENT, SERVICE_OWNER, TENANT_ADMIN
 from shared.outbound.agent_tasks import TaskView
 from shared.outbound.duty import DutySwitch
 from shared.tenants.models import Page

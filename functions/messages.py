@@ -13,10 +13,10 @@ from typing import Any
 
 import azure.functions as func
 
-from shared import log
-from shared.errors import AppError, Malformed
-from shared.json_text import read_json, read_text
-from shared.wire import is_guid
+from shared.kernel import log
+from shared.kernel.errors import AppError, Malformed
+from shared.kernel.json_text import read_json, read_text
+from shared.kernel.wire import is_guid
 
 
 def read(message: func.QueueMessage) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import azure.functions as func
 
 from functions.endpoints import Endpoint
 from functions.wiring import core
-from shared.callers import OPERATOR, Caller
+from shared.kernel.callers import OPERATOR, Caller
 
 # Bookkeeping of the platform about its tenants; and writes that add lines to the history themselves.
 WITHOUT_LINE: Final = frozenset({"get_tenant", "delete_tenant", "put_settings", "patch_settings", "delete_settings"})

@@ -6,8 +6,8 @@ import azure.functions as func
 
 from functions import web
 from functions.wiring import core
-from shared.callers import OPERATOR, TENANT_ADMIN
-from shared.errors import Invalid
+from shared.kernel.callers import OPERATOR, TENANT_ADMIN
+from shared.kernel.errors import Invalid
 from shared.outbound.batches import Batch, BatchAccepted, BatchStatus
 from shared.outbound.refusals import Refusal
 from shared.outbound.supervision import EntryHistory, EntryView, Occupancy, Release

@@ -6,8 +6,8 @@ import azure.functions as func
 
 from functions.messages import failures_logged, read, sent_at
 from functions.wiring import core
+from shared.kernel.wire import parse
 from shared.outbound.agenda import Appointment
-from shared.wire import parse
 
 bp = func.Blueprint()
 

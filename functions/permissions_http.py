@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions import web
 from functions.wiring import core
-from shared.callers import OPERATOR, TENANT_ADMIN
+from shared.kernel.callers import OPERATOR, TENANT_ADMIN
 from shared.permissions.catalogue import Permission, catalogue, chosen
 from shared.permissions.checks import PermissionCheck
 from shared.tenants.models import Page

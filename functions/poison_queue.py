@@ -9,8 +9,8 @@ import azure.functions as func
 
 from functions.messages import failures_logged
 from functions.wiring import core
+from shared.kernel.queue_names import QUEUES
 from shared.outbound.intake import QUEUE as REQUESTS
-from shared.queue_names import QUEUES
 
 bp = func.Blueprint()
 _REASON: Final = "it failed five times; the log says why"

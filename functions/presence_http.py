@@ -7,9 +7,10 @@ import azure.functions as func
 from functions import consent_page, web
 from functions.problems import problem
 from functions.wiring import core
-from shared.callers import INTEGRATION, OPERATOR, TENANT_ADMIN
-from shared.components import CONSENT_CALLBACK
-from shared.errors import AppError, Malformed, RateLimited
+from shared.kernel.callers import INTEGRATION, OPERATOR, TENANT_ADMIN
+from shared.kernel.components import CONSENT_CALLBACK
+from shared.kernel.errors import AppError, Malformed, RateLimited
+from shared.kernel.wire import Wire
 from shared.presence.account_page import AccountRows, TrialOf, Trials
 from shared.presence.availability import Member
 from shared.presence.consent import GrantLink
@@ -17,7 +18,6 @@ from shared.presence.health import PresenceHealth
 from shared.presence.views import Presence
 from shared.presence.watch_group import WatchGroup, WatchGroupWrite
 from shared.tenants.models import Page
-from shared.wire import Wire
 
 bp = func.Blueprint()
 _PATH = "api/tenants/{tenantId}/presence"

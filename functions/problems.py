@@ -10,8 +10,8 @@ import azure.functions as func
 
 from functions.answers import written
 from functions.visitor_problems import OF_THE_BODY, sentence
-from shared import log
-from shared.errors import (
+from shared.kernel import log
+from shared.kernel.errors import (
     AppError,
     Broken,
     ConfigError,

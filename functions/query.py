@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import azure.functions as func
 
-from shared.errors import Invalid
+from shared.kernel.errors import Invalid
 
 DEFAULT_TOP: Final = 100
 MAX_TOP: Final = 1000

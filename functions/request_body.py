@@ -8,7 +8,7 @@ from typing import Any
 import azure.functions as func
 
 from functions.problems import LengthMissing, TooLarge, WrongMediaType
-from shared.json_text import read_json
+from shared.kernel.json_text import read_json
 
 
 def json_body(req: func.HttpRequest, *, limit: int) -> Any:

@@ -10,8 +10,8 @@ import azure.functions as func
 from functions import web
 from functions.problems import problem
 from functions.wiring import core
-from shared.callers import SERVICE_OWNER, TENANT_ADMIN
-from shared.errors import Conflict, Invalid
+from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN
+from shared.kernel.errors import Conflict, Invalid
 from shared.outbound.events import SCHEDULER_ENTRY_EVENTS
 from shared.outbound.models import SchedulerEntryWrite, read_entry
 from shared.outbound.refusals import LIMIT_REACHED

@@ -6,8 +6,8 @@ import azure.functions as func
 
 from functions import web
 from functions.wiring import core
-from shared.callers import INTEGRATION, OPERATOR, ROLES, TENANT_ADMIN
-from shared.errors import Invalid
+from shared.kernel.callers import INTEGRATION, OPERATOR, ROLES, TENANT_ADMIN
+from shared.kernel.errors import Invalid
 from shared.overview import OverviewAnswer
 from shared.tenants.audit import AuditEntry, as_csv
 from shared.tenants.models import Page, Stored

@@ -9,10 +9,10 @@ import azure.functions as func
 from functions import docs_page, openapi, web
 from functions.headers import bearer
 from functions.wiring import core
-from shared.callers import OPERATOR
-from shared.errors import AppError, ConfigError, StorageDown
 from shared.health import Dependency
-from shared.wire import Wire
+from shared.kernel.callers import OPERATOR
+from shared.kernel.errors import AppError, ConfigError, StorageDown
+from shared.kernel.wire import Wire
 
 bp = func.Blueprint()
 

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions import web
 from functions.wiring import core
-from shared.callers import SERVICE_OWNER, TENANT_ADMIN
+from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN
 from shared.outbound.models import ExternalTaskWrite, TaskInformation, read_body
 from shared.outbound.task import ExternalTaskWriteResult
 from shared.outbound.value_lists import DIRECTIONS, MODALITIES, PRIORITIES, TASK_EVENTS, NameValue, named

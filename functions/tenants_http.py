@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions import web
 from functions.wiring import core
-from shared.callers import OPERATOR
+from shared.kernel.callers import OPERATOR
 from shared.tenants.models import Page, Tenant, TenantLeaving, TenantWrite
 
 bp = func.Blueprint()

@@ -9,10 +9,10 @@ import azure.functions as func
 
 from functions import web
 from functions.wiring import core
-from shared.callers import OPERATOR, SERVICE_OWNER, TENANT_ADMIN
+from shared.kernel.callers import OPERATOR, SERVICE_OWNER, TENANT_ADMIN
+from shared.kernel.wire import Wire
 from shared.outbound.hooks import HookState, Kind, SchedulerEntryTrigger, TaskTrigger
 from shared.tenants.models import Page
-from shared.wire import Wire
 
 bp = func.Blueprint()
 _FLOWS = (TENANT_ADMIN, SERVICE_OWNER)

@@ -9,7 +9,7 @@ import azure.functions as func
 from functions.headers import trace_id
 from functions.problems import problem
 from functions.security_headers import secured
-from shared.errors import NotFound
+from shared.kernel.errors import NotFound
 
 bp = func.Blueprint()
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")

@@ -24,13 +24,13 @@ from functions.problems import problem, unexpected
 from functions.request_body import body_of, json_body
 from functions.security_headers import secured
 from functions.wiring import core
-from shared.body_limits import BODY_LIMIT
-from shared.callers import OPERATOR, Caller, Role
-from shared.errors import AppError, NotAllowed, NotFound
+from shared.kernel.body_limits import BODY_LIMIT
+from shared.kernel.callers import OPERATOR, Caller, Role
+from shared.kernel.errors import AppError, NotAllowed, NotFound
+from shared.kernel.wire import Wire, is_guid, parse
 from shared.tenants.documents import Versions
 from shared.tenants.models import Page, Stored
 from shared.tenants.tenants import Head
-from shared.wire import Wire, is_guid, parse
 
 M = TypeVar("M", bound=Wire)
 

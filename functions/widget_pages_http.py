@@ -11,7 +11,7 @@ import azure.functions as func
 
 from functions import web
 from functions.wiring import core
-from shared.errors import NotFound
+from shared.kernel.errors import NotFound
 
 bp = func.Blueprint()
 _FOLDER: Final = Path(__file__).parents[1] / "portal" / "widget"

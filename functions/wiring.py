@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from shared import clock
-from shared.clock import Clock
-from shared.errors import StorageDown
+from shared.kernel import clock
+from shared.kernel.clock import Clock
+from shared.kernel.errors import StorageDown
 
 if TYPE_CHECKING:
     from shared.bootstrap.core import Core

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from shared.callers import Caller
+from shared.kernel.callers import Caller
 from shared.rate_buckets import Buckets, Rate
 
 CALLS_PER_CALLER: Final = Rate(per_second=50, burst=1000)

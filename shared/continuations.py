@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.errors import Invalid
+from shared.kernel.errors import Invalid
 from shared.storage.secrets import SecretBox, Unreadable
 
 LONGEST: Final = 4096  # characters; a key of 1 KiB fits

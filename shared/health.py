@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.clock import Clock
-from shared.errors import AppError
 from shared.kept import Kept
+from shared.kernel.clock import Clock
+from shared.kernel.errors import AppError
 
 FRESH: Final = timedelta(seconds=1)  # anybody may ask, so the dependencies are asked at most once in that time
 PATIENCE: Final = 5.0  # seconds; of who asks while a check is under way

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
-from shared.clock import Clock
-from shared.errors import Unreachable
-from shared.length_prefix import length_prefixed
+from shared.kernel.clock import Clock
+from shared.kernel.errors import Unreachable
+from shared.kernel.length_prefix import length_prefixed
 
 T = TypeVar("T")
 M = TypeVar("M", datetime, float)  # moments of a clock, or seconds of a stop watch

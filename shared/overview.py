@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from shared.kernel.wire import Wire
 from shared.outbound.store import OutboundStore
 from shared.permissions.checks import LastCheck, PermissionChecks
 from shared.presence.health import HealthOfPresence, PresenceHealth
@@ -14,7 +15,6 @@ from shared.tenants.models import Service
 from shared.tenants.settings_answer import ShownEffect
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head
-from shared.wire import Wire
 
 TOP_SERVICES: Final = 5
 MOST_SERVICES_READ: Final = 50  # whose slots are counted; of a tenant with more, the first by name

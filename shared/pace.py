@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import NotFound, RateLimited, Stale
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import NotFound, RateLimited, Stale
 from shared.storage.entities import Row, with_doc
 from shared.storage.tables import Exists, Table
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from shared import log
-from shared.errors import Unreachable
+from shared.kernel import log
+from shared.kernel.errors import Unreachable
 
 T = TypeVar("T")
 

@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from shared import log
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import Conflict, Invalid, Malformed, NotFound, Stale
-from shared.json_text import read_json, read_text
+from shared.kernel import log
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import Conflict, Invalid, Malformed, NotFound, Stale
+from shared.kernel.json_text import read_json, read_text
+from shared.kernel.wire import Guid, Wire, parse
 from shared.storage.entities import Row, Value, with_doc
 from shared.storage.journal import Journal
 from shared.storage.queues import MessageTooBig, Queue
 from shared.storage.tables import Table
 from shared.tenants.models import Page
 from shared.tenants.tenants import Tenants
-from shared.wire import Guid, Wire, parse
 
 EVERYBODY: Final = "everybody"
 """Names the operator's list."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import RateLimited
+from shared.kernel.errors import RateLimited
 
 MOST_KEPT: Final = 10_000  # buckets per kind; beyond that the one unused for longest is dropped and is full again
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from shared.errors import Throttled
+from shared.kernel.errors import Throttled
 
 T = TypeVar("T")
 Sleep = Callable[[float], None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import groupby
 
-from shared import log
-from shared.clock import Clock
+from shared.kernel import log
+from shared.kernel.clock import Clock
 from shared.outbound.refusals import KEPT as REFUSALS
 from shared.poison import KEPT as LONGEST
 from shared.storage.tables import Table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import AppError
+from shared.kernel.errors import AppError
 
 
 def with_remedy(exc: Exception) -> str:

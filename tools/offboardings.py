@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from shared.bootstrap.commands import offboarding_records
-from shared.errors import AppError
+from shared.kernel.errors import AppError
 from tools.app_settings import read_config
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from shared.bootstrap.commands import build_device_sign_in
-from shared.errors import AppError
+from shared.kernel.errors import AppError
 from tools.app_settings import read_config
 from tools.failures import with_remedy
 

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.bootstrap.commands import build_provisioner
-from shared.errors import AppError
+from shared.kernel.errors import AppError
+from shared.kernel.wire import is_guid
 from shared.permissions.provisioning import Step
-from shared.wire import is_guid
 from tools.app_settings import read_config
 from tools.failures import with_remedy
 

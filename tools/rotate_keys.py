@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from shared.bootstrap.commands import build_rotation
-from shared.errors import AppError, ConfigError
+from shared.kernel.errors import AppError, ConfigError
 from tools.app_settings import read_config
 
 MOST_NAMED = 10  # secrets in the last sentence

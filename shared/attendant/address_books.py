@@ -20,11 +20,11 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
-from shared import log
 from shared.attendant.contacts import AddressBook, AddressBookWrite, Doc, is_book_id
 from shared.attendant.packs import Contacts, by_pack, contacts_in, number_of, packed
-from shared.callers import Caller
-from shared.errors import Conflict, Invalid, NotFound, Stale, Unavailable
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.errors import Conflict, Invalid, NotFound, Stale, Unavailable
 from shared.storage.entities import Insert, Operation, Overwrite, Replace, Row
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import Exists, Table

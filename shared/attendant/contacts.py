@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from shared.errors import Finding, Invalid
-from shared.wire import ConnectorModel, Name, Wire, parse
+from shared.kernel.errors import Finding, Invalid
+from shared.kernel.wire import ConnectorModel, Name, Wire, parse
 
 MAX_CONTACT_BYTES: Final = 32_768  # of one contact as JSON
 MOST_IDS: Final = 10_000  # in one call

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from shared.attendant.filter_findings import Code, examine
-from shared.errors import Upstream
-from shared.wire import Wire
+from shared.kernel.errors import Upstream
+from shared.kernel.wire import Wire
 
 SAMPLE: Final = 5
 

@@ -17,7 +17,7 @@ from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical
 from shared.attendant.filter_tokens import LONGEST, FilterError
 from shared.attendant.filter_uses import Use, uses
-from shared.near_names import MOST_SUGGESTIONS, nearest
+from shared.kernel.near_names import MOST_SUGGESTIONS, nearest
 
 Code = Literal[
     "SyntaxError",

@@ -29,7 +29,7 @@ from shared.attendant.filter_nodes import (
 )
 from shared.attendant.filter_text import canonical
 from shared.attendant.filter_tokens import LONGEST, FilterError, Token, tokens
-from shared.near_names import nearest
+from shared.kernel.near_names import nearest
 
 DEEPEST: Final = 64
 CONDITIONS: Final = frozenset({"startswith", "endswith", "contains"})

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import Finding, Invalid
+from shared.kernel.errors import Finding, Invalid
 
 # Leaves room within a request line for the search of the user.
 LONGEST: Final = 2000

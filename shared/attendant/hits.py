@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from shared.attendant.search_fields import Source, places
 from shared.attendant.search_text import MATCHES, Match, fold, values_in
-from shared.wire import Wire
+from shared.kernel.wire import Wire
 
 _LISTS: Final = ("email_addresses", "business_phones", "mobile_phones", "home_phones", "im_addresses")
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from shared.attendant.contacts import Doc
 from shared.attendant.search_text import entry_of
-from shared.errors import Conflict
+from shared.kernel.errors import Conflict
 from shared.storage.entities import Row, Value
 
 PACKS: Final = 1024  # of one address book: 100,000 contacts make packs of about 14 KB

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
-from shared import log
 from shared.attendant.filter_nodes import Condition
 from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
@@ -24,9 +23,10 @@ from shared.attendant.lanes import Lanes
 from shared.attendant.search_copy import SearchCopies
 from shared.attendant.search_fields import Source
 from shared.attendant.search_query import WINDOW, Query, condition, question
-from shared.errors import AppError, Denied, NotAllowed, Throttled, Unreachable
+from shared.kernel import log
+from shared.kernel.errors import AppError, Denied, NotAllowed, Throttled, Unreachable
+from shared.kernel.wire import Wire
 from shared.tenants.tenants import Head
-from shared.wire import Wire
 
 # Seconds. A first look at 100,000 contacts takes about two; Graph is read with limits of its own below this.
 LIMITS: Final[Mapping[Source, float]] = {"addressBook": 5.0, "o365": 6.0, "exchange": 6.0}

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from shared.wire import Wire
+from shared.kernel.wire import Wire
 
 Source = Literal["addressBook", "o365", "exchange"]
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)

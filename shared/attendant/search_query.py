@@ -11,8 +11,8 @@ from shared.attendant.filter_nodes import Call, Compare, Condition, Property, Va
 from shared.attendant.filter_tokens import sendable
 from shared.attendant.search_fields import SOURCES, Place, Source, names, narrowing, places
 from shared.attendant.search_text import Question, fold
-from shared.errors import MOST_FINDINGS, Finding, Invalid
-from shared.near_names import MOST_SUGGESTIONS, nearest
+from shared.kernel.errors import MOST_FINDINGS, Finding, Invalid
+from shared.kernel.near_names import MOST_SUGGESTIONS, nearest
 
 LONGEST: Final = 200  # characters of a search text; eleven times that, encoded, still fit into a request line
 # What is asked of each source for every page: a page is a part of one ranked list. Graph gives no larger page.

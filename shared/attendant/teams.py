@@ -8,12 +8,12 @@ from typing import Literal, Protocol
 from shared.attendant.search import require_product
 from shared.attendant.search_query import LONGEST
 from shared.attendant.search_text import fold
-from shared.callers import Caller
-from shared.errors import Invalid
+from shared.kernel.callers import Caller
+from shared.kernel.errors import Invalid
+from shared.kernel.wire import Wire
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
 from shared.tenants.tenants import Head
-from shared.wire import Wire
 
 Visibility = Literal["None", "OwnMembers", "AllMembers"]
 

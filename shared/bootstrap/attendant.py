@@ -13,7 +13,7 @@ from shared.bootstrap.trunk import Ground
 from shared.clients.directory_search import DirectorySearch
 from shared.clients.exchange_contacts import ExchangeContacts
 from shared.clients.graph_lists import GraphLists
-from shared.components import CONSENT_CALLBACK
+from shared.kernel.components import CONSENT_CALLBACK
 from shared.presence.availability import Availability
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from shared import clock
 from shared.bootstrap.attendant import Attendant, build_attendant
 from shared.bootstrap.interact import Interact, build_interact
 from shared.bootstrap.outbound import Outbound, build_outbound
 from shared.bootstrap.presence import PresenceRoom, build_presence
 from shared.bootstrap.trunk import Ground, open_ground
 from shared.caller_rates import CallerRates
-from shared.callers import Callers
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.granted import GrantedReader
-from shared.clock import Clock
 from shared.config import Config
 from shared.continuations import Continuations
 from shared.health import Health
+from shared.kernel import clock
+from shared.kernel.callers import Callers
+from shared.kernel.clock import Clock
 from shared.overview import Overview
 from shared.permissions.checks import PermissionChecks
 from shared.permissions.consent import ConsentLinks

@@ -26,10 +26,10 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 
-from shared import log
 from shared.clients.answers import PAUSE_LEAST, PAUSE_MOST, PAUSE_UNSAID
-from shared.clock import from_wire
-from shared.errors import Broken, Denied, Throttled, Unreachable, Upstream
+from shared.kernel import log
+from shared.kernel.clock import from_wire
+from shared.kernel.errors import Broken, Denied, Throttled, Unreachable, Upstream
 
 if TYPE_CHECKING:
     from azure.communication.identity import CommunicationIdentityClient

@@ -9,9 +9,9 @@ from typing import Final
 
 import requests
 
-from shared.clock import Clock
-from shared.errors import Broken, Unreachable
-from shared.json_text import read_lenient
+from shared.kernel.clock import Clock
+from shared.kernel.errors import Broken, Unreachable
+from shared.kernel.json_text import read_lenient
 
 PAUSE_UNSAID: Final = 5.0
 # A pause of 0 would make a patient caller spin; one above 5 min outlives every caller we have.

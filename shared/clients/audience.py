@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from shared.wire import is_guid
+from shared.kernel.wire import is_guid
 
 _URI: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[!-.0-~]+)(/[!-~]*)?")  # ASCII only
 

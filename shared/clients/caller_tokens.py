@@ -22,9 +22,9 @@ from typing import Final
 from shared.clients.audience import comparable
 from shared.clients.signed_token import SignedToken
 from shared.clients.signing_keys import SigningKey, SigningKeys
-from shared.clock import Clock
-from shared.clouds import Cloud
-from shared.errors import NotKnown
+from shared.kernel.clock import Clock
+from shared.kernel.clouds import Cloud
+from shared.kernel.errors import NotKnown
 
 EXPIRED: Final = "TokenExpired"
 NOT_YET: Final = "TokenNotYetValid"

@@ -10,10 +10,10 @@ import requests
 
 from shared.clients.entra import EntraHttp, refusal, token_in
 from shared.clients.sign_in import GUEST_SCOPES
-from shared.clock import Clock
-from shared.clouds import Cloud
 from shared.config import PresenceAccount
-from shared.errors import Broken, Denied, Throttled
+from shared.kernel.clock import Clock
+from shared.kernel.clouds import Cloud
+from shared.kernel.errors import Broken, Denied, Throttled
 from shared.retry import Sleep, patiently, wait
 
 # Microsoft's own app for command lines; it is in every tenant that ever used Microsoft Graph PowerShell.

@@ -7,7 +7,7 @@ from typing import Final
 from shared.clients.graph import TokenRefused
 from shared.clients.graph_lists import GraphLists, Listed
 from shared.clients.sign_in import SignIns
-from shared.errors import Denied
+from shared.kernel.errors import Denied
 
 SHOWN: Final = (
     "id,displayName,givenName,surname,mail,userPrincipalName,jobTitle,companyName,department,businessPhones,"

@@ -11,9 +11,9 @@ import msal
 import requests
 
 from shared.clients.answers import json_of, object_in, pause_of, reaching
-from shared.clock import Clock
-from shared.errors import Broken, Denied, Throttled, Unreachable, Upstream
-from shared.sign_in_errors import deciding_code, fault_in
+from shared.kernel.clock import Clock
+from shared.kernel.errors import Broken, Denied, Throttled, Unreachable, Upstream
+from shared.kernel.sign_in_errors import deciding_code, fault_in
 
 # MSAL reads Entra's documents as if they were always whole; a half one ends in any of these.
 STUMBLES: Final = (

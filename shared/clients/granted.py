@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from shared import log
 from shared.clients.grants import Grants, Principal
 from shared.clients.graph import TokenRefused
 from shared.clients.sign_in import SignIns
 from shared.clients.signed_token import SignedToken
-from shared.components import RESOURCE_CLIENT_IDS
 from shared.config import PresenceAccount
-from shared.errors import AppError, Denied, Upstream
+from shared.kernel import log
+from shared.kernel.components import RESOURCE_CLIENT_IDS
+from shared.kernel.errors import AppError, Denied, Upstream
 
 PATIENCE: Final = 10.0  # seconds for all apps together, once they are found
 AT_ONCE: Final = 6  # apps read side by side

@@ -14,10 +14,10 @@ import requests
 
 from shared.clients.answers import json_of, object_in, pause_of, reaching
 from shared.clients.graph import TokenRefused
-from shared.clock import Clock, now
-from shared.clouds import Cloud
-from shared.errors import Broken, Denied, Throttled, Unreachable
-from shared.wire import is_guid
+from shared.kernel.clock import Clock, now
+from shared.kernel.clouds import Cloud
+from shared.kernel.errors import Broken, Denied, Throttled, Unreachable
+from shared.kernel.wire import is_guid
 
 MOST_APPS: Final = 15  # values Graph takes in one ``in``
 MOST_PAGES: Final = 20  # of 100 rows; an app with more has other problems

@@ -10,9 +10,9 @@ from typing import Final
 import requests
 
 from shared.clients.answers import json_of, object_in, pause_of, reaching
-from shared.clock import Clock, now
-from shared.clouds import Cloud
-from shared.errors import Broken, Denied, NotPermitted, Throttled, Unreachable
+from shared.kernel.clock import Clock, now
+from shared.kernel.clouds import Cloud
+from shared.kernel.errors import Broken, Denied, NotPermitted, Throttled, Unreachable
 
 MOST_IDS: Final = 650  # Graph's limit for getPresencesByUserId
 MOST_PAGES: Final = 2000  # of at most 999 rows each

@@ -12,9 +12,9 @@ import requests
 
 from shared.clients.answers import object_in, reaching
 from shared.clients.graph import answer_of
-from shared.clock import Clock, now
-from shared.clouds import Cloud
-from shared.errors import Unreachable
+from shared.kernel.clock import Clock, now
+from shared.kernel.clouds import Cloud
+from shared.kernel.errors import Unreachable
 
 MOST_ROWS: Final = 999  # Graph's largest page
 # A page may be empty although others follow; so many in a row mean that something is wrong.

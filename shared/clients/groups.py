@@ -7,8 +7,8 @@ from typing import Final
 
 from shared.clients.graph import Absent, Graph
 from shared.clients.sign_in import SignIns
-from shared.errors import Denied
-from shared.wire import is_guid, is_upn
+from shared.kernel.errors import Denied
+from shared.kernel.wire import is_guid, is_upn
 
 _SELECT: Final = "id,displayName,userPrincipalName"
 _USERS: Final = "microsoft.graph.user"

@@ -17,9 +17,9 @@ import requests
 
 from shared.clients.answers import json_of, object_in, pause_of, reaching
 from shared.clients.sign_in import SignIns
-from shared.clock import Clock, to_wire
-from shared.clouds import Cloud
-from shared.errors import Broken, Denied, Throttled, Unreachable
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.clouds import Cloud
+from shared.kernel.errors import Broken, Denied, Throttled, Unreachable
 
 POLICY_MISSING: Final = "PolicyMissing"
 USER_UNKNOWN: Final = "UserUnknown"

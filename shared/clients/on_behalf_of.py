@@ -10,11 +10,11 @@ import msal
 import requests
 
 from shared.clients.entra import STUMBLES, EntraHttp, Token, token_in
-from shared.clock import Clock
-from shared.clouds import Cloud
-from shared.errors import Broken, Denied
 from shared.kept import Kept
-from shared.sign_in_errors import Family
+from shared.kernel.clock import Clock
+from shared.kernel.clouds import Cloud
+from shared.kernel.errors import Broken, Denied
+from shared.kernel.sign_in_errors import Family
 
 # The app id is 1fd5118e-2576-4263-8130-9503064c837a in every tenant; Entra takes the URI in scopes.
 ACS: Final = "https://auth.msft.communication.azure.com"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from shared.clients.graph import Absent, Graph, PresenceReading, TokenRefused
 from shared.clients.sign_in import SignIns
 from shared.config import PresenceAccount
-from shared.errors import Denied
+from shared.kernel.errors import Denied
 
 Source = Literal["account1", "account2", "application"]
 

@@ -10,11 +10,11 @@ import msal
 import requests
 
 from shared.clients.entra import RENEW_BEFORE, STUMBLES, EntraHttp, Token, token_in
-from shared.clock import Clock
-from shared.clouds import Cloud
 from shared.config import PresenceAccount
-from shared.errors import Broken, Denied
 from shared.kept import Entries, Turns
+from shared.kernel.clock import Clock
+from shared.kernel.clouds import Cloud
+from shared.kernel.errors import Broken, Denied
 
 GUEST_SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
 

@@ -22,11 +22,11 @@ from typing import Final
 import requests
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
-from shared import log
 from shared.clients.answers import json_of, reaching
-from shared.clock import Clock
-from shared.clouds import Cloud
-from shared.errors import Broken, Unreachable
+from shared.kernel import log
+from shared.kernel.clock import Clock
+from shared.kernel.clouds import Cloud
+from shared.kernel.errors import Broken, Unreachable
 
 FRESH: Final = timedelta(hours=1)
 LAST_RESORT: Final = timedelta(hours=24)

@@ -7,9 +7,9 @@ from typing import Final, Literal
 from shared.clients.grants import Grants
 from shared.clients.graph import Graph
 from shared.clients.sign_in import SignIns
-from shared.components import RESOURCE_CLIENT_IDS
 from shared.config import PresenceAccount
-from shared.errors import Denied, Upstream
+from shared.kernel.components import RESOURCE_CLIENT_IDS
+from shared.kernel.errors import Denied, Upstream
 
 GuestStatus = Literal["Accepted", "Pending", "NotInvited", "Unknown"]
 

@@ -9,7 +9,7 @@ from typing import Final
 import requests
 
 from shared.clients.answers import asked_pause, reaching
-from shared.clock import Clock
+from shared.kernel.clock import Clock
 
 EVENT_ID: Final = "x-nimbus-event-id"
 

@@ -7,18 +7,18 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
-from shared import log
-from shared.clock import Clock, to_wire
-from shared.errors import AppError, Denied, Throttled, Unreachable
 from shared.interact.acs_users import LIFETIME, SCOPES, Scope
 from shared.interact.current_strings import Strings
 from shared.interact.leftovers import Leftovers
+from shared.kernel import log
+from shared.kernel.acs_connection_string import ConnectionString, Refused, read_connection_string
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import AppError, Denied, Throttled, Unreachable
+from shared.kernel.wire import Wire
 from shared.pace import Pace
 from shared.patience import LATE, Latecomers
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
-from shared.tenants.connection_string import ConnectionString, Refused, read_connection_string
-from shared.wire import Wire
 
 Section = Literal["interact", "assistant"]
 Outcome = Literal[

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, Literal, Protocol
 
-from shared.clouds import CLOUDS
+from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
+from shared.kernel.clouds import CLOUDS
 from shared.storage.secrets import SecretBox
-from shared.tenants.connection_string import ConnectionString, read_connection_string
 
 Scope = Literal["voip.join", "chat.join.limited"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from shared.clock import Clock, to_wire
-from shared.errors import ConfigError, Denied, NotAllowed, NotKnown
 from shared.interact.session_start import acs_problems
 from shared.kept import Kept
-from shared.tenants.connection_string import ConnectionString, Refused, read_connection_string
+from shared.kernel.acs_connection_string import ConnectionString, Refused, read_connection_string
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import ConfigError, Denied, NotAllowed, NotKnown
+from shared.kernel.wire import Wire
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head
-from shared.wire import Wire
 
 PATIENCE: Final = 5.0  # seconds for the exchange at ACS
 RENEW_BEFORE: Final = timedelta(minutes=5)

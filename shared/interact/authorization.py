@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from shared.errors import NotKnown
+from shared.kernel.errors import NotKnown
 from shared.tenants.settings import Interact
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, Protocol, TypeVar
 
-from shared.errors import AppError, Denied
-from shared.tenants.connection_string import ConnectionString, read_connection_string
+from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
+from shared.kernel.errors import AppError, Denied
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants
 

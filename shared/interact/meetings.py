@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
-from shared import log
-from shared.clock import Clock
-from shared.errors import AppError, Denied, Upstream
+from shared.kernel import log
+from shared.kernel.clock import Clock
+from shared.kernel.errors import AppError, Denied, Upstream
+from shared.kernel.wire import Wire
 from shared.pace import Pace
 from shared.patience import Latecomers
 from shared.storage.tables import Table
 from shared.tenants.tenants import Head
-from shared.wire import Wire
 
 Outcome = Literal["MeetingCreated", "PolicyMissing", "UserUnknown", "PermissionMissing", "Failed"]
 

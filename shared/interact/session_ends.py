@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared import log
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import AppError, NotFound, Stale, StorageDown, Throttled, Unreachable
 from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
 from shared.interact.current_strings import Strings, accepted
 from shared.interact.session_rules import as_of
 from shared.interact.session_store import FIELD, HeldSession, SessionStore
 from shared.interact.side_by_side import SideBySide
+from shared.kernel import log
+from shared.kernel.acs_connection_string import ConnectionString
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import AppError, NotFound, Stale, StorageDown, Throttled, Unreachable
 from shared.storage.entities import Delete, Insert, Row, Values
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
-from shared.tenants.connection_string import ConnectionString
 from shared.tenants.rotation import SealedRows
 
 PARTITION: Final = "session-ends"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.clock import from_wire, to_wire
-from shared.errors import AppError, NotFound, Stale, StorageDown
 from shared.interact.session_rules import Session
+from shared.kernel.clock import from_wire, to_wire
+from shared.kernel.errors import AppError, NotFound, Stale, StorageDown
 from shared.storage.entities import Insert, Replace, Row, with_doc
 from shared.storage.tables import Exists, Table
 from shared.tenants.rotation import SealedRows

@@ -12,18 +12,18 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from shared import log
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import Conflict, Gone, NotFound, NotKnown, Stale
 from shared.interact import session_rules as rules
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Conversation, EventType, Session, State
 from shared.interact.session_start import Made, SessionStart, Wanted
 from shared.interact.session_store import HeldSession, SessionStore
 from shared.interact.targets import find_target
+from shared.kernel import log
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import Conflict, Gone, NotFound, NotKnown, Stale
+from shared.kernel.wire import Upn, Wire, is_guid
 from shared.tenants.directory import Directory
 from shared.tenants.tenants import Head
-from shared.wire import Upn, Wire, is_guid
 
 MOST_ABOUT_A_CUSTOMER: Final = 4096  # characters of JSON
 AGENT_EVENTS: Final[frozenset[EventType]] = frozenset({"agentJoined", "agentLeft"})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.errors import NotFound
 from shared.interact.session_rules import Conversation
+from shared.kernel.errors import NotFound
 from shared.tenants.directory import Directory
 
 

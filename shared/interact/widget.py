@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from shared.errors import NotAllowed, NotFound, NotKnown
+from shared.kernel.errors import NotAllowed, NotFound, NotKnown
+from shared.kernel.wire import Wire, https_origin
 from shared.tenants.tenants import Head, Tenants
 from shared.tenants.widget_keys import WidgetKeys
-from shared.wire import Wire, https_origin
 
 
 class WidgetFacts(Wire):

@@ -19,14 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from shared import log
-from shared.clock import Clock, to_wire
-from shared.errors import NotFound, Stale, StorageDown
 from shared.kept import Entries
+from shared.kernel import log
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import NotFound, Stale, StorageDown
+from shared.kernel.wire import Wire
 from shared.storage.entities import Row
 from shared.storage.keys import key
 from shared.storage.tables import Table
-from shared.wire import Wire
 
 BUCKET: Final = 2  # seconds
 SOON: Final = timedelta(seconds=1)  # no appointment is nearer than this

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from shared import log
-from shared.callers import AGENT, TENANT_ADMIN, Caller
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import NotAllowed, NotFound, Stale
+from shared.kernel import log
+from shared.kernel.callers import AGENT, TENANT_ADMIN, Caller
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import NotAllowed, NotFound, Stale
+from shared.kernel.wire import Wire
 from shared.outbound.agenda import Agenda
 from shared.outbound.agents import Agents
 from shared.outbound.lifecycle import accepted, completed, declined, failed, gone, waiting_seconds
@@ -17,7 +18,6 @@ from shared.outbound.store import OutboundStore
 from shared.outbound.task import Entry, State, Task
 from shared.outbound.visits import KIND
 from shared.tenants.directory import Directory
-from shared.wire import Wire
 
 
 class TaskView(Wire):

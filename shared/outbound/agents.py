@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.clock import from_wire, to_wire
-from shared.errors import NotFound, Stale
+from shared.kernel.clock import from_wire, to_wire
+from shared.kernel.errors import NotFound, Stale
 from shared.outbound.rows import new_mark
 from shared.outbound.store import OutboundStore
 from shared.storage.entities import Row, Values

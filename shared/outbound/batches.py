@@ -13,14 +13,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from shared import log
-from shared.clock import Clock, to_wire
-from shared.errors import NotFound, Stale, StorageDown
+from shared.kernel import log
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import NotFound, Stale, StorageDown
+from shared.kernel.wire import Wire, is_guid
 from shared.outbound.agenda import Agenda, Sender
 from shared.storage.entities import Insert, Row, with_doc
 from shared.storage.queues import MessageTooBig
 from shared.storage.tables import Exists, Table
-from shared.wire import Wire, is_guid
 
 KIND: Final = "batch"  # of appointments
 ITEM: Final = "nimbusBatchItem"  # field of a message: which item it is; nobody writes it by chance

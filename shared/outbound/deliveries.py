@@ -18,9 +18,9 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final, Protocol
 
-from shared import log
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import NotFound, Stale, Upstream
+from shared.kernel import log
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import NotFound, Stale, Upstream
 from shared.outbound.agenda import Agenda
 from shared.outbound.callback_url import UrlRefused, read_callback_url
 from shared.outbound.hook_health import KEPT, after_failure, verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.errors import Finding, Invalid
+from shared.kernel.errors import Finding, Invalid
 from shared.outbound.models import SchedulerEntryWrite
 
 MAY_BE_LATE: Final = timedelta(minutes=5)

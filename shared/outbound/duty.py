@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from shared.callers import Caller
-from shared.clock import Clock
-from shared.errors import NeedsVersion, NotFound, Stale
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock
+from shared.kernel.errors import NeedsVersion, NotFound, Stale
+from shared.kernel.wire import Wire
 from shared.outbound.agents import Agents
 from shared.tenants.directory import Directory
 from shared.tenants.models import User, UserWrite
-from shared.wire import Wire
 
 
 class DutySwitch(Wire):

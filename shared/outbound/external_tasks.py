@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock, to_wire
-from shared.errors import NotFound, Stale
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import NotFound, Stale
 from shared.outbound.agenda import Agenda
 from shared.outbound.gate import open_gate
 from shared.outbound.lifecycle import cancelled, scheduled

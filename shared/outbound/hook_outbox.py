@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from shared.clock import from_wire, to_wire
-from shared.errors import NotFound, Stale
+from shared.kernel.clock import from_wire, to_wire
+from shared.kernel.errors import NotFound, Stale
 from shared.outbound.events import Event
 from shared.outbound.hook_health import Trouble
 from shared.outbound.hooks import Hook, event_id

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import Stale
+from shared.kernel.errors import Stale
 from shared.outbound.hooks import Hook
 from shared.storage.entities import Insert, Replace, Row, with_doc
 from shared.storage.keys import prefix_end

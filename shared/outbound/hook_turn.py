@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Final
 
-from shared.clock import to_wire
+from shared.kernel.clock import to_wire
 from shared.outbound.hook_health import Trouble, after_failure, verdict
 from shared.outbound.hook_store import KeptHook
 from shared.outbound.hooks import Hook

@@ -16,8 +16,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
-from shared.clock import from_wire, to_wire
-from shared.errors import Conflict
+from shared.kernel.clock import from_wire, to_wire
+from shared.kernel.errors import Conflict
 from shared.outbound.models import SchedulerEntryWrite, TaskInformation
 from shared.outbound.task import Entry, State, Step, Task
 

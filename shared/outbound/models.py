@@ -9,9 +9,9 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from shared.clock import from_wire, to_wire
-from shared.errors import Invalid
-from shared.wire import ConnectorModel, Upn, is_e164, is_upn, parse
+from shared.kernel.clock import from_wire, to_wire
+from shared.kernel.errors import Invalid
+from shared.kernel.wire import ConnectorModel, Upn, is_e164, is_upn, parse
 
 MAX_JSON_BYTES: Final = 32_768  # of one entry
 Text = Annotated[str, Field(max_length=1024)]

@@ -6,14 +6,14 @@ from collections import Counter
 from datetime import timedelta
 from typing import Final, Literal
 
-from shared import log
-from shared.clock import Clock
-from shared.errors import AppError
+from shared.kernel import log
+from shared.kernel.clock import Clock
+from shared.kernel.errors import AppError
+from shared.kernel.wire import Wire
 from shared.storage.entities import Row
 from shared.storage.journal import Journal
 from shared.storage.tables import Table
 from shared.tenants.models import Page
-from shared.wire import Wire
 
 Source = Literal["http", "queue"]
 LIMIT_REACHED: Final = "OutboundTaskLimitReached"

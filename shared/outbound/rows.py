@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.clock import from_wire, to_wire
+from shared.kernel.clock import from_wire, to_wire
 from shared.outbound.task import WITH_AGENT, Entry, Task
 from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row, Values, with_doc
 from shared.storage.keys import key

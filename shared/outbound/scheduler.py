@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock, to_wire
-from shared.errors import Conflict, NotFound, Stale
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import Conflict, NotFound, Stale
 from shared.outbound.admission import Full, admit
 from shared.outbound.agenda import Agenda
 from shared.outbound.due import check_due, is_due_fine

@@ -12,8 +12,8 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
-from shared.clock import to_wire
-from shared.errors import NotFound, Stale
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import NotFound, Stale
 from shared.outbound.rows import (
     ENTRY,
     GATE,

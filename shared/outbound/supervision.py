@@ -10,10 +10,11 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock, to_wire
-from shared.errors import NotFound, Stale
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import NotFound, Stale
+from shared.kernel.wire import Wire, printable
 from shared.outbound.agenda import Agenda
 from shared.outbound.agent_tasks import TaskView, view
 from shared.outbound.agents import Agents
@@ -25,7 +26,6 @@ from shared.outbound.visits import KIND
 from shared.tenants.directory import Directory
 from shared.tenants.models import Page, Service
 from shared.tenants.tenants import Head
-from shared.wire import Wire, printable
 
 _AT_ONCE: Final = 8  # services read side by side
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
-from shared.clock import from_wire
+from shared.kernel.clock import from_wire
+from shared.kernel.wire import ConnectorModel
 from shared.outbound.events import FINAL, Direction, Modality
 from shared.outbound.models import ExternalTaskWrite, PreferredUsers, SchedulerEntryWrite, UtcTime
-from shared.wire import ConnectorModel
 
 State = Literal[
     "Scheduled",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock
-from shared.errors import NotFound, Stale
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock
+from shared.kernel.errors import NotFound, Stale
 from shared.outbound.agenda import Agenda
 from shared.outbound.lifecycle import updated
 from shared.outbound.models import TaskInformation

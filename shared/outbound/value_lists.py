@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from shared.callers import TENANT_ADMIN, Caller
+from shared.kernel.callers import TENANT_ADMIN, Caller
+from shared.kernel.wire import Wire
 from shared.outbound.events import SCHEDULER_ENTRY_EVENTS
 from shared.outbound.rights import is_licensed, may_call_out
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
 from shared.tenants.tenants import Head
-from shared.wire import Wire
 
 MODALITIES: Final = ("Audio", "InstantMessaging", "ExternalTask")
 DIRECTIONS: Final = ("Inbound", "Outbound")

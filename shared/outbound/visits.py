@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from shared import log
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import NotFound, Stale
+from shared.kernel import log
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import NotFound, Stale
 from shared.outbound.agenda import Agenda
 from shared.outbound.agents import Agents, Hold
 from shared.outbound.events import Event

@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from shared import log
-from shared.callers import TENANT_ADMIN, Caller
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import Conflict, NotFound
+from shared.kernel import log
+from shared.kernel.callers import TENANT_ADMIN, Caller
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import Conflict, NotFound
+from shared.kernel.wire import is_guid
 from shared.outbound.agenda import Agenda
 from shared.outbound.events import Event
 from shared.outbound.hook_outbox import HookOutbox
@@ -30,7 +31,6 @@ from shared.outbound.hooks import (
 from shared.outbound.rights import check_owner
 from shared.tenants.directory import Directory
 from shared.tenants.models import Page
-from shared.wire import is_guid
 
 APPOINTMENT: Final = "webhook"  # of the agenda; its subject is a hook's id
 MOST_HOOKS: Final = 100  # of a tenant, switched-off ones apart

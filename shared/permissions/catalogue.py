@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from shared.components import Resource
-from shared.errors import Finding, Invalid
+from shared.kernel.components import Resource
+from shared.kernel.errors import Finding, Invalid
+from shared.kernel.wire import Wire
 from shared.tenants.models import Product
-from shared.wire import Wire
 
 Kind = Literal["Application", "Delegated"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

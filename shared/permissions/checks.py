@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from shared import log
-from shared.clock import Clock, to_wire
-from shared.components import COMPONENTS, Component
-from shared.errors import NotFound, Stale
+from shared.kernel import log
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.components import COMPONENTS, Component
+from shared.kernel.errors import NotFound, Stale
+from shared.kernel.wire import Wire
 from shared.permissions.catalogue import catalogue
 from shared.permissions.comparison import ComponentCheck, Granted, Unread, compared, not_configured
 from shared.permissions.consent import ConsentLinks
@@ -17,7 +18,6 @@ from shared.permissions.required import required
 from shared.storage.entities import Row, with_doc
 from shared.storage.tables import Exists, Table
 from shared.tenants.tenants import Head
-from shared.wire import Wire
 
 LAST: Final = "head:permissions"
 # A chat bot needs no permission, so there is nothing to check.

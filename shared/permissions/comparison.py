@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from shared.components import NIMBUS_APP, Component
+from shared.kernel.components import NIMBUS_APP, Component
+from shared.kernel.wire import Wire
 from shared.permissions.catalogue import Kind, Permission, catalogue
 from shared.permissions.required import READS_GRANTS
-from shared.wire import Wire
 
 State = Literal["complete", "gaps", "unknown", "notConfigured"]
 Unread = Literal["NotAllowedToRead", "AppNotInTenant", "GuestsCannotTell", "NoAnswer"]

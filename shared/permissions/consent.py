@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from shared.components import CONSENT_CALLBACK
+from shared.kernel.components import CONSENT_CALLBACK
 
 
 @dataclass(frozen=True, slots=True)

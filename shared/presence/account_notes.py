@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from shared import log
-from shared.clock import Clock
-from shared.errors import NotFound, Stale
+from shared.kernel import log
+from shared.kernel.clock import Clock
+from shared.kernel.errors import NotFound, Stale
 from shared.presence.accounts import Accounts, Health, Note, changes, noted, rested
 from shared.presence.store import PresenceStore
 from shared.storage.tables import Exists

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal, Protocol
 
-from shared.clock import to_wire
-from shared.errors import Denied, NotFound, Throttled, Upstream
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import Denied, NotFound, Throttled, Upstream
+from shared.kernel.sign_in_errors import FaultCode
+from shared.kernel.wire import Upn, Wire
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import ACCOUNTS, Account, Health, Note, Source
 from shared.presence.blocks import GraphPresence
@@ -16,9 +18,7 @@ from shared.presence.faults import NOTHING_RETURNED, fault_of, remedy_of
 from shared.presence.health import active_account
 from shared.presence.states import State, read_state
 from shared.presence.store import PresenceStore
-from shared.sign_in_errors import FaultCode
 from shared.tenants.directory import Directory
-from shared.wire import Upn, Wire
 
 GuestStatus = Literal["Accepted", "Pending", "NotInvited", "Unknown"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from shared.clock import from_wire, to_wire
-from shared.errors import Broken, Unreachable
+from shared.kernel.clock import from_wire, to_wire
+from shared.kernel.errors import Broken, Unreachable
 
 Account = Literal["account1", "account2"]
 Source = Literal["account1", "account2", "application"]

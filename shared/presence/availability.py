@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from shared.kernel.wire import Wire
 from shared.presence.states import State, deliverable
 from shared.presence.views import Presence, Presences
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service, User
-from shared.wire import Wire
 
 HeldBy = Callable[[str], Collection[str]]
 """The ids of a tenant's users that hold an offer or a task, by tenant id."""

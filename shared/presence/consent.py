@@ -10,18 +10,18 @@ from hashlib import sha256
 from typing import Final, Protocol
 from urllib.parse import quote, urlencode
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock, from_wire, to_wire
-from shared.clouds import Cloud
-from shared.components import CONSENT_CALLBACK
-from shared.errors import Malformed, NotFound, Upstream
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.clouds import Cloud
+from shared.kernel.components import CONSENT_CALLBACK
+from shared.kernel.errors import Malformed, NotFound, Upstream
+from shared.kernel.wire import Wire
 from shared.presence.account_notes import AccountNotes
 from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
 from shared.tenants.tenants import Tenants
-from shared.wire import Wire
 
 SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
 VALID_FOR: Final = timedelta(hours=1)

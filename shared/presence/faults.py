@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared import sign_in_errors
-from shared.errors import Denied, NotPermitted, Upstream
+from shared.kernel import sign_in_errors
+from shared.kernel.errors import Denied, NotPermitted, Upstream
+from shared.kernel.sign_in_errors import FaultCode
 from shared.presence.accounts import Source
-from shared.sign_in_errors import FaultCode
 
 TELL_THE_OPERATOR: Final = "Tell the operator of Nimbus; the raw code is in the log."
 

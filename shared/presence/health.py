@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.clock import Clock, from_wire
+from shared.kernel.clock import Clock, from_wire
+from shared.kernel.wire import Wire
 from shared.presence.accounts import ACCOUNTS, Account, Accounts
 from shared.presence.store import PartState, PresenceStore
 from shared.presence.views import POLLS_UNTIL_STALE, is_fresh
 from shared.tenants.tenants import Head
-from shared.wire import Wire
 
 
 class PresenceHealth(Wire):

@@ -12,9 +12,9 @@ from math import ceil
 from typing import Final
 from zlib import crc32
 
-from shared import log
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import AppError, NotFound, Stale
+from shared.kernel import log
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import AppError, NotFound, Stale
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import MAY_BE_FAST
 from shared.presence.blocks import Answer, cut, parts_of, read_again

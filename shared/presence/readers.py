@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, Protocol
 
-from shared import log
-from shared.clock import Clock
-from shared.errors import Denied, Throttled, Upstream
+from shared.kernel import log
+from shared.kernel.clock import Clock
+from shared.kernel.errors import Denied, Throttled, Upstream
 from shared.presence.accounts import Accounts, Note, Source, sources
 from shared.presence.blocks import Answer, GraphPresence
 from shared.presence.faults import NOTHING_RETURNED, fault_as

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from shared.clock import from_wire, to_wire
+from shared.kernel.clock import from_wire, to_wire
 from shared.presence.accounts import Accounts, Source, from_json, to_json
 from shared.storage.entities import Delete, Insert, Merge, Operation, Replace, Row, with_doc
 from shared.storage.keys import prefix_end

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from shared import log
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import AppError, NotFound, Stale
+from shared.kernel import log
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import AppError, NotFound, Stale
 from shared.storage.entities import Row
 from shared.storage.keys import key
 from shared.storage.secrets import SecretBox, Unreadable

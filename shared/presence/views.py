@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.clock import Clock, from_wire
+from shared.kernel.clock import Clock, from_wire
+from shared.kernel.wire import Wire, is_guid
 from shared.presence.accounts import MAY_BE_FAST, Source
 from shared.presence.blocks import aged
 from shared.presence.states import State, hides_calls, read_state, simplified
 from shared.presence.store import Block, Edge, PresenceStore, Reading
 from shared.tenants.directory import Directory
 from shared.tenants.models import Page
-from shared.wire import Wire, is_guid
 
 POLLS_UNTIL_STALE: Final = 3
 _READS_AT_ONCE: Final = 8

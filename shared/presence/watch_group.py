@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from secrets import token_hex
 from typing import Final, Protocol
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock, to_wire
-from shared.errors import Broken, Conflict, Invalid, NotFound, Stale, Upstream
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import Broken, Conflict, Invalid, NotFound, Stale, Upstream
+from shared.kernel.wire import Guid, Wire
 from shared.presence.faults import fault_of
 from shared.storage.entities import Row, Values
 from shared.storage.queues import Queue
@@ -22,7 +23,6 @@ from shared.storage.tables import Table
 from shared.tenants.directory import Directory
 from shared.tenants.models import UserWrite
 from shared.tenants.tenants import Tenants
-from shared.wire import Guid, Wire
 
 # Its own row, so that an admin's choice and a poll never wait for each other.
 _ROW: Final = "group"

@@ -13,8 +13,8 @@ from azure.data.tables import TableServiceClient
 from azure.storage.queue import LinearRetry, QueueServiceClient, TextBase64EncodePolicy
 
 from shared.connections import AwakeAdapter
-from shared.errors import StorageDown
-from shared.queue_names import QUEUES
+from shared.kernel.errors import StorageDown
+from shared.kernel.queue_names import QUEUES
 from shared.storage.entities import Row
 from shared.storage.queues import Queue
 from shared.storage.tables import Table

@@ -15,7 +15,7 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableTransactionError
 
-from shared.errors import AppError, Conflict, NotFound, Stale, StorageDown
+from shared.kernel.errors import AppError, Conflict, NotFound, Stale, StorageDown
 
 
 class Exists(Conflict):

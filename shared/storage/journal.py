@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.clock import Clock, to_wire
+from shared.kernel.clock import Clock, to_wire
 from shared.storage.entities import Insert, Row, Values
 from shared.storage.keys import key
 from shared.storage.tables import Exists, Table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from azure.core.exceptions import AzureError
 
-from shared.errors import AppError, StorageDown
+from shared.kernel.errors import AppError, StorageDown
 
 if TYPE_CHECKING:  # for its name alone: 100 ms that indexing need not wait for
     from azure.storage.queue import QueueClient

@@ -17,8 +17,8 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.errors import Unavailable
-from shared.length_prefix import length_prefixed
+from shared.kernel.errors import Unavailable
+from shared.kernel.length_prefix import length_prefixed
 
 _VERSION: Final = "v2"
 _NONCE: Final = 12  # bytes, NIST SP 800-38D

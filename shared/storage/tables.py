@@ -15,7 +15,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ServiceResponseError, ServiceResponseTimeoutError
 from azure.data.tables import TableClient, UpdateMode
 
-from shared.errors import NotFound
+from shared.kernel.errors import NotFound
 from shared.storage import failures
 from shared.storage.entities import (
     Delete,

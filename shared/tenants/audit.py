@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from shared.callers import Caller
-from shared.csv_text import csv_text
-from shared.errors import Invalid
+from shared.kernel.callers import Caller
+from shared.kernel.csv_text import csv_text
+from shared.kernel.errors import Invalid
+from shared.kernel.wire import Wire
 from shared.storage.entities import Insert, Row, with_doc
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Table
 from shared.tenants.models import Page
 from shared.tenants.settings import SECTIONS
-from shared.wire import Wire
 
 _PREFIX: Final = "audit:"
 _TOP: Final = 9_999_999_999

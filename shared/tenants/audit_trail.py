@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from shared.callers import Caller
-from shared.clock import Clock, to_wire
-from shared.errors import NotFound, Stale
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import NotFound, Stale
 from shared.storage.entities import Insert, Merge, Operation, Replace, Row
 from shared.storage.tables import Exists, Table
 from shared.tenants import audit

@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 from typing import Final, Protocol
 
-from shared import log
-from shared.callers import Caller
-from shared.errors import Conflict, Invalid, NotFound, Stale
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.errors import Conflict, Invalid, NotFound, Stale
+from shared.kernel.wire import is_guid, is_upn
 from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Row
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import Exists, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, past, remove, write
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
-from shared.wire import is_guid, is_upn
 
 _SERVICE: Final = "service:"
 _USER: Final = "user:"

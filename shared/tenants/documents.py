@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from shared.errors import NeedsVersion, NotFound, Stale
+from shared.kernel.errors import NeedsVersion, NotFound, Stale
+from shared.kernel.wire import Wire
 from shared.storage.entities import Delete, Insert, Operation, Overwrite, Replace, Row, Value, with_doc
 from shared.storage.tables import Exists, Table
 from shared.tenants.models import Stored
-from shared.wire import Wire
 
 M = TypeVar("M", bound=Wire)
 _TRACE: Final = "trace:"

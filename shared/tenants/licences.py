@@ -12,8 +12,8 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import NotFound, Stale
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import NotFound, Stale
 from shared.storage.entities import Row, Value
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Exists, Table

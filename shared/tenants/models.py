@@ -7,7 +7,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from shared.wire import E164, Guid, Name, Upn, Wire, once
+from shared.kernel.wire import E164, Guid, Name, Upn, Wire, once
 
 Product = Literal["AdvancedRouting", "EnterpriseRouting", "ContactCenter", "AttendantConsole", "Interact", "Assistant"]
 ServiceLicence = Literal["AdvancedRouting", "EnterpriseRouting", "ContactCenter"]

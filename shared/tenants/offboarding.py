@@ -7,10 +7,10 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Final, Protocol
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock, from_wire, to_wire
-from shared.errors import NotFound, Stale
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, from_wire, to_wire
+from shared.kernel.errors import NotFound, Stale
 from shared.storage.entities import Row
 from shared.storage.keys import prefix_end
 from shared.storage.tables import MAX_OPERATIONS, Table

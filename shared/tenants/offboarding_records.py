@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.clock import to_wire
+from shared.kernel.clock import to_wire
 from shared.storage.entities import Row
 from shared.storage.tables import Table
 

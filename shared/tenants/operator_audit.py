@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.callers import Caller
-from shared.clock import Clock, to_wire
 from shared.kept import Entries
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, to_wire
 from shared.tenants.audit import OPERATOR_SECTION
 from shared.tenants.audit_trail import AuditTrail
 

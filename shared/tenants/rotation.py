@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.errors import NotFound, Stale
+from shared.kernel.errors import NotFound, Stale
 from shared.storage.entities import Row, with_doc
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Table

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic.json_schema import models_json_schema
 
-from shared.wire import Guid, Wire, https_origin, once
+from shared.kernel.wire import Guid, Wire, https_origin, once
 
 SECTIONS: Final = ("outbound", "interact", "assistant", "attendantConsole", "presenceTracking")
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from shared.errors import Finding, Invalid
+from shared.kernel.errors import Finding, Invalid
+from shared.kernel.wire import parse
 from shared.tenants.settings import Secret, Settings
-from shared.wire import parse
 
 SECRETS: Final = (("interact", "acsConnectionString"), ("assistant", "acsConnectionString"))
 # The switch of a section that needs its secret.

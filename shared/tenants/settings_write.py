@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 from pydantic import Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 
+from shared.kernel.wire import Wire
 from shared.tenants.settings import Settings
 from shared.tenants.settings_document import BESIDE, SECRETS
-from shared.wire import Wire
 
 _SECRET: Final = Annotated[
     str | dict[str, Any] | None,

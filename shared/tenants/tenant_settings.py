@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock, to_wire
-from shared.errors import Invalid, NotFound, Stale
+from shared.kernel import log
+from shared.kernel.acs_connection_string import Refused, read_connection_string
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import Invalid, NotFound, Stale
+from shared.kernel.wire import Wire
 from shared.storage.entities import Merge, Overwrite, Row, with_doc
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
 from shared.tenants import audit
-from shared.tenants.connection_string import Refused, read_connection_string
 from shared.tenants.documents import Held, Versions, check, held, is_own, write
 from shared.tenants.effects import Effect, effects
 from shared.tenants.licences import ROW as LICENCES
@@ -23,7 +24,6 @@ from shared.tenants.models import Page, Stored
 from shared.tenants.settings import SECTIONS, Secret, Settings
 from shared.tenants.settings_document import SECRETS, Seal, differences, merged, replaced, secret_of, shown
 from shared.tenants.tenants import SETTINGS, Head
-from shared.wire import Wire
 
 _CHECK: Final = "head:check:"
 

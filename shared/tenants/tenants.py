@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock, to_wire
-from shared.errors import Conflict, NotFound, Stale
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import Conflict, NotFound, Stale
 from shared.storage.entities import Row, Value
 from shared.storage.queues import Queue
 from shared.storage.tables import Exists, Table

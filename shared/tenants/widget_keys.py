@@ -16,15 +16,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from shared import log
-from shared.callers import Caller
-from shared.clock import Clock, to_wire
-from shared.errors import NotFound, NotKnown, Stale
+from shared.kernel import log
+from shared.kernel.callers import Caller
+from shared.kernel.clock import Clock, to_wire
+from shared.kernel.errors import NotFound, NotKnown, Stale
+from shared.kernel.wire import Wire, is_guid
 from shared.storage.entities import Insert, Merge, Replace, Row
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Exists, Table
 from shared.tenants import audit
-from shared.wire import Wire, is_guid
 
 ROW: Final = "head:widget"
 _SETTINGS: Final = "head:settings"  # its row counts the audit entries

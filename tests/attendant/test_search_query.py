@@ -14,7 +14,7 @@ from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
 from shared.attendant.search_fields import SOURCES, Source, matrix, places
 from shared.attendant.search_query import LONGEST, NARROWING, Query, condition, question, read_query
-from shared.errors import Invalid
+from shared.kernel.errors import Invalid
 
 # The page, row by row: t = ticked, c = contains, f = filter; address books, directory, Exchange.
 PAGE = {

@@ -14,7 +14,7 @@ from shared.attendant.contacts import Doc, read_contact, values_of
 from shared.attendant.packs import contacts_in, packed
 from shared.attendant.search_fields import names, places
 from shared.attendant.search_text import END, SEP, Match, Question, entry_of, fold, search
-from shared.errors import Conflict
+from shared.kernel.errors import Conflict
 from shared.storage.entities import Row
 
 LETTERS = {name: place.letter for name, place in places("addressBook").items()}

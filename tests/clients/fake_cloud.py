@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from shared.clouds import CLOUDS
+from shared.kernel.clouds import CLOUDS
 
 CLOUD = CLOUDS["public"]
 TENANT = "11111111-1111-4111-8111-111111111111"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.clients.audience import comparable
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.signing_keys import SigningKeys
-from shared.errors import NotKnown
+from shared.kernel.errors import NotKnown
 from tests.clients.fake_cloud import API_CLIENT, CLOUD, KeyMaker, TurnedClock
 
 # Registered, in the token, and whether they are the same.

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.clients.caller_tokens import CallerTokens, Claims
-from shared.errors import NotKnown, Unreachable
+from shared.kernel.errors import NotKnown, Unreachable
 from tests.clients.fake_cloud import (
     API_CLIENT,
     AUDIENCE,

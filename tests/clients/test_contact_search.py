@@ -28,9 +28,9 @@ from shared.clients.gateway import open_session
 from shared.clients.graph_lists import GraphLists, Listed
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.sign_in import SignIns
-from shared.clock import now
-from shared.clouds import CLOUDS
-from shared.errors import NotAllowed
+from shared.kernel.clock import now
+from shared.kernel.clouds import CLOUDS
+from shared.kernel.errors import NotAllowed
 from shared.storage.entities import Row
 from shared.tenants.documents import Held
 from shared.tenants.models import Tenant

@@ -12,7 +12,7 @@ import requests
 from shared.clients.answers import reaching
 from shared.clients.gateway import open_session
 from shared.connections import AwakeAdapter
-from shared.errors import Broken, Unreachable
+from shared.kernel.errors import Broken, Unreachable
 from shared.storage.account import transport
 from tests.clients.fake_cloud import Answer, FakeCloud
 

@@ -9,8 +9,8 @@ from shared.clients.granted import GrantedReader
 from shared.clients.grants import MOST_PAGES, Grants, NotReplicated, Principal, RoleAssignment, ScopeGrant
 from shared.clients.graph import TokenRefused
 from shared.clients.sign_in import SignIns
-from shared.components import RESOURCE_CLIENT_IDS
-from shared.errors import AppError, Broken, Denied, Throttled, Unreachable
+from shared.kernel.components import RESOURCE_CLIENT_IDS
+from shared.kernel.errors import AppError, Broken, Denied, Throttled, Unreachable
 from tests.clients.fake_cloud import CLOUD, TENANT, Answer, Asked, FakeCloud, TurnedClock
 
 ROOT = "/graph.microsoft.com/v1.0"

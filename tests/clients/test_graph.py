@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from shared.clients.graph import Graph, PresenceReading, TokenRefused
-from shared.errors import Broken, Denied, NotPermitted, Throttled, Unreachable
+from shared.kernel.errors import Broken, Denied, NotPermitted, Throttled, Unreachable
 from tests.clients.fake_cloud import CLOUD, PRESENCES, Answer, FakeCloud, TurnedClock
 
 ADA = "aaaaaaaa-0000-4000-8000-000000000001"

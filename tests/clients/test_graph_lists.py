@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from shared.clients.graph_lists import GraphLists
-from shared.errors import Unreachable
+from shared.kernel.errors import Unreachable
 from tests.clients.fake_cloud import CLOUD, Answer, Asked, FakeCloud
 
 PATH = "/graph.microsoft.com/v1.0/users"

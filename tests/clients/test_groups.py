@@ -8,7 +8,7 @@ import requests
 from shared.clients.graph import Graph
 from shared.clients.groups import GroupMember, GroupReader
 from shared.clients.sign_in import SignIns
-from shared.errors import Denied
+from shared.kernel.errors import Denied
 from tests.clients.fake_cloud import CLOUD, TENANT, Answer, FakeCloud, FakeEntra, TurnedClock
 from tests.clients.memory_shelf import MemoryShelf
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.signing_keys import SigningKeys
-from shared.errors import NotKnown
 from shared.interact.authorization import Authorization
+from shared.kernel.errors import NotKnown
 from shared.tenants.settings import Interact
 from tests.clients.fake_cloud import CLOUD, OTHER_TENANT, TENANT, KeyMaker, TurnedClock, a_key, b64url
 

@@ -11,9 +11,9 @@ import requests
 from shared.clients import on_behalf_of
 from shared.clients.gateway import open_session
 from shared.clients.on_behalf_of import OnBehalfOf
-from shared.clock import now
-from shared.clouds import CLOUDS
-from shared.errors import Broken, Denied, Throttled, Unreachable
+from shared.kernel.clock import now
+from shared.kernel.clouds import CLOUDS
+from shared.kernel.errors import Broken, Denied, Throttled, Unreachable
 from tests.clients.fake_cloud import LOGIN, TENANT, Answer, FakeCloud, FakeEntra, TurnedClock
 from tests.core.race import together
 from tests.simulator.cloud_client import ALICE, API_APP, BOB, CONTOSO, CloudClient, running

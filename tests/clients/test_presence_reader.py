@@ -12,7 +12,7 @@ from shared.clients.graph import Graph
 from shared.clients.presence_reader import PresenceReader, Source
 from shared.clients.sign_in import SignIns
 from shared.config import PresenceAccount
-from shared.errors import Denied
+from shared.kernel.errors import Denied
 from tests.clients.fake_cloud import CLOUD, PRESENCES, TENANT, Answer, Asked, FakeCloud, FakeEntra, TurnedClock
 from tests.clients.memory_shelf import MemoryShelf
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.callers import Callers
 from shared.clients.caller_tokens import CallerTokens
-from shared.errors import AppError
+from shared.kernel.callers import Callers
+from shared.kernel.errors import AppError
 from tests.clients.fake_cloud import OID, KeyMaker
 
 APP: dict[str, Any] = {"scp": None, "sub": OID, "name": None, "preferred_username": None}

@@ -13,10 +13,10 @@ from shared.clients.entra import refusal
 from shared.clients.gateway import open_session
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.sign_in import SignIns
-from shared.clock import now
-from shared.clouds import CLOUDS
 from shared.config import PresenceAccount
-from shared.errors import Denied, Throttled, Unreachable, Upstream
+from shared.kernel.clock import now
+from shared.kernel.clouds import CLOUDS
+from shared.kernel.errors import Denied, Throttled, Unreachable, Upstream
 from shared.presence.faults import fault_of
 from tests.clients.memory_shelf import MemoryShelf
 from tests.core.sign_in_table import ROWS

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.clients.signing_keys import SigningKeys, usable
-from shared.errors import Broken, Unreachable
+from shared.kernel.errors import Broken, Unreachable
 from tests.clients.fake_cloud import CLOUD, Answer, Asked, FakeCloud, KeyMaker, TurnedClock
 
 

@@ -14,7 +14,7 @@ import pytest
 from shared.clients.answers import reaching
 from shared.clients.gateway import open_session
 from shared.clients.webhook import CallbackSender
-from shared.errors import Broken, Unreachable
+from shared.kernel.errors import Broken, Unreachable
 from shared.patience import Latecomers
 from tests.clients.fake_cloud import Answer, FakeCloud, TurnedClock
 from tests.devhost.stack import eventually

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared.callers import INTEGRATION, TENANT_ADMIN, Callers
 from shared.clients.caller_tokens import CallerTokens
-from shared.errors import NotKnown
 from shared.interact.authorization import Authorization
+from shared.kernel.callers import INTEGRATION, TENANT_ADMIN, Callers
+from shared.kernel.errors import NotKnown
 from shared.tenants.settings import Interact
 from tests.clients.fake_cloud import API_CLIENT, AUDIENCE, BACK_END, OID, TENANT, KeyMaker
 

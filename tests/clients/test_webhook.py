@@ -14,7 +14,7 @@ import requests
 
 from shared.clients.gateway import open_session
 from shared.clients.webhook import CallbackSender
-from shared.errors import Unreachable, Upstream
+from shared.kernel.errors import Unreachable, Upstream
 from tests.clients.fake_cloud import Answer, FakeCloud, TurnedClock
 
 URL = "https://prod-1.logic.azure.com/workflows/p4th-s3cr3t/invoke?api-version=2016-10-01&sp=%2Ftriggers%2Fmanual%2Frun&sig=s3-cr_3t"

@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from threading import Condition, Event
 from typing import Literal
 
-from shared.clouds import CLOUDS
-from shared.errors import Denied, StorageDown, Unreachable
 from shared.interact.acs_check import AcsChecks, CheckResult, Section
 from shared.interact.leftovers import PARTITION
+from shared.kernel.acs_connection_string import ConnectionString
+from shared.kernel.clouds import CLOUDS
+from shared.kernel.errors import Denied, StorageDown, Unreachable
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
-from shared.tenants.connection_string import ConnectionString
 from tests.core.world import FakeClock
 
 SUFFIXES = CLOUDS["public"].acs_suffixes

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.callers import Caller
+from shared.kernel.callers import Caller
 from shared.storage.account import StorageAccount
 from tests.azurite import azurite
 from tests.core.hook_world import HookWorld

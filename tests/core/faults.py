@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from shared.errors import AppError, StorageDown
+from shared.kernel.errors import AppError, StorageDown
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table
 

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from shared.callers import Caller
-from shared.clock import from_wire
-from shared.errors import AppError, StorageDown
+from shared.kernel.callers import Caller
+from shared.kernel.clock import from_wire
+from shared.kernel.errors import AppError, StorageDown
+from shared.kernel.wire import parse
 from shared.outbound.agenda import SHARDS, Agenda, Appointment
 from shared.outbound.deliveries import Deliveries
 from shared.outbound.events import Event, Modality
@@ -23,7 +24,6 @@ from shared.outbound.webhooks import APPOINTMENT, Webhooks
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table
 from shared.tenants.audit_trail import AuditTrail
-from shared.wire import parse
 from tests.core.world import SERVICE, World
 from tests.support.memory_storage import MemoryTable
 

@@ -9,10 +9,10 @@ from shared.clients.gateway import open_session
 from shared.clients.granted import GrantedReader
 from shared.clients.grants import Grants
 from shared.clients.sign_in import SignIns
-from shared.clock import now
-from shared.clouds import CLOUDS
 from shared.config import PresenceAccount
-from shared.errors import RateLimited
+from shared.kernel.clock import now
+from shared.kernel.clouds import CLOUDS
+from shared.kernel.errors import RateLimited
 from shared.permissions.checks import PermissionChecks
 from shared.permissions.comparison import ComponentCheck
 from shared.permissions.consent import ConsentLinks

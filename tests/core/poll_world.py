@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.clock import to_wire
-from shared.errors import Denied
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import Denied
+from shared.kernel.sign_in_errors import fault_called
 from shared.presence.accounts import Accounts
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presence
-from shared.sign_in_errors import fault_called
 from shared.storage.queues import Queue
 from tests.core.world import FakeClock, Row, World
 

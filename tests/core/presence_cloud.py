@@ -11,9 +11,9 @@ from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
 from shared.clients.presence_reader import PresenceReader
 from shared.clients.sign_in import SignIns
-from shared.clock import to_wire
-from shared.clouds import CLOUDS
 from shared.config import PresenceAccount
+from shared.kernel.clock import to_wire
+from shared.kernel.clouds import CLOUDS
 from shared.presence.accounts import Accounts
 from shared.presence.poller import Poller
 from shared.presence.readers import Reader

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
-from shared.errors import AppError
+from shared.kernel.errors import AppError
 
 T = TypeVar("T")
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from shared.errors import Denied
 from shared.interact.current_strings import CurrentStrings
 from shared.interact.session_ends import PARTITION, SessionEnds
 from shared.interact.session_start import Identities, SessionStart
 from shared.interact.session_store import HeldSession, SessionStore
 from shared.interact.sessions import EventWrite, Sessions, SessionStarted, SessionState, SessionWrite
+from shared.kernel.acs_connection_string import ConnectionString
+from shared.kernel.errors import Denied
+from shared.kernel.wire import parse
 from shared.storage.entities import Row
 from shared.storage.tables import Table
-from shared.tenants.connection_string import ConnectionString
 from shared.tenants.models import TenantWrite, UserWrite
-from shared.wire import parse
 from tests.core.world import CONTOSO_STRING, SERVICE, FakeClock, World
 
 ORGANIZER = "aaaaaaaa-0000-4000-8000-000000000012"

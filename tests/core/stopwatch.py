@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.errors import RateLimited
+from shared.kernel.errors import RateLimited
 
 
 class StopWatch:

@@ -9,14 +9,14 @@ from threading import Event
 
 import pytest
 
-from shared.clock import from_wire
-from shared.errors import Denied, StorageDown
 from shared.interact.acs_users import KEPT
 from shared.interact.leftovers import FIELD, GRACE, MOST, PARTITION
+from shared.kernel.acs_connection_string import ConnectionString
+from shared.kernel.clock import from_wire
+from shared.kernel.errors import Denied, StorageDown
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox
-from shared.tenants.connection_string import ConnectionString
 from tests.core.acs_world import BOX, GOOD, HOST, KEY, SHORT, SUFFIXES, AcsWorld
 from tests.core.faults import SentTwice
 from tests.core.race import codes, together

@@ -11,7 +11,7 @@ import pytest
 from shared.attendant.address_books import AddressBooks
 from shared.attendant.contacts import AddressBookWrite, Doc, read_contact
 from shared.attendant.packs import number_of
-from shared.errors import AppError, Conflict, Invalid, NeedsVersion, NotFound, Stale, StorageDown
+from shared.kernel.errors import AppError, Conflict, Invalid, NeedsVersion, NotFound, Stale, StorageDown
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table

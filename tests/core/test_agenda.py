@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errors import StorageDown
+from shared.kernel.errors import StorageDown
 from shared.outbound.agenda import BUCKET, CALLED_AGAIN, Agenda
 from tests.core.hook_world import Calls
 from tests.core.world import FakeClock, World

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.errors import ConfigError, Denied, NotAllowed, NotKnown, Upstream
 from shared.interact.assistant import Assistant
-from shared.tenants.connection_string import ConnectionString
+from shared.kernel.acs_connection_string import ConnectionString
+from shared.kernel.errors import ConfigError, Denied, NotAllowed, NotKnown, Upstream
 from shared.tenants.models import TenantWrite
 from tests.core.session_world import SUFFIXES
 from tests.core.world import CONTOSO_STRING, FakeClock, World

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.callers import Caller
-from shared.errors import Invalid
+from shared.kernel.callers import Caller
+from shared.kernel.errors import Invalid
 from shared.storage.entities import Row
 from shared.storage.tables import Table
 from shared.tenants import audit

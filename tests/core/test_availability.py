@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clock import to_wire
+from shared.kernel.clock import to_wire
 from shared.presence.availability import Availability, Member, member
 from shared.presence.states import MOST_OCCUPIED_FIRST, State, deliverable
 from shared.presence.views import Presence, Presences

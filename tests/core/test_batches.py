@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import Malformed, StorageDown
-from shared.json_text import read_json
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import Malformed, StorageDown
+from shared.kernel.json_text import read_json
+from shared.kernel.wire import parse
 from shared.outbound.batches import Batches, ItemState
 from shared.outbound.external_tasks import ExternalTasks
 from shared.outbound.intake import Intake
@@ -20,7 +21,6 @@ from shared.outbound.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.tables import Table
-from shared.wire import parse
 from tests.core.faults import wire
 from tests.core.world import SERVICE, FakeClock, World
 

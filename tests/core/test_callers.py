@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shared.bootstrap.core import build
-from shared.callers import Callers
 from shared.config import Config
-from shared.errors import AppError
+from shared.kernel.callers import Callers
+from shared.kernel.errors import AppError
 from tests.core.test_config import EXAMPLE
 from tests.simulator.cloud_client import CONTOSO, CloudClient
 

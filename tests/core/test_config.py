@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from devhost.schedule import parse_schedule
 from devhost.settings import storage_connection
-from shared.body_limits import HOST_RECOMMENDED
 from shared.config import AZURE_MARKS, Config
-from shared.errors import ConfigError
+from shared.kernel.body_limits import HOST_RECOMMENDED
+from shared.kernel.errors import ConfigError
 from shared.setting_forms import schedule_flaw
 from shared.storage.account import StorageAccount
 

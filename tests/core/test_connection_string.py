@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clouds import CLOUDS
-from shared.errors import Invalid
-from shared.tenants.connection_string import ConnectionString, Refused, read_connection_string
+from shared.kernel.acs_connection_string import ConnectionString, Refused, read_connection_string
+from shared.kernel.clouds import CLOUDS
+from shared.kernel.errors import Invalid
 
 SUFFIXES = CLOUDS["public"].acs_suffixes
 HOST = "contoso.communication.azure.com"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.continuations import LONGEST, Continuations
-from shared.errors import Invalid
+from shared.kernel.errors import Invalid
 from shared.storage.secrets import SecretBox
 
 CONTOSO, FABRIKAM = "contoso", "fabrikam"

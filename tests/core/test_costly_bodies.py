@@ -15,15 +15,15 @@ from pydantic import ValidationError
 from shared.attendant.contacts import read_ids
 from shared.attendant.filter_findings import examine
 from shared.attendant.search_query import read_query
-from shared.errors import MOST_FINDINGS, Finding, Invalid
-from shared.json_text import MAX_DEPTH, read_json
-from shared.near_names import MOST_SUGGESTIONS
+from shared.kernel.errors import MOST_FINDINGS, Finding, Invalid
+from shared.kernel.json_text import MAX_DEPTH, read_json
+from shared.kernel.near_names import MOST_SUGGESTIONS
+from shared.kernel.wire import Wire, parse
 from shared.outbound.hooks import SchedulerEntryTrigger
 from shared.outbound.models import SchedulerEntryWrite
 from shared.tenants.models import ServiceWrite, UserWrite
 from shared.tenants.settings import Settings
 from shared.tenants.settings_document import merged, replaced
-from shared.wire import Wire, parse
 
 LARGE = 256 * 1024  # bytes, the largest body
 MOST_CALLS: Final = 8  # for one value: to make it, to look whether a name stands twice and how deep it lies

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.csv_text import csv_text, guarded
+from shared.kernel.csv_text import csv_text, guarded
 
 SIGNS = tuple("=+-@\t\r＝＋－＠")
 # Values made of what matters, so that the signs come to stand behind separators, quotes and blanks often.

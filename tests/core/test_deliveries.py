@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.callers import Caller
-from shared.clock import to_wire
-from shared.errors import Broken, StorageDown, Unreachable
+from shared.kernel.callers import Caller
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import Broken, StorageDown, Unreachable
 from shared.outbound.deliveries import LEASE
 from shared.outbound.hook_health import KEPT
 from tests.core.hook_world import Answer, Fate, HookWorld, Post, Process

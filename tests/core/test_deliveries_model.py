@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from shared.errors import StorageDown, Unreachable
+from shared.kernel.errors import StorageDown, Unreachable
 from tests.core.hook_world import Answer, Fate, HookWorld, Post, Process
 from tests.core.world import World
 from tests.scale import scaled

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clock import from_wire
-from shared.errors import Invalid
+from shared.kernel.clock import from_wire
+from shared.kernel.errors import Invalid
 from shared.outbound.models import MAX_JSON_BYTES, SchedulerEntryWrite, read_entry
 from shared.outbound.task import Entry
 

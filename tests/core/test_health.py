@@ -18,8 +18,8 @@ from functions import web, wiring
 from functions.endpoints import ENDPOINTS
 from functions.system_http import get_ready
 from functions.wiring import PAUSE, FirstUse
-from shared.errors import ConfigError, StorageDown, Unreachable
 from shared.health import FRESH, Health
+from shared.kernel.errors import ConfigError, StorageDown, Unreachable
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 

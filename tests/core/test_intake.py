@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import StorageDown
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import StorageDown
 from shared.outbound.batches import ITEM
 from shared.outbound.intake import Intake
 from shared.outbound.scheduler import Scheduler

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from functions.answers import written
-from shared.json_text import read_lenient
+from shared.kernel.json_text import read_lenient
 
 SHOWN = "Emoji \N{REPLACEMENT CHARACTER}"
 

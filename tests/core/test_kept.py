@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Unreachable
 from shared.kept import Entries, Kept
+from shared.kernel.errors import Unreachable
 from tests.core.race import together
 from tests.core.world import FakeClock
 

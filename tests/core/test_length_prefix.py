@@ -7,7 +7,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.length_prefix import length_prefixed
+from shared.kernel.length_prefix import length_prefixed
 from shared.outbound.rows import partition_of
 from shared.storage.keys import key
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.clock import to_wire
-from shared.errors import Conflict
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import Conflict
 from shared.outbound import lifecycle
 from shared.outbound.events import FINAL
 from shared.outbound.models import ExternalTaskWrite, read_body, read_entry

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from shared import log
+from shared.kernel import log
 
 
 @pytest.mark.parametrize("library", ["azure.core.pipeline.policies.http_logging_policy", "msal.token", "urllib3.x"])

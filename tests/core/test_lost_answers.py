@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import NotFound, NotKnown, Stale
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import NotFound, NotKnown, Stale
+from shared.kernel.wire import parse
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.entries import Entries
@@ -23,7 +24,6 @@ from shared.storage.account import StorageAccount
 from shared.storage.journal import Journal
 from shared.tenants.audit_trail import AuditTrail
 from shared.tenants.models import TenantWrite
-from shared.wire import parse
 from tests.core.faults import FragileTable, SentTwice
 from tests.core.world import SERVICE, FakeClock, World
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import AppError
+from shared.kernel.errors import AppError
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row, Value
 from shared.storage.tables import Exists, Table

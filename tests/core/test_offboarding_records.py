@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.callers import Caller
-from shared.errors import StorageDown
+from shared.kernel.callers import Caller
+from shared.kernel.errors import StorageDown
 from shared.storage.entities import Row
 from shared.storage.queues import Queue
 from shared.storage.secrets import SecretBox

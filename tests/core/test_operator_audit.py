@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.callers import Caller
-from shared.errors import StorageDown
+from shared.kernel.callers import Caller
+from shared.kernel.errors import StorageDown
 from shared.storage.entities import Operation, Row
 from shared.tenants import audit
 from shared.tenants.audit import AuditEntry, as_csv

@@ -22,8 +22,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared.clock import to_wire
-from shared.errors import AppError, StorageDown
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import AppError, StorageDown
 from shared.outbound.agenda import Agenda, Appointment
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.events import FINAL

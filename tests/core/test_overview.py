@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import NotPermitted, Throttled
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import NotPermitted, Throttled
 from shared.overview import MOST_SERVICES_READ, Overview
 from shared.permissions.checks import LastCheck, PermissionChecks
 from shared.presence.health import HealthOfPresence

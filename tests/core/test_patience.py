@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from shared.errors import Unreachable
+from shared.kernel.errors import Unreachable
 from shared.patience import Latecomers
 from tests.devhost.stack import eventually
 

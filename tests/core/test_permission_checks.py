@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.clients.granted import GrantedReader
-from shared.errors import Broken, Denied, RateLimited, Throttled, Unreachable
+from shared.kernel.errors import Broken, Denied, RateLimited, Throttled, Unreachable
 from shared.permissions.checks import LAST
 from tests.core.permission_world import CLIENT_IDS, READS, ROLES, SCOPES, PermissionWorld
 from tests.core.world import World

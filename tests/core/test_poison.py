@@ -9,7 +9,7 @@ import uuid
 import pytest
 from azure.storage.queue import QueueClient
 
-from shared.errors import AppError, Conflict, NotFound, StorageDown
+from shared.kernel.errors import AppError, Conflict, NotFound, StorageDown
 from shared.poison import EVERYBODY, Poison, SetAside
 from shared.storage.queues import Queue
 from tests.core.race import codes, together

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 import pytest
 from azure.storage.queue import QueueClient
 
-from shared.clock import to_wire
-from shared.errors import AppError, Broken, NotPermitted, StorageDown, Throttled, Unreachable
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import AppError, Broken, NotPermitted, StorageDown, Throttled, Unreachable
 from shared.presence.account_notes import AccountNotes
 from shared.presence.blocks import IDS_PER_BLOCK
 from shared.presence.poller import LEASE, Poller, moment

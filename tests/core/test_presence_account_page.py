@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import RateLimited, Throttled, Unreachable
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import RateLimited, Throttled, Unreachable
 from shared.pace import Pace
 from shared.presence.account_notes import AccountNotes
 from shared.presence.account_page import MOST_SIGN_INS, AccountPage, GuestStatus

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import StorageDown
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import StorageDown
 from shared.presence.store import PresenceStore
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from shared.clouds import CLOUDS
-from shared.errors import Malformed, RateLimited, StorageDown
+from shared.kernel.clouds import CLOUDS
+from shared.kernel.errors import Malformed, RateLimited, StorageDown
 from shared.pace import Pace
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import Note, reading_order

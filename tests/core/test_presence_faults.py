@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import AppError, Broken, Denied, NotPermitted, Throttled, Unreachable, Upstream
+from shared.kernel.errors import AppError, Broken, Denied, NotPermitted, Throttled, Unreachable, Upstream
+from shared.kernel.sign_in_errors import catalogue
 from shared.presence.faults import TELL_THE_OPERATOR, fault_as, fault_of, remedy_of
-from shared.sign_in_errors import catalogue
 from tests.core.poll_world import refused_by_entra
 
 

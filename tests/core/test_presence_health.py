@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.clock import to_wire
+from shared.kernel.clock import to_wire
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import Note
 from shared.presence.store import Figures, PartState, Roster

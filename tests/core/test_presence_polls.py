@@ -8,8 +8,8 @@ from threading import Barrier, Event
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import NotFound, StorageDown, Throttled, Unreachable
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import NotFound, StorageDown, Throttled, Unreachable
 from shared.presence.account_notes import AccountNotes
 from shared.presence.accounts import Note
 from shared.presence.blocks import IDS_PER_BLOCK

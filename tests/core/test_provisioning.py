@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Denied, Unreachable
+from shared.kernel.errors import Denied, Unreachable
 from shared.permissions.provisioning import Step
 from tests.core.permission_world import ADMIN_SCOPES, CLIENT_IDS, READS, PermissionWorld
 from tests.core.world import World

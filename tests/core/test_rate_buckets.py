@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from shared import caller_rates, rate_buckets
 from shared.caller_rates import CallerRates
-from shared.callers import OPERATOR, TENANT_ADMIN, Caller
-from shared.errors import RateLimited
+from shared.kernel.callers import OPERATOR, TENANT_ADMIN, Caller
+from shared.kernel.errors import RateLimited
 from shared.rate_buckets import Buckets, Rate
 from tests.core.stopwatch import StopWatch, passes
 

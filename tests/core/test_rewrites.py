@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import AppError
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import AppError
 from shared.outbound.models import SchedulerEntryWrite
 from tests.core.world import STUCK, FakeClock, World
 

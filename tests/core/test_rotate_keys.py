@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from devhost.settings import storage_connection
-from shared.errors import ConfigError
+from shared.kernel.errors import ConfigError
 from shared.storage.account import StorageAccount
 from shared.storage.secrets import SecretBox
 from shared.tenants.widget_keys import WidgetKeys

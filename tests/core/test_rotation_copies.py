@@ -13,10 +13,10 @@ from shared.interact import session_ends, session_store
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Session
 from shared.interact.session_store import HeldSession, SessionStore, Ties
+from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
 from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
-from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.rotation import MOST_PASSES, Rotated, Rotation
 from shared.tenants.tenants import Tenants
 from tests.core.old_seals import v1_seal

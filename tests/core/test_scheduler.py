@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared.callers import Caller
-from shared.clock import to_wire
-from shared.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
+from shared.kernel.callers import Caller
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
 from shared.outbound import lifecycle
 from shared.outbound.scheduler import Accepted, Refused
 from shared.storage.account import StorageAccount

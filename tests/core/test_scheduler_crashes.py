@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.errors import AppError, StorageDown
+from shared.kernel.errors import AppError, StorageDown
 from shared.outbound.entries import Entries
 from shared.outbound.scheduler import Accepted, Scheduler
 from shared.outbound.store import OutboundStore

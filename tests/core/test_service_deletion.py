@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.errors import AppError, StorageDown
+from shared.kernel.errors import AppError, StorageDown
+from shared.kernel.wire import parse
 from shared.outbound.external_tasks import ExternalTasks
 from shared.outbound.models import ExternalTaskWrite
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
 from shared.tenants.directory import Directory
 from shared.tenants.models import ServiceWrite
-from shared.wire import parse
 from tests.core.faults import Steps, stepped
 from tests.core.race import together
 from tests.core.world import ADMIN, DESK, FakeClock, World

@@ -12,13 +12,13 @@ from shared.clients.acs import AcsIdentities
 from shared.clients.gateway import open_session
 from shared.clients.meetings import OnlineMeetings
 from shared.clients.sign_in import SignIns
-from shared.clock import now
-from shared.clouds import CLOUDS
-from shared.errors import AppError, Broken, StorageDown, Throttled, Unreachable, Upstream
 from shared.interact.meetings import PATIENCE, MeetingCheck, MeetingChecks
 from shared.interact.session_ends import GRACE
 from shared.interact.session_start import TOTAL
 from shared.interact.sessions import EventWrite, SessionStarted
+from shared.kernel.clock import now
+from shared.kernel.clouds import CLOUDS
+from shared.kernel.errors import AppError, Broken, StorageDown, Throttled, Unreachable, Upstream
 from shared.presence.token_shelf import TokenShelf
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Exists, Table

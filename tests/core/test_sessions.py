@@ -12,7 +12,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errors import (
+from shared.interact import session_ends, session_store
+from shared.interact.session_ends import GRACE, SessionEnds
+from shared.interact.session_rules import KEPT
+from shared.interact.session_store import SessionStore
+from shared.interact.sessions import EventWrite, SessionStarted
+from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
+from shared.kernel.errors import (
     AppError,
     Conflict,
     Denied,
@@ -24,15 +30,9 @@ from shared.errors import (
     Unreachable,
     Upstream,
 )
-from shared.interact import session_ends, session_store
-from shared.interact.session_ends import GRACE, SessionEnds
-from shared.interact.session_rules import KEPT
-from shared.interact.session_store import SessionStore
-from shared.interact.sessions import EventWrite, SessionStarted
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row, with_doc
 from shared.storage.secrets import SecretBox
-from shared.tenants.connection_string import ConnectionString, read_connection_string
 from shared.tenants.rotation import Rotation
 from tests.core.faults import FragileTable, Wire, wire
 from tests.core.race import codes, together

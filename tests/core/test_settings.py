@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Invalid, NeedsVersion, Stale
+from shared.kernel.errors import Invalid, NeedsVersion, Stale
 from shared.tenants.models import Stored
 from shared.tenants.offboarding import Offboarding
 from shared.tenants.settings import Settings

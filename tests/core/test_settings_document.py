@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Invalid
+from shared.kernel.errors import Invalid
 from shared.tenants.settings import Secret, Settings, schema
 from shared.tenants.settings_document import differences, merged, replaced, shown
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import sign_in_errors
 from shared.clients.entra import first_sentence, refusal
-from shared.errors import Denied, Throttled, Unreachable
+from shared.kernel import sign_in_errors
+from shared.kernel.errors import Denied, Throttled, Unreachable
+from shared.kernel.sign_in_errors import Family, FaultCode, SignInFault, catalogue, deciding_code, fault_in
 from shared.presence.faults import fault_of, remedy_of
-from shared.sign_in_errors import Family, FaultCode, SignInFault, catalogue, deciding_code, fault_in
 from simulator.entra_errors import KINDS
 from tests.core.sign_in_table import ROWS, Row
 

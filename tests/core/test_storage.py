@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from devhost.ports import free_ports
 from devhost.settings import storage_connection
-from shared.errors import NotFound, Stale, StorageDown
-from shared.queue_names import QUEUES
+from shared.kernel.errors import NotFound, Stale, StorageDown
+from shared.kernel.queue_names import QUEUES
 from shared.storage.account import TABLES, StorageAccount
 from shared.storage.entities import (
     MAX_ENTITY_BYTES,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared.callers import Caller
-from shared.errors import NotFound
 from shared.interact.session_rules import Conversation
 from shared.interact.targets import find_target
+from shared.kernel.callers import Caller
+from shared.kernel.errors import NotFound
 from shared.storage.entities import Row
 from shared.tenants.directory import Directory
 from shared.tenants.licences import Licences

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from shared.attendant.teams import Teams
-from shared.callers import Caller
-from shared.errors import NotAllowed
+from shared.kernel.callers import Caller
+from shared.kernel.errors import NotAllowed
 from shared.tenants.models import Service, TenantWrite
 from tests.core.world import World
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import AppError, Conflict, NeedsVersion, NotFound, Stale, StorageDown
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import AppError, Conflict, NeedsVersion, NotFound, Stale, StorageDown
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Operation, Row
 from shared.storage.queues import Queue

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from shared.clock import to_wire
-from shared.errors import AppError, Conflict, StorageDown
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import AppError, Conflict, StorageDown
+from shared.kernel.wire import parse
 from shared.outbound.agenda import Agenda
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
@@ -25,7 +26,6 @@ from shared.outbound.task_updates import TaskUpdates
 from shared.outbound.visits import Visits
 from shared.storage.entities import Operation, Replace, Row
 from shared.storage.tables import Table
-from shared.wire import parse
 from tests.core.faults import FragileTable, SentTwice
 from tests.core.hook_world import HookWorld
 from tests.core.race import codes, together

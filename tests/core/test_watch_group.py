@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.callers import Caller
 from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
 from shared.clients.groups import GroupChanges, GroupMember, GroupReader
 from shared.clients.sign_in import SignIns
-from shared.clouds import CLOUDS
-from shared.errors import NotFound
+from shared.kernel.callers import Caller
+from shared.kernel.clouds import CLOUDS
+from shared.kernel.errors import NotFound
 from shared.outbound.duty import Duty, DutySwitch
 from shared.presence.token_shelf import TokenShelf
 from shared.presence.watch_group import Groups, WatchGroups, WatchGroupWrite

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared.callers import Caller
-from shared.errors import AppError, Invalid
+from shared.kernel.callers import Caller
+from shared.kernel.errors import AppError, Invalid
 from shared.outbound.hook_store import HookStore, sealed_rows
 from shared.outbound.hooks import Hook
 from shared.outbound.webhooks import MOST_HOOKS

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from shared.errors import NotFound, NotKnown
 from shared.interact.widget import Widget
+from shared.kernel.errors import NotFound, NotKnown
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table
 from shared.tenants.widget_keys import WidgetKeys

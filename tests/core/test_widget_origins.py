@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import NotAllowed
 from shared.interact.widget import check_origin
+from shared.kernel.errors import NotAllowed
 from shared.tenants.tenants import Head
 from tests.core.world import World
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.errors import RateLimited
 from shared.interact import rates
 from shared.interact.rates import Place, WidgetRates, place, session_mark
+from shared.kernel.errors import RateLimited
 from shared.rate_buckets import Rate
 from tests.core.stopwatch import StopWatch, passes
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import NotAllowed
 from shared.interact.widget import check_on, is_on
+from shared.kernel.errors import NotAllowed
 from shared.tenants.models import Product, TenantWrite
 from tests.core.world import CONTOSO_STRING, World
 

@@ -11,9 +11,11 @@ from functools import partial
 from typing import Any
 
 from shared.bootstrap.trunk import open_trunk
-from shared.callers import Caller
-from shared.clock import to_wire
-from shared.errors import AppError, StorageDown
+from shared.kernel.callers import Caller
+from shared.kernel.clock import to_wire
+from shared.kernel.errors import AppError, StorageDown
+from shared.kernel.queue_names import QUEUES
+from shared.kernel.wire import parse
 from shared.outbound.agenda import Agenda, Appointment
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
@@ -36,7 +38,6 @@ from shared.presence.health import HealthOfPresence, PresenceHealth
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
-from shared.queue_names import QUEUES
 from shared.storage.account import StorageAccount
 from shared.storage.keys import key
 from shared.storage.queues import Queue
@@ -44,7 +45,6 @@ from shared.tenants.documents import write
 from shared.tenants.models import Service, ServiceWrite, TenantWrite, UserWrite
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head
-from shared.wire import parse
 from tests.core.faults import FragileTable
 
 ADMIN = "aaaaaaaa-0000-4000-8000-000000000001"

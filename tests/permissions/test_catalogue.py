@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.components import COMPONENTS, RESOURCE_CLIENT_IDS
-from shared.errors import Invalid
+from shared.kernel.components import COMPONENTS, RESOURCE_CLIENT_IDS
+from shared.kernel.errors import Invalid
 from shared.permissions.catalogue import KINDS, PRODUCTS, PROVISIONER, catalogue, chosen
 from simulator.graph_permissions import ACS_APP, ACS_SCOPES, PERMISSIONS
 from simulator.tokens import GRAPH_APP

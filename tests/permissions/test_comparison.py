@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.components import Component
+from shared.kernel.components import Component
 from shared.permissions.catalogue import PRODUCTS, catalogue
 from shared.permissions.comparison import ComponentCheck, Unread, compared, not_configured
 from shared.permissions.consent import ConsentLinks

@@ -14,8 +14,8 @@ from functions.endpoints import ENDPOINTS, Endpoint
 from functions.problems import LengthMissing, TooLarge, WrongMediaType, problem
 from functions.request_body import body_of
 from functions.web import NOBODY, Call
-from shared.body_limits import BODY_LIMIT, HOST_RECOMMENDED, VISITOR_BODY_LIMIT
-from shared.errors import AppError, Malformed
+from shared.kernel.body_limits import BODY_LIMIT, HOST_RECOMMENDED, VISITOR_BODY_LIMIT
+from shared.kernel.errors import AppError, Malformed
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 WITH_BODY = [endpoint for endpoint in ENDPOINTS.values() if endpoint.body is not None]

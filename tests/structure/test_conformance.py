@@ -15,14 +15,14 @@ import pytest
 
 import function_app
 from functions.endpoints import ENDPOINTS
-from shared import clock
 from shared.bootstrap.trunk import Trunk, open_trunk
-from shared.callers import Caller
-from shared.clock import to_wire
 from shared.interact import session_ends
+from shared.kernel import clock
+from shared.kernel.callers import Caller
+from shared.kernel.clock import to_wire
+from shared.kernel.queue_names import QUEUES
 from shared.outbound.store import OutboundStore
 from shared.poison import Poison
-from shared.queue_names import QUEUES
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row, Values
 from shared.tenants.models import TenantWrite, UserWrite

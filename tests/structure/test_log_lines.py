@@ -15,8 +15,8 @@ import pytest
 from functions import messages, settings_http, web, wiring
 from functions.endpoints import ENDPOINTS
 from shared.caller_rates import CallerRates
-from shared.callers import Caller
-from shared.errors import NotFound, NotKnown, StorageDown
+from shared.kernel.callers import Caller
+from shared.kernel.errors import NotFound, NotKnown, StorageDown
 from tests.structure.source import ROOT, modules
 
 REGISTERED = settings_http  # importing it registers its endpoints

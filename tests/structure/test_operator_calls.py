@@ -14,8 +14,8 @@ from functions import web, wiring
 from functions.endpoints import ENDPOINTS
 from functions.operator_calls import WITHOUT_LINE
 from shared.caller_rates import CallerRates
-from shared.callers import OPERATOR, Caller, Role
-from shared.errors import StorageDown
+from shared.kernel.callers import OPERATOR, Caller, Role
+from shared.kernel.errors import StorageDown
 
 REGISTERED = function_app  # importing it registers its endpoints
 HOME, TENANT = (f"{n}0000000-0000-4000-8000-000000000000" for n in (9, 1))

@@ -13,7 +13,7 @@ import pytest
 import function_app
 from functions import openapi
 from functions.endpoints import ENDPOINTS, Endpoint
-from shared.callers import ROLES
+from shared.kernel.callers import ROLES
 from tests.structure.indexed import AS_DEVHOST, environment, run
 from tests.structure.routes import Route, hidden
 from tests.structure.source import ROOT, dotted, modules

@@ -17,7 +17,7 @@ import function_app
 from functions import consent_page, web, widget_pages_http, wiring
 from functions.endpoints import ENDPOINTS, Endpoint
 from functions.web import Call
-from shared.errors import Malformed, NotKnown, RateLimited
+from shared.kernel.errors import Malformed, NotKnown, RateLimited
 from shared.presence.consent import Consent
 from tests.structure.guarded import GUARDS, NO_FRAMES
 

@@ -9,7 +9,7 @@ import pytest
 import function_app
 from functions import openapi
 from functions.endpoints import ENDPOINTS
-from shared.errors import Invalid
+from shared.kernel.errors import Invalid
 from shared.tenants.settings import Secret, Settings
 from shared.tenants.settings_document import merged, replaced, shown
 

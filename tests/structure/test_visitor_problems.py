@@ -18,8 +18,8 @@ from functions import interact_widget_http, system_http, web, wiring
 from functions.endpoints import ENDPOINTS, Endpoint
 from functions.problems import STATUS, TooLarge
 from functions.visitor_problems import NOT_AVAILABLE, OF_THE_BODY, sentence
-from shared.callers import Caller
-from shared.errors import (
+from shared.kernel.callers import Caller
+from shared.kernel.errors import (
     AppError,
     ConfigError,
     Conflict,
@@ -52,9 +52,9 @@ PATHS = (
     "functions/headers.py",
     "functions/problems.py",
     "functions/web.py",
-    "shared/errors.py",
-    "shared/json_text.py",
-    "shared/wire.py",
+    "shared/kernel/errors.py",
+    "shared/kernel/json_text.py",
+    "shared/kernel/wire.py",
     "shared/clients/caller_tokens.py",
     "shared/clients/signing_keys.py",
     "shared/storage/failures.py",

@@ -56,7 +56,7 @@ def test_only_the_config_reads_the_environment() -> None:
 
 
 def test_only_the_clock_knows_what_time_it_is() -> None:
-    assert users(CORE, *clock_names()) == {"shared.clock"}
+    assert users(CORE, *clock_names()) == {"shared.kernel.clock"}
 
 
 def clock_names() -> list[str]:
@@ -101,9 +101,9 @@ PLANTED = {
     "shared/clients/a.py": "from shared.storage.tables import Row",
     "shared/clients/b.py": "if True:\n    from shared.presence import states",
     "shared/bootstrap.py": "import functions.wiring",
-    "shared/errors.py": "from shared.tenants.models import Tenant",
-    "simulator/a.py": "from shared.clock import now",
-    "simulator/b.py": "import importlib\nimportlib.import_module('shared.clock')",
+    "shared/kernel/errors.py": "from shared.tenants.models import Tenant",
+    "simulator/a.py": "from shared.kernel.clock import now",
+    "simulator/b.py": "import importlib\nimportlib.import_module('shared.kernel.clock')",
     "simulator/c.py": "import importlib\nname = 'shared'\nimportlib.import_module(name)",
     "devhost/a.py": "from shared.outbound import store",
     "bench/a.py": "from functions import web",

@@ -12,11 +12,11 @@ import pytest
 from functions import interact_widget_http, wiring
 from functions.endpoints import ENDPOINTS
 from functions.web import NOBODY, Call
-from shared.errors import NotKnown, RateLimited
 from shared.interact import rates
 from shared.interact.rates import WidgetRates
+from shared.kernel.errors import NotKnown, RateLimited
+from shared.kernel.wire import Wire
 from shared.tenants.settings import Interact
-from shared.wire import Wire
 
 ADDRESS, ELSEWHERE, TENANT = "203.0.113.1", "198.51.100.1", "t1"
 CALLS = ("get_widget", "start_session", "get_session", "post_session_event", "renew_session_token")

@@ -13,7 +13,7 @@ from functions import wiring
 from functions.endpoints import ENDPOINTS
 from functions.web import NOBODY, Call
 from functions.widget_pages_http import fetch_widget_demo, fetch_widget_file
-from shared.errors import NotFound
+from shared.kernel.errors import NotFound
 
 
 @pytest.fixture

@@ -13,22 +13,22 @@ OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "b
 FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions")
 # Plain values and pure helpers; every room of shared may lean on them.
 GROUND: Final = (
-    "shared.errors",
-    "shared.body_limits",
-    "shared.clock",
-    "shared.log",
-    "shared.callers",
-    "shared.wire",
-    "shared.clouds",
-    "shared.components",
-    "shared.csv_text",
-    "shared.json_text",
+    "shared.kernel.errors",
+    "shared.kernel.body_limits",
+    "shared.kernel.clock",
+    "shared.kernel.log",
+    "shared.kernel.callers",
+    "shared.kernel.wire",
+    "shared.kernel.clouds",
+    "shared.kernel.components",
+    "shared.kernel.csv_text",
+    "shared.kernel.json_text",
     "shared.kept",
-    "shared.length_prefix",
+    "shared.kernel.length_prefix",
     "shared.rate_buckets",
-    "shared.near_names",
-    "shared.queue_names",
-    "shared.sign_in_errors",
+    "shared.kernel.near_names",
+    "shared.kernel.queue_names",
+    "shared.kernel.sign_in_errors",
 )
 # Libraries that speak to somebody, and what only triggers may know.
 VENDORS: Final = ("azure", "msal", "requests", "urllib3", "httpx", "socket", "http.client")
@@ -45,7 +45,7 @@ class Wall:
 
 WALLS: Final = (
     Wall("function_app", ("functions",), ("azure.functions",)),
-    Wall("functions.wiring", ("shared.bootstrap", "shared.config", "shared.clock", "shared.errors")),
+    Wall("functions.wiring", ("shared.bootstrap", "shared.config", "shared.kernel.clock", "shared.kernel.errors")),
     Wall(
         "functions",
         (
@@ -100,7 +100,13 @@ WALLS: Final = (
     ),
     Wall(
         "shared.storage",
-        ("shared.connections", "shared.errors", "shared.clock", "shared.length_prefix", "shared.queue_names"),
+        (
+            "shared.connections",
+            "shared.kernel.errors",
+            "shared.kernel.clock",
+            "shared.kernel.length_prefix",
+            "shared.kernel.queue_names",
+        ),
         ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
     ),
     # Counts in a table, for whichever feature has to be exact over all instances.
@@ -108,7 +114,7 @@ WALLS: Final = (
     # Seals what it gives to callers with the box that seals secrets.
     Wall("shared.continuations", (*GROUND, "shared.storage")),
     # Judges the platform's own connection string by the rule for those of tenants.
-    Wall("shared.config", (*GROUND, "shared.setting_forms", "shared.tenants.connection_string")),
+    Wall("shared.config", (*GROUND, "shared.setting_forms", "shared.kernel.acs_connection_string")),
     Wall("shared", (*GROUND, "shared.retry", "shared.patience", "shared.config", "shared.health")),
     Wall(
         "devhost",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from devhost.settings import storage_connection
-from shared import clock
+from shared.kernel import clock
 from shared.outbound.batches import Batches
 from shared.storage.account import StorageAccount
 from tests.app.partition import walk

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from devhost.settings import storage_connection
-from shared import clock
+from shared.kernel import clock
 from shared.outbound.agenda import Agenda
 from shared.outbound.events import Event
 from shared.outbound.hook_outbox import HookOutbox

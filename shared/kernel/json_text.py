@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from typing import Any, Final
 
-from shared.errors import Malformed
+from shared.kernel.errors import Malformed
 
 MAX_DEPTH: Final = 64
 _CONTAINERS: Final = (dict, list)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from shared.errors import NotAllowed
+from shared.kernel.errors import NotAllowed
 
 Role = Literal["TenantAdmin", "ServiceOwner", "Agent", "Integration", "Operator"]
 

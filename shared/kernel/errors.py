@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from shared.sign_in_errors import SignInFault
+from shared.kernel.sign_in_errors import SignInFault
 
 MOST_FINDINGS: Final = 100  # of one error; a caller who mends that many asks again for the rest
 

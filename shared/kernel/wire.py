@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from shared.errors import MOST_FINDINGS, Finding, Invalid
-from shared.near_names import MOST_SUGGESTIONS, nearest
+from shared.kernel.errors import MOST_FINDINGS, Finding, Invalid
+from shared.kernel.near_names import MOST_SUGGESTIONS, nearest
 
 M = TypeVar("M", bound="Wire")
 camel = to_camel

@@ -14,8 +14,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn
 
-from shared.errors import Invalid
-from shared.wire import is_host_name
+from shared.kernel.errors import Invalid
+from shared.kernel.wire import is_host_name
 
 Flaw = Literal["InvalidConnectionString", "HostNotAllowed"]
 
