@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import web
-from functions.headers import bearer
+from functions.http import web
+from functions.http.headers import bearer
 from functions.wiring import core
 from shared.interact.assistant import AssistantToken
 from shared.kernel.callers import AGENT, SERVICE_OWNER, TENANT_ADMIN

@@ -7,7 +7,7 @@ from typing import Annotated
 import azure.functions as func
 from pydantic import Field
 
-from functions import web
+from functions.http import web
 from functions.wiring import core
 from shared.attendant.filter_check import Checked
 from shared.attendant.search import Found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import web
+from functions.http import web
 from functions.wiring import core
 from shared.attendant.contacts import AddressBook, Contact, ids_in_query, read_contact, read_ids
 from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN

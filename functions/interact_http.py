@@ -6,7 +6,7 @@ from typing import Literal
 
 import azure.functions as func
 
-from functions import web
+from functions.http import web
 from functions.wiring import core
 from shared.interact.acs_check import CheckResult
 from shared.interact.meetings import MeetingCheck

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import web
-from functions.headers import allow_pages, bearer_if_any
+from functions.http import web
+from functions.http.headers import allow_pages, bearer_if_any
 from functions.wiring import core
 from shared.interact.rates import Arrival, session_mark
 from shared.interact.session_store import HeldSession

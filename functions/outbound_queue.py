@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.messages import failures_logged, read, sent_at
+from functions.http.messages import failures_logged, read, sent_at
 from functions.wiring import core
 from shared.kernel.wire import parse
 from shared.outbound.agenda import Appointment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import web
+from functions.http import web
 from functions.wiring import core
 from shared.kernel.callers import OPERATOR, TENANT_ADMIN
 from shared.poison import EVERYBODY, SetAside

@@ -7,7 +7,7 @@ from typing import Final
 
 import azure.functions as func
 
-from functions.messages import failures_logged
+from functions.http.messages import failures_logged
 from functions.wiring import core
 from shared.kernel.queue_names import QUEUES
 from shared.outbound.intake import QUEUE as REQUESTS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import consent_page, web
-from functions.problems import problem
+from functions.http import consent_page, web
+from functions.http.problems import problem
 from functions.wiring import core
 from shared.kernel.callers import INTEGRATION, OPERATOR, TENANT_ADMIN
 from shared.kernel.components import CONSENT_CALLBACK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import messages
+from functions.http import messages
 from functions.wiring import core
 
 bp = func.Blueprint()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import web
-from functions.problems import problem
+from functions.http import web
+from functions.http.problems import problem
 from functions.wiring import core
 from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN
 from shared.kernel.errors import Conflict, Invalid

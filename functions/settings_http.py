@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import web
+from functions.http import web
 from functions.wiring import core
 from shared.kernel.callers import INTEGRATION, OPERATOR, ROLES, TENANT_ADMIN
 from shared.kernel.errors import Invalid

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import azure.functions as func
 
-from functions import docs_page, openapi, web
-from functions.headers import bearer
+from functions.http import docs_page, openapi, web
+from functions.http.headers import bearer
 from functions.wiring import core
 from shared.health import Dependency
 from shared.kernel.callers import OPERATOR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import web
+from functions.http import web
 from functions.wiring import core
 from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN
 from shared.outbound.models import ExternalTaskWrite, TaskInformation, read_body

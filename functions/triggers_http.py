@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import web
+from functions.http import web
 from functions.wiring import core
 from shared.kernel.callers import OPERATOR, SERVICE_OWNER, TENANT_ADMIN
 from shared.kernel.wire import Wire

@@ -6,9 +6,9 @@ from typing import Final
 
 import azure.functions as func
 
-from functions.headers import trace_id
-from functions.problems import problem
-from functions.security_headers import secured
+from functions.http.headers import trace_id
+from functions.http.problems import problem
+from functions.http.security_headers import secured
 from shared.kernel.errors import NotFound
 
 bp = func.Blueprint()

@@ -9,7 +9,7 @@ from typing import Final
 
 import azure.functions as func
 
-from functions import web
+from functions.http import web
 from functions.wiring import core
 from shared.kernel.errors import NotFound
 

@@ -1,4 +1,4 @@
-"""What can go wrong, as types. The edge (functions/problems.py) gives each its HTTP status.
+"""What can go wrong, as types. The edge (functions/http/problems.py) gives each its HTTP status.
 
 AppError
 |- Malformed          the text is not JSON

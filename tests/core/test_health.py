@@ -14,8 +14,9 @@ import azure.functions as func
 import pytest
 
 import function_app
-from functions import web, wiring
-from functions.endpoints import ENDPOINTS
+from functions import wiring
+from functions.http import web
+from functions.http.endpoints import ENDPOINTS
 from functions.system_http import get_ready
 from functions.wiring import PAUSE, FirstUse
 from shared.health import FRESH, Health

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.answers import written
+from functions.http.answers import written
 from shared.kernel.json_text import read_lenient
 
 SHOWN = "Emoji \N{REPLACEMENT CHARACTER}"

@@ -9,11 +9,11 @@ import azure.functions as func
 import pytest
 
 import function_app
-from functions import openapi
-from functions.endpoints import ENDPOINTS, Endpoint
-from functions.problems import LengthMissing, TooLarge, WrongMediaType, problem
-from functions.request_body import body_of
-from functions.web import NOBODY, Call
+from functions.http import openapi
+from functions.http.endpoints import ENDPOINTS, Endpoint
+from functions.http.problems import LengthMissing, TooLarge, WrongMediaType, problem
+from functions.http.request_body import body_of
+from functions.http.web import NOBODY, Call
 from shared.kernel.body_limits import BODY_LIMIT, HOST_RECOMMENDED, VISITOR_BODY_LIMIT
 from shared.kernel.errors import AppError, Malformed
 

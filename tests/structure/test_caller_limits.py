@@ -11,8 +11,9 @@ import azure.functions as func
 import pytest
 
 import function_app
-from functions import permissions_http, web, wiring
-from functions.endpoints import ENDPOINTS, Endpoint
+from functions import permissions_http, wiring
+from functions.http import web
+from functions.http.endpoints import ENDPOINTS, Endpoint
 from shared import caller_rates
 from shared.caller_rates import CallerRates
 from shared.kernel.callers import AGENT, OPERATOR, TENANT_ADMIN, Caller, Role

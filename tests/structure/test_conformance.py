@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import function_app
-from functions.endpoints import ENDPOINTS
+from functions.http.endpoints import ENDPOINTS
 from shared.bootstrap.trunk import Trunk, open_trunk
 from shared.interact import session_ends
 from shared.kernel import clock

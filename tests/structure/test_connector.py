@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 import function_app
-from functions import openapi
-from functions.endpoints import ENDPOINTS, Endpoint
+from functions.http import openapi
+from functions.http.endpoints import ENDPOINTS, Endpoint
 from tests.published import OPERATIONS, TYPES
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"

@@ -12,8 +12,9 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from functions import messages, settings_http, web, wiring
-from functions.endpoints import ENDPOINTS
+from functions import settings_http, wiring
+from functions.http import messages, web
+from functions.http.endpoints import ENDPOINTS
 from shared.caller_rates import CallerRates
 from shared.kernel.callers import Caller
 from shared.kernel.errors import NotFound, NotKnown, StorageDown

@@ -42,7 +42,7 @@ BOUNDS = {
     "_People._people": "one search",
     "_Reader._items": "one filter",
     "_Reader.problems": "one reading of the app settings",
-    "functions.endpoints.ENDPOINTS": "the endpoints of the code",
+    "functions.http.endpoints.ENDPOINTS": "the endpoints of the code",
 }
 # Functions that remember answers by what they are asked: what may be asked is a fixed, short list.
 CACHED = {"shared.attendant.search_fields.places", "functions.widget_pages_http._content"}

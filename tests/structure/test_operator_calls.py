@@ -10,9 +10,10 @@ import azure.functions as func
 import pytest
 
 import function_app
-from functions import web, wiring
-from functions.endpoints import ENDPOINTS
-from functions.operator_calls import WITHOUT_LINE
+from functions import wiring
+from functions.http import web
+from functions.http.endpoints import ENDPOINTS
+from functions.http.operator_calls import WITHOUT_LINE
 from shared.caller_rates import CallerRates
 from shared.kernel.callers import OPERATOR, Caller, Role
 from shared.kernel.errors import StorageDown

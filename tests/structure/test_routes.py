@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import function_app
-from functions import openapi
-from functions.endpoints import ENDPOINTS, Endpoint
+from functions.http import openapi
+from functions.http.endpoints import ENDPOINTS, Endpoint
 from shared.kernel.callers import ROLES
 from tests.structure.indexed import AS_DEVHOST, environment, run
 from tests.structure.routes import Route, hidden

@@ -14,9 +14,10 @@ import azure.functions as func
 import pytest
 
 import function_app
-from functions import consent_page, web, widget_pages_http, wiring
-from functions.endpoints import ENDPOINTS, Endpoint
-from functions.web import Call
+from functions import widget_pages_http, wiring
+from functions.http import consent_page, web
+from functions.http.endpoints import ENDPOINTS, Endpoint
+from functions.http.web import Call
 from shared.kernel.errors import Malformed, NotKnown, RateLimited
 from shared.presence.consent import Consent
 from tests.structure.guarded import GUARDS, NO_FRAMES

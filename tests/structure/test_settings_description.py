@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import function_app
-from functions import openapi
-from functions.endpoints import ENDPOINTS
+from functions.http import openapi
+from functions.http.endpoints import ENDPOINTS
 from shared.kernel.errors import Invalid
 from shared.tenants.settings import Secret, Settings
 from shared.tenants.settings_document import merged, replaced, shown

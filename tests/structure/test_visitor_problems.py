@@ -14,10 +14,11 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from functions import interact_widget_http, system_http, web, wiring
-from functions.endpoints import ENDPOINTS, Endpoint
-from functions.problems import STATUS, TooLarge
-from functions.visitor_problems import NOT_AVAILABLE, OF_THE_BODY, sentence
+from functions import interact_widget_http, system_http, wiring
+from functions.http import web
+from functions.http.endpoints import ENDPOINTS, Endpoint
+from functions.http.problems import STATUS, TooLarge
+from functions.http.visitor_problems import NOT_AVAILABLE, OF_THE_BODY, sentence
 from shared.kernel.callers import Caller
 from shared.kernel.errors import (
     AppError,
@@ -49,9 +50,9 @@ SECRETIVE = re.compile(
 # Files that the calls of a widget run through; each code they can raise has a sentence.
 PATHS = (
     "functions/interact_widget_http.py",
-    "functions/headers.py",
-    "functions/problems.py",
-    "functions/web.py",
+    "functions/http/headers.py",
+    "functions/http/problems.py",
+    "functions/http/web.py",
     "shared/kernel/errors.py",
     "shared/kernel/json_text.py",
     "shared/kernel/wire.py",

@@ -10,8 +10,8 @@ import azure.functions as func
 import pytest
 
 from functions import interact_widget_http, wiring
-from functions.endpoints import ENDPOINTS
-from functions.web import NOBODY, Call
+from functions.http.endpoints import ENDPOINTS
+from functions.http.web import NOBODY, Call
 from shared.interact import rates
 from shared.interact.rates import WidgetRates
 from shared.kernel.errors import NotKnown, RateLimited

@@ -10,8 +10,8 @@ import azure.functions as func
 import pytest
 
 from functions import wiring
-from functions.endpoints import ENDPOINTS
-from functions.web import NOBODY, Call
+from functions.http.endpoints import ENDPOINTS
+from functions.http.web import NOBODY, Call
 from functions.widget_pages_http import fetch_widget_demo, fetch_widget_file
 from shared.kernel.errors import NotFound
 

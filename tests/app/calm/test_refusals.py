@@ -10,7 +10,7 @@ import pytest
 import requests
 
 import function_app
-from functions.endpoints import ENDPOINTS, Endpoint
+from functions.http.endpoints import ENDPOINTS, Endpoint
 from tests.app.interact_world import InteractTenant
 from tests.app.stack import CONTOSO, HOME, AppStack, NewTenant, entry
 

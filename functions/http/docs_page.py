@@ -7,7 +7,7 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from functions import openapi
+from functions.http import openapi
 
 _STYLE = """
 body{font:15px/1.5 "Segoe UI",Helvetica,Arial,sans-serif;color:#20304d;margin:0 auto;max-width:60rem;padding:2rem 1rem}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.endpoints import Endpoint
-from functions.headers import hint
+from functions.http.endpoints import Endpoint
+from functions.http.headers import hint
 from shared.kernel import log
 from shared.kernel.callers import Caller
 from shared.kernel.errors import AppError

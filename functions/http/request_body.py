@@ -7,7 +7,7 @@ from typing import Any
 
 import azure.functions as func
 
-from functions.problems import LengthMissing, TooLarge, WrongMediaType
+from functions.http.problems import LengthMissing, TooLarge, WrongMediaType
 from shared.kernel.json_text import read_json
 
 

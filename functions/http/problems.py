@@ -8,8 +8,8 @@ from typing import Final
 
 import azure.functions as func
 
-from functions.answers import written
-from functions.visitor_problems import OF_THE_BODY, sentence
+from functions.http.answers import written
+from functions.http.visitor_problems import OF_THE_BODY, sentence
 from shared.kernel import log
 from shared.kernel.errors import (
     AppError,

@@ -14,15 +14,15 @@ from typing import Any, Final, TypeVar
 
 import azure.functions as func
 
-from functions import query
-from functions.answers import written
-from functions.call_log import log_call
-from functions.endpoints import ENDPOINTS, Endpoint
-from functions.headers import allow_pages, bearer, bearer_if_any, trace_id, versions
-from functions.operator_calls import note_operator
-from functions.problems import problem, unexpected
-from functions.request_body import body_of, json_body
-from functions.security_headers import secured
+from functions.http import query
+from functions.http.answers import written
+from functions.http.call_log import log_call
+from functions.http.endpoints import ENDPOINTS, Endpoint
+from functions.http.headers import allow_pages, bearer, bearer_if_any, trace_id, versions
+from functions.http.operator_calls import note_operator
+from functions.http.problems import problem, unexpected
+from functions.http.request_body import body_of, json_body
+from functions.http.security_headers import secured
 from functions.wiring import core
 from shared.kernel.body_limits import BODY_LIMIT
 from shared.kernel.callers import OPERATOR, Caller, Role

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from functions.endpoints import Endpoint
+from functions.http.endpoints import Endpoint
 from functions.wiring import core
 from shared.kernel.callers import OPERATOR, Caller
 

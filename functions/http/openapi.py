@@ -10,10 +10,10 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from functions.answers import written
-from functions.endpoints import ENDPOINTS, Endpoint
-from functions.query import MAX_TOP
-from functions.web import FORMATS
+from functions.http.answers import written
+from functions.http.endpoints import ENDPOINTS, Endpoint
+from functions.http.query import MAX_TOP
+from functions.http.web import FORMATS
 from shared.tenants.models import Page
 
 _REF: Final = "#/components/schemas/{model}"

@@ -1,0 +1,1 @@
+"""Machinery of the HTTP triggers: routes, requests, problems, the description of the API."""
