@@ -88,7 +88,7 @@ def worker_environment(
 
 def flaws(environ: Mapping[str, str]) -> tuple[str, ...]:
     """What this product's app would say about its settings, all at once."""
-    from shared.config import problems_of  # noqa: PLC0415 - 0.4 s that only a start that failed pays for
+    from shared.app_settings.config import problems_of  # noqa: PLC0415 - 0.4 s that only a start that failed pays for
 
     return problems_of(environ)
 

@@ -62,8 +62,8 @@ def use(replacement: Core | None) -> None:
 
 def _build() -> Core:
     # Imported here, since Azure's SDKs take half a second that indexing should not wait for.
+    from shared.app_settings.config import Config  # noqa: PLC0415
     from shared.bootstrap.core import build  # noqa: PLC0415
-    from shared.config import Config  # noqa: PLC0415
 
     return build(Config.from_env())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from devhost.errors import CannotStart
 from devhost.options import simulator_port, storage_port
 from devhost.settings import local_settings, read_settings_file
-from shared.config import Config
+from shared.app_settings.config import Config
 
 
 def read_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from shared.app_settings.config import Config
 from shared.bootstrap.attendant import Attendant, build_attendant
 from shared.bootstrap.interact import Interact, build_interact
 from shared.bootstrap.outbound import Outbound, build_outbound
@@ -13,7 +14,6 @@ from shared.bootstrap.trunk import Ground, open_ground
 from shared.caller_rates import CallerRates
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.granted import GrantedReader
-from shared.config import Config
 from shared.continuations import Continuations
 from shared.health import Health
 from shared.kernel import clock

@@ -8,9 +8,9 @@ from typing import Any, Final
 import msal
 import requests
 
+from shared.app_settings.config import PresenceAccount
 from shared.clients.entra import EntraHttp, refusal, token_in
 from shared.clients.sign_in import GUEST_SCOPES
-from shared.config import PresenceAccount
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud
 from shared.kernel.errors import Broken, Denied, Throttled

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import quote
 
+from shared.app_settings.config import PresenceAccount
 from shared.clients.graph import Absent, Graph, PresenceReading, TokenRefused
 from shared.clients.sign_in import SignIns
-from shared.config import PresenceAccount
 from shared.kernel.errors import Denied
 
 Source = Literal["account1", "account2", "application"]

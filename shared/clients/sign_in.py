@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 import msal
 import requests
 
+from shared.app_settings.config import PresenceAccount
 from shared.clients.entra import RENEW_BEFORE, STUMBLES, EntraHttp, Token, token_in
-from shared.config import PresenceAccount
 from shared.kept import Entries, Turns
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud

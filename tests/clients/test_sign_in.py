@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from shared.app_settings.config import PresenceAccount
 from shared.clients.entra import first_sentence
 from shared.clients.sign_in import SignIns
-from shared.config import PresenceAccount
 from shared.kernel.errors import Broken, Denied, Throttled, Unreachable, Upstream
 from tests.clients.fake_cloud import CLOUD, LOGIN, OTHER_TENANT, TENANT, Answer, FakeCloud, FakeEntra, TurnedClock
 from tests.clients.memory_shelf import MemoryShelf

@@ -8,12 +8,12 @@ from typing import Any, Final
 import pytest
 import requests
 
+from shared.app_settings.config import PresenceAccount
 from shared.clients.device_sign_in import DeviceSignIn
 from shared.clients.entra import refusal
 from shared.clients.gateway import open_session
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.sign_in import SignIns
-from shared.config import PresenceAccount
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import Denied, Throttled, Unreachable, Upstream

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from shared.app_settings.config import Config
 from shared.bootstrap.core import build
-from shared.config import Config
 from shared.kernel.callers import Callers
 from shared.kernel.errors import AppError
 from tests.core.test_config import EXAMPLE

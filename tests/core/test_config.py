@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from devhost.schedule import parse_schedule
 from devhost.settings import storage_connection
-from shared.config import AZURE_MARKS, Config
+from shared.app_settings.checks import schedule_flaw
+from shared.app_settings.config import AZURE_MARKS, Config
 from shared.kernel.body_limits import HOST_RECOMMENDED
 from shared.kernel.errors import ConfigError
-from shared.setting_forms import schedule_flaw
 from shared.storage.account import StorageAccount
 
 EXAMPLE: dict[str, str] = json.loads((Path(__file__).parents[2] / "local.settings.json.example").read_text())["Values"]

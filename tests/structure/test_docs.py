@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_app_setting_is_documented_once_and_none_is_made_up() -> None:
     example = set(json.loads((ROOT / "local.settings.json.example").read_text())["Values"])
-    config = (ROOT / "shared/config.py").read_text()
+    config = (ROOT / "shared/app_settings/config.py").read_text()
     read = set(re.findall(r'\.\w+\(\s*"([A-Z]+(?:_[A-Z0-9]+)+|AzureWebJobsStorage)"', config))
     read |= {f"PRESENCE_ACCOUNT_{n}_{part}" for n in (1, 2) for part in ("UPN", "PASSWORD", "REFRESH_TOKEN")}
     documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/app-settings.md").read_text(), re.MULTILINE)

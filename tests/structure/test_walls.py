@@ -52,7 +52,7 @@ def test_the_app_registers_every_blueprint_and_does_nothing_else() -> None:
 
 
 def test_only_the_config_reads_the_environment() -> None:
-    assert users(CORE, "os.environ", "os.getenv", "os.environb") == {"shared.config"}
+    assert users(CORE, "os.environ", "os.getenv", "os.environb") == {"shared.app_settings.config"}
 
 
 def test_only_the_clock_knows_what_time_it_is() -> None:
@@ -110,7 +110,7 @@ PLANTED = {
 }
 FINE = {
     "functions/f_http.py": "import azure.functions as func\nfrom functions.wiring import core\nfrom shared import log",
-    "functions/wiring.py": "def f():\n    from shared.bootstrap.core import x\n    from shared.config import Config",
+    "functions/wiring.py": "from shared.bootstrap.core import x\nfrom shared.app_settings.config import Config",
     "shared/outbound/f.py": "import json\nfrom shared.tenants.models import Page\nfrom shared.storage.keys import key",
     "shared/outbound/g.py": "from .f import x\nfrom . import f",
     "shared/clients/f.py": "import requests\nimport msal\nfrom azure.communication.identity import X",

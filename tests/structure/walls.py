@@ -45,7 +45,10 @@ class Wall:
 
 WALLS: Final = (
     Wall("function_app", ("functions",), ("azure.functions",)),
-    Wall("functions.wiring", ("shared.bootstrap", "shared.config", "shared.kernel.clock", "shared.kernel.errors")),
+    Wall(
+        "functions.wiring",
+        ("shared.bootstrap", "shared.app_settings.config", "shared.kernel.clock", "shared.kernel.errors"),
+    ),
     Wall(
         "functions",
         (
@@ -95,7 +98,7 @@ WALLS: Final = (
     Wall("shared.connections", (), ("http.client", "requests", "socket", "urllib3")),
     Wall(
         "shared.clients",
-        (*GROUND, "shared.connections", "shared.retry", "shared.config"),
+        (*GROUND, "shared.connections", "shared.retry", "shared.app_settings.config"),
         ("azure.communication", "azure.core", "msal", "requests"),
     ),
     Wall(
@@ -114,20 +117,22 @@ WALLS: Final = (
     # Seals what it gives to callers with the box that seals secrets.
     Wall("shared.continuations", (*GROUND, "shared.storage")),
     # Judges the platform's own connection string by the rule for those of tenants.
-    Wall("shared.config", (*GROUND, "shared.setting_forms", "shared.kernel.acs_connection_string")),
-    Wall("shared", (*GROUND, "shared.retry", "shared.patience", "shared.config", "shared.health")),
+    Wall("shared.app_settings.config", (*GROUND, "shared.app_settings.checks", "shared.kernel.acs_connection_string")),
+    Wall("shared", (*GROUND, "shared.retry", "shared.patience", "shared.app_settings.config", "shared.health")),
     Wall(
         "devhost",
-        ("shared.config", "simulator", "function_app"),
+        ("shared.app_settings.config", "simulator", "function_app"),
         ("azure.core", "azure.data.tables", "azure.functions", "azure.storage.queue", "requests", "socket"),
     ),
-    Wall("bench", ("shared.config", "simulator", "function_app", "devhost"), ("azure", "requests", "socket")),
+    Wall(
+        "bench", ("shared.app_settings.config", "simulator", "function_app", "devhost"), ("azure", "requests", "socket")
+    ),
     Wall("simulator", (), ("socket",)),
     Wall(
         "tools",
         (
             "shared.bootstrap.commands",
-            "shared.config",
+            "shared.app_settings.config",
             "shared.permissions",
             "shared.tenants",
             *GROUND,

@@ -14,12 +14,12 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared.app_settings.checks import is_base_url, is_scope_name, schedule_flaw, storage_flaw
 from shared.kernel.acs_connection_string import Refused, read_connection_string
 from shared.kernel.body_limits import BODY_LIMIT, HOST_DEFAULT, host_limit_warning
 from shared.kernel.clouds import CLOUDS, Cloud
 from shared.kernel.components import COMPONENTS, NIMBUS_APP
 from shared.kernel.errors import ConfigError
-from shared.setting_forms import is_base_url, is_scope_name, schedule_flaw, storage_flaw
 
 # Any of these says "this is Azure", where a gateway to a pretended cloud has no business.
 # Flex Consumption sets no WEBSITE_INSTANCE_ID, hence four names.
