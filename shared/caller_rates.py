@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from shared.concurrency.token_buckets import Buckets, Rate
 from shared.kernel.callers import Caller
-from shared.rate_buckets import Buckets, Rate
 
 CALLS_PER_CALLER: Final = Rate(per_second=50, burst=1000)
 CALLS_PER_TENANT: Final = Rate(per_second=200, burst=4000)

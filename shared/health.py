@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.kept import Kept
+from shared.concurrency.expiring_cache import Kept
 from shared.kernel.clock import Clock
 from shared.kernel.errors import AppError
 

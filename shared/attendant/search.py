@@ -19,10 +19,10 @@ from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
 from shared.attendant.filter_tokens import FilterError
 from shared.attendant.hits import Candidate, Hit, in_address_book, in_graph, merged, shown
-from shared.attendant.lanes import Lanes
 from shared.attendant.search_copy import SearchCopies
 from shared.attendant.search_fields import Source
 from shared.attendant.search_query import WINDOW, Query, condition, question
+from shared.concurrency.fair_pool import Lanes
 from shared.kernel import log
 from shared.kernel.errors import AppError, Denied, NotAllowed, Throttled, Unreachable
 from shared.kernel.wire import Wire

@@ -19,7 +19,7 @@ from shared.attendant.address_books import GENERATION, AddressBooks, book_of
 from shared.attendant.contacts import Doc
 from shared.attendant.packs import compressed, lines_of, plain
 from shared.attendant.search_text import Match, Question, search
-from shared.kept import Turns
+from shared.concurrency.expiring_cache import Turns
 from shared.storage.entities import Row
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Table

@@ -11,10 +11,10 @@ import requests
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra import EntraHttp, refusal, token_in
 from shared.clients.sign_in import GUEST_SCOPES
+from shared.concurrency.retry import Sleep, patiently, wait
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud
 from shared.kernel.errors import Broken, Denied, Throttled
-from shared.retry import Sleep, patiently, wait
 
 # Microsoft's own app for command lines; it is in every tenant that ever used Microsoft Graph PowerShell.
 COMMAND_LINE_TOOLS: Final = "14d82eec-204b-4c2f-b7e8-296a70dab67e"

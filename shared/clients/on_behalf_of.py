@@ -10,7 +10,7 @@ import msal
 import requests
 
 from shared.clients.entra import STUMBLES, EntraHttp, Token, token_in
-from shared.kept import Kept
+from shared.concurrency.expiring_cache import Kept
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud
 from shared.kernel.errors import Broken, Denied

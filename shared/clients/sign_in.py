@@ -11,7 +11,7 @@ import requests
 
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra import RENEW_BEFORE, STUMBLES, EntraHttp, Token, token_in
-from shared.kept import Entries, Turns
+from shared.concurrency.expiring_cache import Entries, Turns
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud
 from shared.kernel.errors import Broken, Denied

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
+from shared.concurrency.deadlines import LATE, Latecomers
 from shared.interact.acs_users import LIFETIME, SCOPES, Scope
 from shared.interact.current_strings import Strings
 from shared.interact.leftovers import Leftovers
@@ -16,7 +17,6 @@ from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import AppError, Denied, Throttled, Unreachable
 from shared.kernel.wire import Wire
 from shared.pace import Pace
-from shared.patience import LATE, Latecomers
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 

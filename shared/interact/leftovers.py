@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from shared.concurrency.deadlines import Latecomers
 from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
 from shared.interact.current_strings import Strings, accepted
 from shared.kernel import log
 from shared.kernel.acs_connection_string import ConnectionString
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import AppError, NotFound, Stale
-from shared.patience import Latecomers
 from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Exists, Table

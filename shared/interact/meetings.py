@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
+from shared.concurrency.deadlines import Latecomers
 from shared.kernel import log
 from shared.kernel.clock import Clock
 from shared.kernel.errors import AppError, Denied, Upstream
 from shared.kernel.wire import Wire
 from shared.pace import Pace
-from shared.patience import Latecomers
 from shared.storage.tables import Table
 from shared.tenants.tenants import Head
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from shared.rate_buckets import Buckets, Rate
+from shared.concurrency.token_buckets import Buckets, Rate
 
 # An office behind one address has many visitors. Twenty addresses together must leave at least half of a key's bucket
 # to everybody else: 20 x (burst, per second) of an address is at most half of the key's.

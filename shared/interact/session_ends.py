@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.concurrency.fair_batch import SideBySide
 from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
 from shared.interact.current_strings import Strings, accepted
 from shared.interact.session_rules import as_of
 from shared.interact.session_store import FIELD, HeldSession, SessionStore
-from shared.interact.side_by_side import SideBySide
 from shared.kernel import log
 from shared.kernel.acs_connection_string import ConnectionString
 from shared.kernel.clock import Clock, from_wire, to_wire

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
+from shared.concurrency.deadlines import LATE, Latecomers
 from shared.interact.acs_users import LIFETIME, SCOPES, Scope
 from shared.interact.current_strings import Strings, accepted
 from shared.interact.meetings import Meeting, Meetings, meeting_problems
@@ -20,7 +21,6 @@ from shared.kernel import log
 from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
 from shared.kernel.clock import Clock
 from shared.kernel.errors import AppError, Conflict, Denied, Upstream
-from shared.patience import LATE, Latecomers
 from shared.storage.entities import Row
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Head

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from shared.kept import Entries
+from shared.concurrency.expiring_cache import Entries
 from shared.kernel import log
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import NotFound, Stale, StorageDown

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final, Protocol
 
+from shared.concurrency.deadlines import Latecomers
 from shared.kernel import log
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotFound, Stale, Upstream
@@ -29,7 +30,6 @@ from shared.outbound.hook_store import HookStore, KeptHook
 from shared.outbound.hook_turn import Said, Turn, after_turn, well
 from shared.outbound.hooks import Hook
 from shared.outbound.webhooks import APPOINTMENT
-from shared.patience import Latecomers
 from shared.storage.secrets import Unreadable
 from shared.tenants.audit_trail import AuditTrail, system
 from shared.tenants.directory import Directory

@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeVar
 
+from shared.concurrency.retry import Sleep, patiently, wait
 from shared.kernel.components import RESOURCE_CLIENT_IDS, Resource
 from shared.kernel.errors import AppError, Denied, Throttled, Upstream
 from shared.permissions.catalogue import Kind, Permission
 from shared.permissions.checks import CHECKED
 from shared.permissions.required import required
-from shared.retry import Sleep, patiently, wait
 from shared.tenants.tenants import Head
 
 T = TypeVar("T")

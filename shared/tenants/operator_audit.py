@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.kept import Entries
+from shared.concurrency.expiring_cache import Entries
 from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock, to_wire
 from shared.tenants.audit import OPERATOR_SECTION

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.attendant.lanes import Lanes
+from shared.concurrency.fair_pool import Lanes
 
 PATIENCE = 10.0  # seconds; nothing here takes a tenth of one
 

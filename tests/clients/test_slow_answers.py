@@ -14,8 +14,8 @@ import pytest
 from shared.clients.answers import reaching
 from shared.clients.gateway import open_session
 from shared.clients.webhook import CallbackSender
+from shared.concurrency.deadlines import Latecomers
 from shared.kernel.errors import Broken, Unreachable
-from shared.patience import Latecomers
 from tests.clients.fake_cloud import Answer, FakeCloud, TurnedClock
 from tests.devhost.stack import eventually
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kept import Entries, Kept
+from shared.concurrency.expiring_cache import Entries, Kept
 from shared.kernel.errors import Unreachable
 from tests.core.race import together
 from tests.core.world import FakeClock

@@ -6,8 +6,8 @@ from threading import Event
 
 import pytest
 
+from shared.concurrency.deadlines import Latecomers
 from shared.kernel.errors import Unreachable
-from shared.patience import Latecomers
 from tests.devhost.stack import eventually
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from shared.concurrency.token_buckets import Rate
 from shared.interact import rates
 from shared.interact.rates import Place, WidgetRates, place, session_mark
 from shared.kernel.errors import RateLimited
-from shared.rate_buckets import Rate
 from tests.core.stopwatch import StopWatch, passes
 
 TENANT, KEY = "t1", "5c6b8a3e-0000-4000-8000-000000000001"

@@ -88,7 +88,7 @@ def test_every_store_of_values_by_tenant_is_told_of_a_tenant_that_leaves() -> No
     stores = {
         node.name
         for module in CODE
-        if module.name not in ("shared.kept", "shared.tenants.offboarding")
+        if module.name not in ("shared.concurrency.expiring_cache", "shared.tenants.offboarding")
         for node in module.tree.body
         if isinstance(node, ast.ClassDef) and any(getattr(part, "name", "") == "forget_tenant" for part in node.body)
     }

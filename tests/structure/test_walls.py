@@ -65,7 +65,7 @@ def clock_names() -> list[str]:
 
 
 def test_only_the_retry_sleeps() -> None:
-    assert users(CORE, "time.sleep", "asyncio.sleep") == {"shared.retry"}
+    assert users(CORE, "time.sleep", "asyncio.sleep") == {"shared.concurrency.retry"}
 
 
 def test_nothing_is_named_service_but_a_queue_with_agents() -> None:

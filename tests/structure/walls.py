@@ -23,9 +23,9 @@ GROUND: Final = (
     "shared.kernel.components",
     "shared.kernel.csv_text",
     "shared.kernel.json_text",
-    "shared.kept",
+    "shared.concurrency.expiring_cache",
     "shared.kernel.length_prefix",
-    "shared.rate_buckets",
+    "shared.concurrency.token_buckets",
     "shared.kernel.near_names",
     "shared.kernel.queue_names",
     "shared.kernel.sign_in_errors",
@@ -85,8 +85,8 @@ WALLS: Final = (
             f"shared.{feature}",
             (
                 *GROUND,
-                "shared.retry",
-                "shared.patience",
+                "shared.concurrency.retry",
+                "shared.concurrency.deadlines",
                 "shared.pace",
                 "shared.poison",
                 "shared.tenants",
@@ -98,7 +98,7 @@ WALLS: Final = (
     Wall("shared.connections", (), ("http.client", "requests", "socket", "urllib3")),
     Wall(
         "shared.clients",
-        (*GROUND, "shared.connections", "shared.retry", "shared.app_settings.config"),
+        (*GROUND, "shared.connections", "shared.concurrency.retry", "shared.app_settings.config"),
         ("azure.communication", "azure.core", "msal", "requests"),
     ),
     Wall(
@@ -118,7 +118,16 @@ WALLS: Final = (
     Wall("shared.continuations", (*GROUND, "shared.storage")),
     # Judges the platform's own connection string by the rule for those of tenants.
     Wall("shared.app_settings.config", (*GROUND, "shared.app_settings.checks", "shared.kernel.acs_connection_string")),
-    Wall("shared", (*GROUND, "shared.retry", "shared.patience", "shared.app_settings.config", "shared.health")),
+    Wall(
+        "shared",
+        (
+            *GROUND,
+            "shared.concurrency.retry",
+            "shared.concurrency.deadlines",
+            "shared.app_settings.config",
+            "shared.health",
+        ),
+    ),
     Wall(
         "devhost",
         ("shared.app_settings.config", "simulator", "function_app"),

@@ -1,0 +1,1 @@
+"""Threads, deadlines, retries, expiring caches and rate limits in the memory of a process."""
