@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from shared.bootstrap.trunk import Ground
-from shared.clients.gateway import open_session
 from shared.clients.webhook import CallbackSender
+from shared.http.gateway import open_session
 from shared.outbound.agenda import Agenda
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents

@@ -26,7 +26,7 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 
-from shared.clients.answers import PAUSE_LEAST, PAUSE_MOST, PAUSE_UNSAID
+from shared.http.upstream_answers import PAUSE_LEAST, PAUSE_MOST, PAUSE_UNSAID
 from shared.kernel import log
 from shared.kernel.clock import from_wire
 from shared.kernel.errors import Broken, Denied, Throttled, Unreachable, Upstream

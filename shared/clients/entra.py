@@ -10,7 +10,7 @@ from typing import Any, Final
 import msal
 import requests
 
-from shared.clients.answers import json_of, object_in, pause_of, reaching
+from shared.http.upstream_answers import json_of, object_in, pause_of, reaching
 from shared.kernel.clock import Clock
 from shared.kernel.errors import Broken, Denied, Throttled, Unreachable, Upstream
 from shared.kernel.sign_in_errors import deciding_code, fault_in

@@ -9,7 +9,7 @@ from typing import Final
 
 import requests
 
-from shared.clients.answers import json_of, object_in, pause_of, reaching
+from shared.http.upstream_answers import json_of, object_in, pause_of, reaching
 from shared.kernel.clock import Clock, now
 from shared.kernel.clouds import Cloud
 from shared.kernel.errors import Broken, Denied, NotPermitted, Throttled, Unreachable

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 
 import requests
 
-from shared.clients.answers import object_in, reaching
 from shared.clients.graph import answer_of
+from shared.http.upstream_answers import object_in, reaching
 from shared.kernel.clock import Clock, now
 from shared.kernel.clouds import Cloud
 from shared.kernel.errors import Unreachable

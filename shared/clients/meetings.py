@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import requests
 
-from shared.clients.answers import json_of, object_in, pause_of, reaching
 from shared.clients.sign_in import SignIns
+from shared.http.upstream_answers import json_of, object_in, pause_of, reaching
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.clouds import Cloud
 from shared.kernel.errors import Broken, Denied, Throttled, Unreachable

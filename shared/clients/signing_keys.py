@@ -22,7 +22,7 @@ from typing import Final
 import requests
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
-from shared.clients.answers import json_of, reaching
+from shared.http.upstream_answers import json_of, reaching
 from shared.kernel import log
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud

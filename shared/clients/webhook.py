@@ -8,7 +8,7 @@ from typing import Final
 
 import requests
 
-from shared.clients.answers import asked_pause, reaching
+from shared.http.upstream_answers import asked_pause, reaching
 from shared.kernel.clock import Clock
 
 EVENT_ID: Final = "x-nimbus-event-id"

@@ -12,7 +12,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import LinearRetry, QueueServiceClient, TextBase64EncodePolicy
 
-from shared.connections import AwakeAdapter
+from shared.http.keep_alive import AwakeAdapter
 from shared.kernel.errors import StorageDown
 from shared.kernel.queue_names import QUEUES
 from shared.storage.entities import Row

@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from shared.clients.caller_tokens import CallerTokens
-from shared.clients.gateway import open_session
 from shared.clients.signing_keys import SigningKeys
+from shared.http.gateway import open_session
 from tests.clients.fake_cloud import AUDIENCE, CLOUD, FakeCloud, FakeEntra, KeyMaker, TurnedClock
 
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from shared.clients.acs import AcsIdentities
-from shared.clients.gateway import open_session
+from shared.http.gateway import open_session
 from shared.kernel.errors import AppError, Broken, Denied, Throttled, Unreachable
 from tests.clients.fake_cloud import Answer, FakeCloud
 from tests.simulator.cloud_client import CloudClient, running

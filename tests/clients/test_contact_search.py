@@ -24,10 +24,10 @@ from shared.attendant.search_query import read_query
 from shared.attendant.search_text import Question, entry_of, search
 from shared.clients.directory_search import DirectorySearch
 from shared.clients.exchange_contacts import ExchangeContacts
-from shared.clients.gateway import open_session
 from shared.clients.graph_lists import GraphLists, Listed
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.sign_in import SignIns
+from shared.http.gateway import open_session
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import NotAllowed

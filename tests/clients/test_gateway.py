@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from shared.clients.answers import reaching
-from shared.clients.gateway import open_session
-from shared.connections import AwakeAdapter
+from shared.http.gateway import open_session
+from shared.http.keep_alive import AwakeAdapter
+from shared.http.upstream_answers import reaching
 from shared.kernel.errors import Broken, Unreachable
 from shared.storage.account import transport
 from tests.clients.fake_cloud import Answer, FakeCloud

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from shared.clients import on_behalf_of
-from shared.clients.gateway import open_session
 from shared.clients.on_behalf_of import OnBehalfOf
+from shared.http.gateway import open_session
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import Broken, Denied, Throttled, Unreachable

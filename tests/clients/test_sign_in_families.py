@@ -11,9 +11,9 @@ import requests
 from shared.app_settings.config import PresenceAccount
 from shared.clients.device_sign_in import DeviceSignIn
 from shared.clients.entra import refusal
-from shared.clients.gateway import open_session
 from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.sign_in import SignIns
+from shared.http.gateway import open_session
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import Denied, Throttled, Unreachable, Upstream

@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from shared.clients.answers import reaching
-from shared.clients.gateway import open_session
 from shared.clients.webhook import CallbackSender
 from shared.concurrency.deadlines import Latecomers
+from shared.http.gateway import open_session
+from shared.http.upstream_answers import reaching
 from shared.kernel.errors import Broken, Unreachable
 from tests.clients.fake_cloud import Answer, FakeCloud, TurnedClock
 from tests.devhost.stack import eventually

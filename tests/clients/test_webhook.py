@@ -12,8 +12,8 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from shared.clients.gateway import open_session
 from shared.clients.webhook import CallbackSender
+from shared.http.gateway import open_session
 from shared.kernel.errors import Unreachable, Upstream
 from tests.clients.fake_cloud import Answer, FakeCloud, TurnedClock
 

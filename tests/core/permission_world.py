@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from shared.app_settings.config import PresenceAccount
-from shared.clients.gateway import open_session
 from shared.clients.granted import GrantedReader
 from shared.clients.grants import Grants
 from shared.clients.sign_in import SignIns
+from shared.http.gateway import open_session
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import RateLimited

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from shared.clients.acs import AcsIdentities
-from shared.clients.gateway import open_session
+from shared.http.gateway import open_session
 from shared.interact.acs_check import AcsChecks, CheckResult
 from shared.storage.account import StorageAccount
 from tests.core.acs_world import BOX, FOREIGN, HOST, SUFFIXES, AcsWorld

@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from shared.clients.acs import AcsIdentities
-from shared.clients.gateway import open_session
 from shared.clients.meetings import OnlineMeetings
 from shared.clients.sign_in import SignIns
+from shared.http.gateway import open_session
 from shared.interact.meetings import PATIENCE, MeetingCheck, MeetingChecks
 from shared.interact.session_ends import GRACE
 from shared.interact.session_start import TOTAL

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.clients.gateway import open_session
 from shared.clients.graph import Graph
 from shared.clients.groups import GroupChanges, GroupMember, GroupReader
 from shared.clients.sign_in import SignIns
+from shared.http.gateway import open_session
 from shared.kernel.callers import Caller
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import NotFound

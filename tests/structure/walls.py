@@ -95,16 +95,16 @@ WALLS: Final = (
         )
         for feature in FEATURES
     ),
-    Wall("shared.connections", (), ("http.client", "requests", "socket", "urllib3")),
+    Wall("shared.http.keep_alive", (), ("http.client", "requests", "socket", "urllib3")),
     Wall(
         "shared.clients",
-        (*GROUND, "shared.connections", "shared.concurrency.retry", "shared.app_settings.config"),
+        (*GROUND, "shared.http.keep_alive", "shared.concurrency.retry", "shared.app_settings.config"),
         ("azure.communication", "azure.core", "msal", "requests"),
     ),
     Wall(
         "shared.storage",
         (
-            "shared.connections",
+            "shared.http.keep_alive",
             "shared.kernel.errors",
             "shared.kernel.clock",
             "shared.kernel.length_prefix",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.exceptions import InvalidSchema
 
-from shared.connections import TimedAdapter
+from shared.http.keep_alive import TimedAdapter
 
 # As many as the worker has threads (PYTHON_THREADPOOL_THREAD_COUNT); a smaller pool would throw connections away.
 POOL: Final = 64
