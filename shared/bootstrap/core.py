@@ -14,7 +14,6 @@ from shared.bootstrap.trunk import Ground, open_ground
 from shared.caller_rates import CallerRates
 from shared.clients.caller_tokens import CallerTokens
 from shared.clients.granted import GrantedReader
-from shared.continuations import Continuations
 from shared.health import Health
 from shared.kernel import clock
 from shared.kernel.callers import Callers
@@ -24,6 +23,7 @@ from shared.permissions.checks import PermissionChecks
 from shared.permissions.consent import ConsentLinks
 from shared.poison import Poison
 from shared.presence.views import Presences
+from shared.storage.continuations import Continuations
 from shared.tenants.audit_trail import AuditTrail
 from shared.tenants.directory import Directory
 from shared.tenants.offboarding import InMemory, Offboarding

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.continuations import LONGEST, Continuations
 from shared.kernel.errors import Invalid
+from shared.storage.continuations import LONGEST, Continuations
 from shared.storage.secrets import SecretBox
 
 CONTOSO, FABRIKAM = "contoso", "fabrikam"

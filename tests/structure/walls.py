@@ -115,7 +115,7 @@ WALLS: Final = (
     # Counts in a table, for whichever feature has to be exact over all instances.
     Wall("shared.pace", (*GROUND, "shared.storage")),
     # Seals what it gives to callers with the box that seals secrets.
-    Wall("shared.continuations", (*GROUND, "shared.storage")),
+    Wall("shared.storage.continuations", (*GROUND, "shared.storage")),
     # Judges the platform's own connection string by the rule for those of tenants.
     Wall("shared.app_settings.config", (*GROUND, "shared.app_settings.checks", "shared.kernel.acs_connection_string")),
     Wall(
