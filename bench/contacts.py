@@ -20,13 +20,13 @@ from time import perf_counter
 from typing import Final
 
 from bench.rounds import percentile, say
-from shared.attendant.address_books import AddressBooks
-from shared.attendant.contacts import AddressBookWrite, Doc, values_of
-from shared.attendant.packs import number_of, packed
-from shared.attendant.search_copy import SearchCopies
-from shared.attendant.search_fields import places
+from shared.attendant.address_books.address_books import AddressBooks
+from shared.attendant.address_books.contacts import AddressBookWrite, Doc, values_of
+from shared.attendant.address_books.packs import number_of, packed
+from shared.attendant.address_books.text import Question, fold
+from shared.attendant.address_books.text_index import SearchCopies
+from shared.attendant.fields import places
 from shared.attendant.search_query import WINDOW
-from shared.attendant.search_text import Question, fold
 from shared.kernel.callers import Caller
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Insert, Overwrite, Row

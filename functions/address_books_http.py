@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions.http import web
 from functions.wiring import core
-from shared.attendant.contacts import AddressBook, AddressBookWrite
+from shared.attendant.address_books.contacts import AddressBook, AddressBookWrite
 from shared.kernel.callers import OPERATOR, TENANT_ADMIN
 from shared.tenants.models import Page
 

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from functions.http import web
 from functions.wiring import core
+from shared.attendant.fields import SearchField, matrix
 from shared.attendant.filter_check import Checked
 from shared.attendant.search import Found
-from shared.attendant.search_fields import SearchField, matrix
 from shared.attendant.search_query import NARROWING, Query, read_query
 from shared.attendant.teams import TeamPage
 from shared.kernel.callers import AGENT, OPERATOR, ROLES, SERVICE_OWNER, TENANT_ADMIN

@@ -9,7 +9,7 @@ import azure.functions as func
 
 from functions.http import web
 from functions.wiring import core
-from shared.attendant.contacts import AddressBook, Contact, ids_in_query, read_contact, read_ids
+from shared.attendant.address_books.contacts import AddressBook, Contact, ids_in_query, read_contact, read_ids
 from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN
 
 bp = func.Blueprint()

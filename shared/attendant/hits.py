@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache, reduce
 from typing import Any, Final
 
-from shared.attendant.search_fields import Source, places
-from shared.attendant.search_text import MATCHES, Match, fold, values_in
+from shared.attendant.address_books.text import MATCHES, Match, fold, values_in
+from shared.attendant.fields import Source, places
 from shared.kernel.wire import Wire
 
 _LISTS: Final = ("email_addresses", "business_phones", "mobile_phones", "home_phones", "im_addresses")

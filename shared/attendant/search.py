@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
+from shared.attendant.address_books.text_index import SearchCopies
+from shared.attendant.fields import Source
 from shared.attendant.filter_nodes import Condition
 from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
 from shared.attendant.filter_tokens import FilterError
 from shared.attendant.hits import Candidate, Hit, in_address_book, in_graph, merged, shown
-from shared.attendant.search_copy import SearchCopies
-from shared.attendant.search_fields import Source
 from shared.attendant.search_query import WINDOW, Query, condition, question
 from shared.concurrency.fair_pool import Lanes
 from shared.kernel import log

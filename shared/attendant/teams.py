@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
+from shared.attendant.address_books.text import fold
 from shared.attendant.search import require_product
 from shared.attendant.search_query import LONGEST
-from shared.attendant.search_text import fold
 from shared.kernel.callers import Caller
 from shared.kernel.errors import Invalid
 from shared.kernel.wire import Wire

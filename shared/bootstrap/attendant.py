@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.attendant.address_books import AddressBooks
+from shared.attendant.address_books.address_books import AddressBooks
+from shared.attendant.address_books.text_index import SearchCopies
 from shared.attendant.filter_check import FilterCheck
 from shared.attendant.search import ContactSearch, MailboxConsentLink
-from shared.attendant.search_copy import SearchCopies
 from shared.attendant.teams import Teams
 from shared.bootstrap.trunk import Ground
 from shared.clients.directory_search import DirectorySearch

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.attendant.address_books.text import END, Match, entry_of
+from shared.attendant.fields import SOURCES, Source
 from shared.attendant.hits import (
     Candidate,
     Hit,
@@ -20,8 +22,6 @@ from shared.attendant.hits import (
     of_address_book,
     shown,
 )
-from shared.attendant.search_fields import SOURCES, Source
-from shared.attendant.search_text import END, Match, entry_of
 from tests.scale import scaled
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.attendant.fields import SOURCES, Source, matrix, places
 from shared.attendant.filter_findings import examine
 from shared.attendant.filter_nodes import AnyOf, Call, Compare, Condition, Junction, Negation, Value
 from shared.attendant.filter_syntax import parse
 from shared.attendant.filter_text import canonical, join
-from shared.attendant.search_fields import SOURCES, Source, matrix, places
 from shared.attendant.search_query import LONGEST, NARROWING, Query, condition, question, read_query
 from shared.kernel.errors import Invalid
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.attendant.contacts import Doc, read_contact, values_of
-from shared.attendant.packs import contacts_in, packed
-from shared.attendant.search_fields import names, places
-from shared.attendant.search_text import END, SEP, Match, Question, entry_of, fold, search
+from shared.attendant.address_books.contacts import Doc, read_contact, values_of
+from shared.attendant.address_books.packs import contacts_in, packed
+from shared.attendant.address_books.text import END, SEP, Match, Question, entry_of, fold, search
+from shared.attendant.fields import names, places
 from shared.kernel.errors import Conflict
 from shared.storage.entities import Row
 

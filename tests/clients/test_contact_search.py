@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.attendant.contacts import Doc, read_contact
+from shared.attendant.address_books.contacts import Doc, read_contact
+from shared.attendant.address_books.packs import compressed, packed
+from shared.attendant.address_books.text import Question, entry_of, search
+from shared.attendant.address_books.text_index import Hit, Pack, SearchCopies
+from shared.attendant.fields import places
 from shared.attendant.filter_check import FilterCheck
 from shared.attendant.filter_tokens import sendable
-from shared.attendant.packs import compressed, packed
 from shared.attendant.search import ContactSearch, Found, MailboxConsentLink
-from shared.attendant.search_copy import Hit, Pack, SearchCopies
-from shared.attendant.search_fields import places
 from shared.attendant.search_query import read_query
-from shared.attendant.search_text import Question, entry_of, search
 from shared.clients.directory_search import DirectorySearch
 from shared.clients.exchange_contacts import ExchangeContacts
 from shared.clients.graph_lists import GraphLists, Listed

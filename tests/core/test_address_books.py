@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared.attendant.address_books import AddressBooks
-from shared.attendant.contacts import AddressBookWrite, Doc, read_contact
-from shared.attendant.packs import number_of
+from shared.attendant.address_books.address_books import AddressBooks
+from shared.attendant.address_books.contacts import AddressBookWrite, Doc, read_contact
+from shared.attendant.address_books.packs import number_of
 from shared.kernel.errors import AppError, Conflict, Invalid, NeedsVersion, NotFound, Stale, StorageDown
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Operation, Row

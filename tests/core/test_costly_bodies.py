@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 from pydantic import ValidationError
 
-from shared.attendant.contacts import read_ids
+from shared.attendant.address_books.contacts import read_ids
 from shared.attendant.filter_findings import examine
 from shared.attendant.search_query import read_query
 from shared.kernel.errors import MOST_FINDINGS, Finding, Invalid

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from shared.attendant.address_books import AddressBooks
-from shared.attendant.contacts import AddressBookWrite, read_contact
-from shared.attendant.search_copy import UNUSED, Pack, SearchCopies
-from shared.attendant.search_fields import places
-from shared.attendant.search_text import Question, fold
+from shared.attendant.address_books.address_books import AddressBooks
+from shared.attendant.address_books.contacts import AddressBookWrite, read_contact
+from shared.attendant.address_books.text import Question, fold
+from shared.attendant.address_books.text_index import UNUSED, Pack, SearchCopies
+from shared.attendant.fields import places
 from shared.storage.entities import Row
 from shared.storage.tables import Table
 from tests.core.race import together

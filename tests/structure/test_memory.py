@@ -45,7 +45,7 @@ BOUNDS = {
     "functions.http.endpoints.ENDPOINTS": "the endpoints of the code",
 }
 # Functions that remember answers by what they are asked: what may be asked is a fixed, short list.
-CACHED = {"shared.attendant.search_fields.places", "functions.widget_pages_http._content"}
+CACHED = {"shared.attendant.fields.places", "functions.widget_pages_http._content"}
 
 CODE = modules(ROOT, "shared", "functions")
 

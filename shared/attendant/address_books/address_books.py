@@ -20,8 +20,8 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
-from shared.attendant.contacts import AddressBook, AddressBookWrite, Doc, is_book_id
-from shared.attendant.packs import Contacts, by_pack, contacts_in, number_of, packed
+from shared.attendant.address_books.contacts import AddressBook, AddressBookWrite, Doc, is_book_id
+from shared.attendant.address_books.packs import Contacts, by_pack, contacts_in, number_of, packed
 from shared.kernel import log
 from shared.kernel.callers import Caller
 from shared.kernel.errors import Conflict, Invalid, NotFound, Stale, Unavailable

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from shared.attendant.address_books import GENERATION, AddressBooks, book_of
-from shared.attendant.contacts import Doc
-from shared.attendant.packs import compressed, lines_of, plain
-from shared.attendant.search_text import Match, Question, search
+from shared.attendant.address_books.address_books import GENERATION, AddressBooks, book_of
+from shared.attendant.address_books.contacts import Doc
+from shared.attendant.address_books.packs import compressed, lines_of, plain
+from shared.attendant.address_books.text import Match, Question, search
 from shared.concurrency.expiring_cache import Turns
 from shared.storage.entities import Row
 from shared.storage.keys import prefix_end

@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from shared.attendant.contacts import Doc
-from shared.attendant.search_text import entry_of
+from shared.attendant.address_books.contacts import Doc
+from shared.attendant.address_books.text import entry_of
 from shared.kernel.errors import Conflict
 from shared.storage.entities import Row, Value
 

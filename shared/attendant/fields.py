@@ -95,5 +95,5 @@ def _ability(row: dict[str, Any], source: Source) -> Ability:
 
 @cache
 def _rows() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(Path(__file__).with_name("search_fields.json").read_text("utf-8"))["fields"]
+    rows: list[dict[str, Any]] = json.loads(Path(__file__).with_name("fields.json").read_text("utf-8"))["fields"]
     return rows

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-from shared.attendant.contacts import Doc, values_of
-from shared.attendant.search_fields import places
+from shared.attendant.address_books.contacts import Doc, values_of
+from shared.attendant.fields import places
 
 SEP: Final = "\x1f"
 END: Final = "\x1e"
