@@ -10,7 +10,7 @@ from pydantic import Field
 from functions.http import web
 from functions.wiring import core
 from shared.attendant.fields import SearchField, matrix
-from shared.attendant.filter_check import Checked
+from shared.attendant.odata_filter.check import Checked
 from shared.attendant.search import Found
 from shared.attendant.search_query import NARROWING, Query, read_query
 from shared.attendant.teams import TeamPage

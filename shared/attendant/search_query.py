@@ -9,8 +9,8 @@ from typing import Final
 
 from shared.attendant.address_books.text import Question, fold
 from shared.attendant.fields import SOURCES, Place, Source, names, narrowing, places
-from shared.attendant.filter_nodes import Call, Compare, Condition, Property, Value, junction
-from shared.attendant.filter_tokens import sendable
+from shared.attendant.odata_filter.nodes import Call, Compare, Condition, Property, Value, junction
+from shared.attendant.odata_filter.tokens import sendable
 from shared.kernel.errors import MOST_FINDINGS, Finding, Invalid
 from shared.kernel.near_names import MOST_SUGGESTIONS, nearest
 

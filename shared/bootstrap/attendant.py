@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.attendant.address_books.address_books import AddressBooks
 from shared.attendant.address_books.text_index import SearchCopies
-from shared.attendant.filter_check import FilterCheck
+from shared.attendant.odata_filter.check import FilterCheck
 from shared.attendant.search import ContactSearch, MailboxConsentLink
 from shared.attendant.teams import Teams
 from shared.bootstrap.trunk import Ground

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.app_settings.config import Config
-from shared.attendant.filter_warnings import filter_warnings
+from shared.attendant.odata_filter.warnings import filter_warnings
 from shared.clients.grants import Grants
 from shared.clients.graph import Graph
 from shared.clients.on_behalf_of import OnBehalfOf

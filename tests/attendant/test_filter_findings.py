@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.attendant import filter_support
-from shared.attendant.filter_findings import Code, FilterReport, examine
+from shared.attendant.odata_filter import support as filter_support
+from shared.attendant.odata_filter.findings import Code, FilterReport, examine
 from tests.attendant.test_filter_syntax import READ
 
 DATA = json.loads(Path(filter_support.__file__).with_name("filter_support.json").read_text())

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from shared.attendant.filter_findings import examine
-from shared.attendant.filter_nodes import Call, Compare, Condition, Junction, Property, Value, junction
-from shared.attendant.filter_syntax import parse
-from shared.attendant.filter_text import canonical, join, quoted
-from shared.attendant.filter_tokens import LONGEST, FilterError, Token, sendable, tokens
+from shared.attendant.odata_filter.findings import examine
+from shared.attendant.odata_filter.nodes import Call, Compare, Condition, Junction, Property, Value, junction
+from shared.attendant.odata_filter.syntax import parse
+from shared.attendant.odata_filter.text import canonical, join, quoted
+from shared.attendant.odata_filter.tokens import LONGEST, FilterError, Token, sendable, tokens
 from tests.attendant.test_filter_syntax import READ
 from tests.attendant.trees import conditions
 from tests.scale import scaled

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.attendant.filter_nodes import Compare, Negation, Property, Value
-from shared.attendant.filter_syntax import DEEPEST, parse
-from shared.attendant.filter_text import canonical
-from shared.attendant.filter_tokens import LONGEST, FilterError, tokens
+from shared.attendant.odata_filter.nodes import Compare, Negation, Property, Value
+from shared.attendant.odata_filter.syntax import DEEPEST, parse
+from shared.attendant.odata_filter.text import canonical
+from shared.attendant.odata_filter.tokens import LONGEST, FilterError, tokens
 
 EXAMPLE = "endsWith(userPrincipalName,'onmicrosoft.com') and preferredLanguage eq 'en-GB'"
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.attendant.fields import SOURCES, Source, matrix, places
-from shared.attendant.filter_findings import examine
-from shared.attendant.filter_nodes import AnyOf, Call, Compare, Condition, Junction, Negation, Value
-from shared.attendant.filter_syntax import parse
-from shared.attendant.filter_text import canonical, join
+from shared.attendant.odata_filter.findings import examine
+from shared.attendant.odata_filter.nodes import AnyOf, Call, Compare, Condition, Junction, Negation, Value
+from shared.attendant.odata_filter.syntax import parse
+from shared.attendant.odata_filter.text import canonical, join
 from shared.attendant.search_query import LONGEST, NARROWING, Query, condition, question, read_query
 from shared.kernel.errors import Invalid
 

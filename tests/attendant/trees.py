@@ -6,8 +6,8 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from shared.attendant import filter_support
-from shared.attendant.filter_nodes import (
+from shared.attendant.odata_filter import support as filter_support
+from shared.attendant.odata_filter.nodes import (
     Among,
     AnyOf,
     Call,

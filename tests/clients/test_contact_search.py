@@ -18,8 +18,8 @@ from shared.attendant.address_books.packs import compressed, packed
 from shared.attendant.address_books.text import Question, entry_of, search
 from shared.attendant.address_books.text_index import Hit, Pack, SearchCopies
 from shared.attendant.fields import places
-from shared.attendant.filter_check import FilterCheck
-from shared.attendant.filter_tokens import sendable
+from shared.attendant.odata_filter.check import FilterCheck
+from shared.attendant.odata_filter.tokens import sendable
 from shared.attendant.search import ContactSearch, Found, MailboxConsentLink
 from shared.attendant.search_query import read_query
 from shared.clients.directory_search import DirectorySearch

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.attendant.address_books.contacts import read_ids
-from shared.attendant.filter_findings import examine
+from shared.attendant.odata_filter.findings import examine
 from shared.attendant.search_query import read_query
 from shared.kernel.errors import MOST_FINDINGS, Finding, Invalid
 from shared.kernel.json_text import MAX_DEPTH, read_json

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-from shared.attendant import filter_support
-from shared.attendant.filter_nodes import (
+from shared.attendant.odata_filter import support as filter_support
+from shared.attendant.odata_filter.nodes import (
     Among,
     AnyOf,
     Call,
@@ -27,8 +27,8 @@ from shared.attendant.filter_nodes import (
     Value,
     junction,
 )
-from shared.attendant.filter_text import canonical
-from shared.attendant.filter_tokens import LONGEST, FilterError, Token, tokens
+from shared.attendant.odata_filter.text import canonical
+from shared.attendant.odata_filter.tokens import LONGEST, FilterError, Token, tokens
 from shared.kernel.near_names import nearest
 
 DEEPEST: Final = 64

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shared.attendant.filter_nodes import (
+from shared.attendant.odata_filter.nodes import (
     Among,
     AnyOf,
     Call,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from shared.attendant.filter_findings import Code, examine
+from shared.attendant.odata_filter.findings import Code, examine
 from shared.kernel.errors import Upstream
 from shared.kernel.wire import Wire
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.attendant.filter_findings import examine
+from shared.attendant.odata_filter.findings import examine
 from shared.tenants.settings import Settings
 from shared.tenants.tenant_settings import Warned
 from shared.tenants.tenants import Head

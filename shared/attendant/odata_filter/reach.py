@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.attendant.filter_nodes import AnyOf, Condition, Junction, Negation
-from shared.attendant.filter_support import service_accounts
-from shared.attendant.filter_uses import Use, leaf_uses, named
+from shared.attendant.odata_filter.nodes import AnyOf, Condition, Junction, Negation
+from shared.attendant.odata_filter.support import service_accounts
+from shared.attendant.odata_filter.uses import Use, leaf_uses, named
 
 
 def hurdles(condition: Condition) -> list[Use]:

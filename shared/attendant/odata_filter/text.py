@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.attendant.filter_nodes import (
+from shared.attendant.odata_filter.nodes import (
     Among,
     AnyOf,
     Call,
@@ -14,7 +14,7 @@ from shared.attendant.filter_nodes import (
     Property,
     Value,
 )
-from shared.attendant.filter_tokens import sendable
+from shared.attendant.odata_filter.tokens import sendable
 
 
 def canonical(node: Condition | Operand) -> str:

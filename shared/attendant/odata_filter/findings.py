@@ -9,14 +9,14 @@ from itertools import islice
 from typing import Final, Literal
 from urllib.parse import unquote_plus
 
-from shared.attendant import filter_support
-from shared.attendant.filter_nodes import Condition
-from shared.attendant.filter_reach import hurdles
-from shared.attendant.filter_support import Level
-from shared.attendant.filter_syntax import parse
-from shared.attendant.filter_text import canonical
-from shared.attendant.filter_tokens import LONGEST, FilterError
-from shared.attendant.filter_uses import Use, uses
+from shared.attendant.odata_filter import support as filter_support
+from shared.attendant.odata_filter.nodes import Condition
+from shared.attendant.odata_filter.reach import hurdles
+from shared.attendant.odata_filter.support import Level
+from shared.attendant.odata_filter.syntax import parse
+from shared.attendant.odata_filter.text import canonical
+from shared.attendant.odata_filter.tokens import LONGEST, FilterError
+from shared.attendant.odata_filter.uses import Use, uses
 from shared.kernel.near_names import MOST_SUGGESTIONS, nearest
 
 Code = Literal[

@@ -113,7 +113,7 @@ def spelled(path: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _facts() -> _Facts:
-    raw: dict[str, Any] = json.loads(Path(__file__).with_name("filter_support.json").read_text(encoding="utf-8"))
+    raw: dict[str, Any] = json.loads(Path(__file__).with_name("support.json").read_text(encoding="utf-8"))
     basic, ends = set(raw["permissions"]["basic"]), set(raw["endswith"])
     properties = {}
     for form, cells in (raw["user_properties"] | raw["more_properties"]).items():

@@ -1,0 +1,1 @@
+"""The tenant's filter of the contact search: Graph's $filter parsed, judged and made canonical. Pure."""
