@@ -26,7 +26,7 @@ from shared.attendant.address_books.packs import number_of, packed
 from shared.attendant.address_books.text import Question, fold
 from shared.attendant.address_books.text_index import SearchCopies
 from shared.attendant.fields import places
-from shared.attendant.search_query import WINDOW
+from shared.attendant.search.query import WINDOW
 from shared.kernel.callers import Caller
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Insert, Overwrite, Row

@@ -11,9 +11,9 @@ from functions.http import web
 from functions.wiring import core
 from shared.attendant.fields import SearchField, matrix
 from shared.attendant.odata_filter.check import Checked
-from shared.attendant.search import Found
-from shared.attendant.search_query import NARROWING, Query, read_query
-from shared.attendant.teams import TeamPage
+from shared.attendant.search.contact_search import Found
+from shared.attendant.search.query import NARROWING, Query, read_query
+from shared.attendant.search.service_search import TeamPage
 from shared.kernel.callers import AGENT, OPERATOR, ROLES, SERVICE_OWNER, TENANT_ADMIN
 from shared.kernel.wire import Wire
 from shared.tenants.models import Page

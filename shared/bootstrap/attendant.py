@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from shared.attendant.address_books.address_books import AddressBooks
 from shared.attendant.address_books.text_index import SearchCopies
 from shared.attendant.odata_filter.check import FilterCheck
-from shared.attendant.search import ContactSearch, MailboxConsentLink
-from shared.attendant.teams import Teams
+from shared.attendant.search.contact_search import ContactSearch, MailboxConsentLink
+from shared.attendant.search.service_search import Teams
 from shared.bootstrap.trunk import Ground
 from shared.clients.directory_search import DirectorySearch
 from shared.clients.exchange_contacts import ExchangeContacts

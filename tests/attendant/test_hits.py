@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.attendant.address_books.text import END, Match, entry_of
 from shared.attendant.fields import SOURCES, Source
-from shared.attendant.hits import (
+from shared.attendant.search.ranking import (
     Candidate,
     Hit,
     Row,

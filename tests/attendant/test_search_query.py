@@ -13,7 +13,7 @@ from shared.attendant.odata_filter.findings import examine
 from shared.attendant.odata_filter.nodes import AnyOf, Call, Compare, Condition, Junction, Negation, Value
 from shared.attendant.odata_filter.syntax import parse
 from shared.attendant.odata_filter.text import canonical, join
-from shared.attendant.search_query import LONGEST, NARROWING, Query, condition, question, read_query
+from shared.attendant.search.query import LONGEST, NARROWING, Query, condition, question, read_query
 from shared.kernel.errors import Invalid
 
 # The page, row by row: t = ticked, c = contains, f = filter; address books, directory, Exchange.

@@ -20,8 +20,8 @@ from shared.attendant.address_books.text_index import Hit, Pack, SearchCopies
 from shared.attendant.fields import places
 from shared.attendant.odata_filter.check import FilterCheck
 from shared.attendant.odata_filter.tokens import sendable
-from shared.attendant.search import ContactSearch, Found, MailboxConsentLink
-from shared.attendant.search_query import read_query
+from shared.attendant.search.contact_search import ContactSearch, Found, MailboxConsentLink
+from shared.attendant.search.query import read_query
 from shared.clients.directory_search import DirectorySearch
 from shared.clients.exchange_contacts import ExchangeContacts
 from shared.clients.graph_lists import GraphLists, Listed

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from shared.attendant.address_books.contacts import read_ids
 from shared.attendant.odata_filter.findings import examine
-from shared.attendant.search_query import read_query
+from shared.attendant.search.query import read_query
 from shared.kernel.errors import MOST_FINDINGS, Finding, Invalid
 from shared.kernel.json_text import MAX_DEPTH, read_json
 from shared.kernel.near_names import MOST_SUGGESTIONS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.attendant.teams import Teams
+from shared.attendant.search.service_search import Teams
 from shared.kernel.callers import Caller
 from shared.kernel.errors import NotAllowed
 from shared.tenants.models import Service, TenantWrite

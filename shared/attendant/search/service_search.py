@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from shared.attendant.address_books.text import fold
-from shared.attendant.search import require_product
-from shared.attendant.search_query import LONGEST
+from shared.attendant.search.contact_search import require_product
+from shared.attendant.search.query import LONGEST
 from shared.kernel.callers import Caller
 from shared.kernel.errors import Invalid
 from shared.kernel.wire import Wire

@@ -16,12 +16,12 @@ from urllib.parse import urlencode
 
 from shared.attendant.address_books.text_index import SearchCopies
 from shared.attendant.fields import Source
-from shared.attendant.hits import Candidate, Hit, in_address_book, in_graph, merged, shown
 from shared.attendant.odata_filter.nodes import Condition
 from shared.attendant.odata_filter.syntax import parse
 from shared.attendant.odata_filter.text import canonical, join
 from shared.attendant.odata_filter.tokens import FilterError
-from shared.attendant.search_query import WINDOW, Query, condition, question
+from shared.attendant.search.query import WINDOW, Query, condition, question
+from shared.attendant.search.ranking import Candidate, Hit, in_address_book, in_graph, merged, shown
 from shared.concurrency.fair_pool import Lanes
 from shared.kernel import log
 from shared.kernel.errors import AppError, Denied, NotAllowed, Throttled, Unreachable

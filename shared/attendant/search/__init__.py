@@ -1,0 +1,1 @@
+"""The search of the Attendant Console over address books, directory and Exchange contacts."""
