@@ -12,7 +12,7 @@ from shared.bootstrap.outbound import Outbound, build_outbound
 from shared.bootstrap.presence import PresenceRoom, build_presence
 from shared.bootstrap.trunk import Ground, open_ground
 from shared.caller_rates import CallerRates
-from shared.clients.caller_tokens import CallerTokens
+from shared.clients.entra.caller_tokens import CallerTokens
 from shared.clients.granted import GrantedReader
 from shared.health import Health
 from shared.kernel import clock

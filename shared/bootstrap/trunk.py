@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from shared.app_settings.config import Config
 from shared.attendant.odata_filter.warnings import filter_warnings
+from shared.clients.entra.on_behalf_of import OnBehalfOf
+from shared.clients.entra.sign_in import SignIns
+from shared.clients.entra.signing_keys import SigningKeys
 from shared.clients.grants import Grants
 from shared.clients.graph import Graph
-from shared.clients.on_behalf_of import OnBehalfOf
 from shared.clients.presence_reader import PresenceReader
-from shared.clients.sign_in import SignIns
-from shared.clients.signing_keys import SigningKeys
 from shared.http.gateway import Session, open_session
 from shared.interact.authorization_warnings import authorization_warnings
 from shared.kernel.clock import Clock

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from shared.clients.entra.on_behalf_of import OnBehalfOf
 from shared.clients.graph_lists import GraphLists, Listed
-from shared.clients.on_behalf_of import OnBehalfOf
 
 SCOPE: Final = "Contacts.Read"
 SHOWN: Final = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from shared.clients.entra.sign_in import SignIns
 from shared.clients.graph import Absent, Graph
-from shared.clients.sign_in import SignIns
 from shared.kernel.errors import Denied
 from shared.kernel.wire import is_guid, is_upn
 

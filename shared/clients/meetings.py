@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import requests
 
-from shared.clients.sign_in import SignIns
+from shared.clients.entra.sign_in import SignIns
 from shared.http.upstream_answers import json_of, object_in, pause_of, reaching
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.clouds import Cloud

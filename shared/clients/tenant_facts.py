@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from shared.app_settings.config import PresenceAccount
+from shared.clients.entra.sign_in import SignIns
 from shared.clients.grants import Grants
 from shared.clients.graph import Graph
-from shared.clients.sign_in import SignIns
 from shared.kernel.components import RESOURCE_CLIENT_IDS
 from shared.kernel.errors import Denied, Upstream
 

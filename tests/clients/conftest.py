@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from shared.clients.caller_tokens import CallerTokens
-from shared.clients.signing_keys import SigningKeys
+from shared.clients.entra.caller_tokens import CallerTokens
+from shared.clients.entra.signing_keys import SigningKeys
 from shared.http.gateway import open_session
 from tests.clients.fake_cloud import AUDIENCE, CLOUD, FakeCloud, FakeEntra, KeyMaker, TurnedClock
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clients.audience import comparable
-from shared.clients.caller_tokens import CallerTokens
-from shared.clients.signing_keys import SigningKeys
+from shared.clients.entra.audience import comparable
+from shared.clients.entra.caller_tokens import CallerTokens
+from shared.clients.entra.signing_keys import SigningKeys
 from shared.kernel.errors import NotKnown
 from tests.clients.fake_cloud import API_CLIENT, CLOUD, KeyMaker, TurnedClock
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.clients.caller_tokens import CallerTokens, Claims
+from shared.clients.entra.caller_tokens import CallerTokens, Claims
 from shared.kernel.errors import NotKnown, Unreachable
 from tests.clients.fake_cloud import (
     API_CLIENT,

@@ -12,8 +12,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shared.clients.caller_tokens import CallerTokens
-from shared.clients.signing_keys import SigningKeys
+from shared.clients.entra.caller_tokens import CallerTokens
+from shared.clients.entra.signing_keys import SigningKeys
 from shared.interact.authorization import Authorization
 from shared.kernel.errors import NotKnown
 from shared.tenants.settings import Interact

@@ -14,7 +14,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.clients.signing_keys import SigningKeys
+from shared.clients.entra.signing_keys import SigningKeys
 from tests.clients.fake_cloud import CLOUD, Answer, Asked, FakeCloud, KeyMaker, TurnedClock, a_key
 from tests.scale import scaled
 

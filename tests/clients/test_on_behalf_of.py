@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from shared.clients import on_behalf_of
-from shared.clients.on_behalf_of import OnBehalfOf
+from shared.clients.entra import on_behalf_of
+from shared.clients.entra.on_behalf_of import OnBehalfOf
 from shared.http.gateway import open_session
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.clients.caller_tokens import CallerTokens
+from shared.clients.entra.caller_tokens import CallerTokens
 from shared.kernel.callers import Callers
 from shared.kernel.errors import AppError
 from tests.clients.fake_cloud import OID, KeyMaker

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from shared.app_settings.config import PresenceAccount
-from shared.clients.entra import first_sentence
-from shared.clients.sign_in import SignIns
+from shared.clients.entra.sign_in import SignIns
+from shared.clients.entra.token_endpoint import first_sentence
 from shared.kernel.errors import Broken, Denied, Throttled, Unreachable, Upstream
 from tests.clients.fake_cloud import CLOUD, LOGIN, OTHER_TENANT, TENANT, Answer, FakeCloud, FakeEntra, TurnedClock
 from tests.clients.memory_shelf import MemoryShelf

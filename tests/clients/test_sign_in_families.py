@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from shared.app_settings.config import PresenceAccount
-from shared.clients.device_sign_in import DeviceSignIn
-from shared.clients.entra import refusal
-from shared.clients.on_behalf_of import OnBehalfOf
-from shared.clients.sign_in import SignIns
+from shared.clients.entra.device_sign_in import DeviceSignIn
+from shared.clients.entra.on_behalf_of import OnBehalfOf
+from shared.clients.entra.sign_in import SignIns
+from shared.clients.entra.token_endpoint import refusal
 from shared.http.gateway import open_session
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS

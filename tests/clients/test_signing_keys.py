@@ -10,7 +10,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clients.signing_keys import SigningKeys, usable
+from shared.clients.entra.signing_keys import SigningKeys, usable
 from shared.kernel.errors import Broken, Unreachable
 from tests.clients.fake_cloud import CLOUD, Answer, Asked, FakeCloud, KeyMaker, TurnedClock
 

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from shared.clients.acs import AcsIdentities
+from shared.clients.entra.sign_in import SignIns
 from shared.clients.meetings import OnlineMeetings
-from shared.clients.sign_in import SignIns
 from shared.http.gateway import open_session
 from shared.interact.meetings import PATIENCE, MeetingCheck, MeetingChecks
 from shared.interact.session_ends import GRACE

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clients.entra import first_sentence, refusal
+from shared.clients.entra.token_endpoint import first_sentence, refusal
 from shared.kernel import sign_in_errors
 from shared.kernel.errors import Denied, Throttled, Unreachable
 from shared.kernel.sign_in_errors import Family, FaultCode, SignInFault, catalogue, deciding_code, fault_in

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.clients.audience import comparable
-from shared.clients.signed_token import SignedToken
-from shared.clients.signing_keys import SigningKey, SigningKeys
+from shared.clients.entra.audience import comparable
+from shared.clients.entra.signed_token import SignedToken
+from shared.clients.entra.signing_keys import SigningKey, SigningKeys
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud
 from shared.kernel.errors import NotKnown

@@ -10,7 +10,7 @@ import msal
 import requests
 
 from shared.app_settings.config import PresenceAccount
-from shared.clients.entra import RENEW_BEFORE, STUMBLES, EntraHttp, Token, token_in
+from shared.clients.entra.token_endpoint import RENEW_BEFORE, STUMBLES, EntraHttp, Token, token_in
 from shared.concurrency.expiring_cache import Entries, Turns
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud

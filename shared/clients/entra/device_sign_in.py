@@ -9,8 +9,8 @@ import msal
 import requests
 
 from shared.app_settings.config import PresenceAccount
-from shared.clients.entra import EntraHttp, refusal, token_in
-from shared.clients.sign_in import GUEST_SCOPES
+from shared.clients.entra.sign_in import GUEST_SCOPES
+from shared.clients.entra.token_endpoint import EntraHttp, refusal, token_in
 from shared.concurrency.retry import Sleep, patiently, wait
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud

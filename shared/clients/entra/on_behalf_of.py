@@ -9,7 +9,7 @@ from typing import Any, Final
 import msal
 import requests
 
-from shared.clients.entra import STUMBLES, EntraHttp, Token, token_in
+from shared.clients.entra.token_endpoint import STUMBLES, EntraHttp, Token, token_in
 from shared.concurrency.expiring_cache import Kept
 from shared.kernel.clock import Clock
 from shared.kernel.clouds import Cloud

@@ -1,0 +1,1 @@
+"""Microsoft Entra: tokens of callers, sign-ins of the app and of guest accounts."""
