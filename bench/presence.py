@@ -29,8 +29,8 @@ from bench.stack import Stack
 from shared.app_settings.config import Config
 from shared.bootstrap.trunk import open_trunk
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.graph import Graph
-from shared.clients.presence_reader import PresenceReader
+from shared.clients.graph.graph import Graph
+from shared.clients.graph.presence import PresenceReader
 from shared.http.gateway import open_session
 from shared.kernel import clock
 from shared.kernel.callers import Caller

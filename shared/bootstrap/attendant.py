@@ -10,9 +10,9 @@ from shared.attendant.odata_filter.check import FilterCheck
 from shared.attendant.search.contact_search import ContactSearch, MailboxConsentLink
 from shared.attendant.search.service_search import Teams
 from shared.bootstrap.trunk import Ground
-from shared.clients.directory_search import DirectorySearch
-from shared.clients.exchange_contacts import ExchangeContacts
-from shared.clients.graph_lists import GraphLists
+from shared.clients.graph.contacts import ExchangeContacts
+from shared.clients.graph.filtered_lists import GraphLists
+from shared.clients.graph.users import DirectorySearch
 from shared.kernel.components import CONSENT_CALLBACK
 from shared.presence.availability import Availability
 

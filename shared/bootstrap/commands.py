@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.app_settings.config import Config
 from shared.bootstrap.trunk import open_account, open_trunk
 from shared.clients.entra.device_sign_in import DeviceSignIn
-from shared.clients.grants import Grants
+from shared.clients.graph.grants import Grants
 from shared.http.gateway import open_session
 from shared.interact import leftovers, session_ends, session_store
 from shared.kernel import clock

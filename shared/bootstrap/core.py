@@ -13,7 +13,7 @@ from shared.bootstrap.presence import PresenceRoom, build_presence
 from shared.bootstrap.trunk import Ground, open_ground
 from shared.caller_rates import CallerRates
 from shared.clients.entra.caller_tokens import CallerTokens
-from shared.clients.granted import GrantedReader
+from shared.clients.graph.granted_reader import GrantedReader
 from shared.health import Health
 from shared.kernel import clock
 from shared.kernel.callers import Callers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.bootstrap.trunk import Ground
 from shared.clients.acs import AcsIdentities
 from shared.clients.entra.caller_tokens import CallerTokens
-from shared.clients.meetings import OnlineMeetings
+from shared.clients.graph.meetings import OnlineMeetings
 from shared.interact.acs_check import AcsChecks
 from shared.interact.assistant import Assistant
 from shared.interact.authorization import Authorization

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from shared.bootstrap.trunk import Ground
-from shared.clients.groups import GroupReader
-from shared.clients.tenant_facts import TenantFacts
+from shared.clients.graph.groups import GroupReader
+from shared.clients.graph.guest_status import TenantFacts
 from shared.presence.account_notes import AccountNotes
 from shared.presence.account_page import AccountPage
 from shared.presence.availability import Availability

@@ -11,9 +11,9 @@ from shared.attendant.odata_filter.warnings import filter_warnings
 from shared.clients.entra.on_behalf_of import OnBehalfOf
 from shared.clients.entra.sign_in import SignIns
 from shared.clients.entra.signing_keys import SigningKeys
-from shared.clients.grants import Grants
-from shared.clients.graph import Graph
-from shared.clients.presence_reader import PresenceReader
+from shared.clients.graph.grants import Grants
+from shared.clients.graph.graph import Graph
+from shared.clients.graph.presence import PresenceReader
 from shared.http.gateway import Session, open_session
 from shared.interact.authorization_warnings import authorization_warnings
 from shared.kernel.clock import Clock

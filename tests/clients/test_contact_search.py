@@ -22,11 +22,11 @@ from shared.attendant.odata_filter.check import FilterCheck
 from shared.attendant.odata_filter.tokens import sendable
 from shared.attendant.search.contact_search import ContactSearch, Found, MailboxConsentLink
 from shared.attendant.search.query import read_query
-from shared.clients.directory_search import DirectorySearch
 from shared.clients.entra.on_behalf_of import OnBehalfOf
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.exchange_contacts import ExchangeContacts
-from shared.clients.graph_lists import GraphLists, Listed
+from shared.clients.graph.contacts import ExchangeContacts
+from shared.clients.graph.filtered_lists import GraphLists, Listed
+from shared.clients.graph.users import DirectorySearch
 from shared.http.gateway import open_session
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS

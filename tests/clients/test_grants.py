@@ -6,9 +6,9 @@ import pytest
 import requests
 
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.granted import GrantedReader
-from shared.clients.grants import MOST_PAGES, Grants, NotReplicated, Principal, RoleAssignment, ScopeGrant
-from shared.clients.graph import TokenRefused
+from shared.clients.graph.granted_reader import GrantedReader
+from shared.clients.graph.grants import MOST_PAGES, Grants, NotReplicated, Principal, RoleAssignment, ScopeGrant
+from shared.clients.graph.graph import TokenRefused
 from shared.kernel.components import RESOURCE_CLIENT_IDS
 from shared.kernel.errors import AppError, Broken, Denied, Throttled, Unreachable
 from tests.clients.fake_cloud import CLOUD, TENANT, Answer, Asked, FakeCloud, TurnedClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from shared.clients.graph import Graph, PresenceReading, TokenRefused
+from shared.clients.graph.graph import Graph, PresenceReading, TokenRefused
 from shared.kernel.errors import Broken, Denied, NotPermitted, Throttled, Unreachable
 from tests.clients.fake_cloud import CLOUD, PRESENCES, Answer, FakeCloud, TurnedClock
 

@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from shared.clients.graph_lists import GraphLists
+from shared.clients.graph.filtered_lists import GraphLists
 from shared.kernel.errors import Unreachable
 from tests.clients.fake_cloud import CLOUD, Answer, Asked, FakeCloud
 

@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.graph import Graph
-from shared.clients.groups import GroupMember, GroupReader
+from shared.clients.graph.graph import Graph
+from shared.clients.graph.groups import GroupMember, GroupReader
 from shared.kernel.errors import Denied
 from tests.clients.fake_cloud import CLOUD, TENANT, Answer, FakeCloud, FakeEntra, TurnedClock
 from tests.clients.memory_shelf import MemoryShelf

@@ -10,8 +10,8 @@ import requests
 
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.graph import Graph
-from shared.clients.presence_reader import PresenceReader, Source
+from shared.clients.graph.graph import Graph
+from shared.clients.graph.presence import PresenceReader, Source
 from shared.kernel.errors import Denied
 from tests.clients.fake_cloud import CLOUD, PRESENCES, TENANT, Answer, Asked, FakeCloud, FakeEntra, TurnedClock
 from tests.clients.memory_shelf import MemoryShelf

@@ -7,9 +7,9 @@ import requests
 
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.grants import Grants
-from shared.clients.graph import Graph
-from shared.clients.tenant_facts import GuestStatus, TenantFacts
+from shared.clients.graph.grants import Grants
+from shared.clients.graph.graph import Graph
+from shared.clients.graph.guest_status import GuestStatus, TenantFacts
 from shared.kernel.components import RESOURCE_CLIENT_IDS
 from tests.clients.fake_cloud import CLOUD, TENANT, Answer, FakeCloud, FakeEntra, TurnedClock
 from tests.clients.memory_shelf import MemoryShelf

@@ -7,8 +7,8 @@ from typing import Any
 
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.granted import GrantedReader
-from shared.clients.grants import Grants
+from shared.clients.graph.granted_reader import GrantedReader
+from shared.clients.graph.grants import Grants
 from shared.http.gateway import open_session
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS

@@ -9,8 +9,8 @@ from typing import Any
 
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.graph import Graph
-from shared.clients.presence_reader import PresenceReader
+from shared.clients.graph.graph import Graph
+from shared.clients.graph.presence import PresenceReader
 from shared.http.gateway import open_session
 from shared.kernel.clock import to_wire
 from shared.kernel.clouds import CLOUDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.clients.granted import GrantedReader
+from shared.clients.graph.granted_reader import GrantedReader
 from shared.kernel.errors import Broken, Denied, RateLimited, Throttled, Unreachable
 from shared.permissions.checks import LAST
 from tests.core.permission_world import CLIENT_IDS, READS, ROLES, SCOPES, PermissionWorld

@@ -10,7 +10,7 @@ import requests
 
 from shared.clients.acs import AcsIdentities
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.meetings import OnlineMeetings
+from shared.clients.graph.meetings import OnlineMeetings
 from shared.http.gateway import open_session
 from shared.interact.meetings import PATIENCE, MeetingCheck, MeetingChecks
 from shared.interact.session_ends import GRACE

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.graph import Graph
-from shared.clients.groups import GroupChanges, GroupMember, GroupReader
+from shared.clients.graph.graph import Graph
+from shared.clients.graph.groups import GroupChanges, GroupMember, GroupReader
 from shared.http.gateway import open_session
 from shared.kernel.callers import Caller
 from shared.kernel.clouds import CLOUDS

@@ -95,7 +95,7 @@ PLANTED = {
     "functions/e_http.py": "from shared.bootstrap.core import build",
     "shared/tenants/a.py": "from shared.outbound import models",
     "shared/outbound/a.py": "from ..presence.states import State",
-    "shared/outbound/b.py": "import shared.clients.graph as g",
+    "shared/outbound/b.py": "import shared.clients.graph.graph as g",
     "shared/outbound/c.py": "import azure.functions as func",
     "shared/outbound/d.py": "from azure import functions",
     "shared/clients/a.py": "from shared.storage.tables import Row",

@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.grants import Grants
-from shared.clients.graph import Graph
+from shared.clients.graph.grants import Grants
+from shared.clients.graph.graph import Graph
 from shared.kernel.components import RESOURCE_CLIENT_IDS
 from shared.kernel.errors import Denied, Upstream
 

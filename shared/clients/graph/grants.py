@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import requests
 
-from shared.clients.graph import TokenRefused
+from shared.clients.graph.graph import TokenRefused
 from shared.http.upstream_answers import json_of, object_in, pause_of, reaching
 from shared.kernel.clock import Clock, now
 from shared.kernel.clouds import Cloud

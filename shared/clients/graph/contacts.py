@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.clients.entra.on_behalf_of import OnBehalfOf
-from shared.clients.graph_lists import GraphLists, Listed
+from shared.clients.graph.filtered_lists import GraphLists, Listed
 
 SCOPE: Final = "Contacts.Read"
 SHOWN: Final = (

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.graph import Absent, Graph, PresenceReading, TokenRefused
+from shared.clients.graph.graph import Absent, Graph, PresenceReading, TokenRefused
 from shared.kernel.errors import Denied
 
 Source = Literal["account1", "account2", "application"]

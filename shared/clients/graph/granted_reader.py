@@ -10,8 +10,8 @@ from typing import Final, Literal
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra.sign_in import SignIns
 from shared.clients.entra.signed_token import SignedToken
-from shared.clients.grants import Grants, Principal
-from shared.clients.graph import TokenRefused
+from shared.clients.graph.grants import Grants, Principal
+from shared.clients.graph.graph import TokenRefused
 from shared.kernel import log
 from shared.kernel.components import RESOURCE_CLIENT_IDS
 from shared.kernel.errors import AppError, Denied, Upstream

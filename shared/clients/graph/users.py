@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.graph import TokenRefused
-from shared.clients.graph_lists import GraphLists, Listed
+from shared.clients.graph.filtered_lists import GraphLists, Listed
+from shared.clients.graph.graph import TokenRefused
 from shared.kernel.errors import Denied
 
 SHOWN: Final = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.clients.entra.sign_in import SignIns
-from shared.clients.graph import Absent, Graph
+from shared.clients.graph.graph import Absent, Graph
 from shared.kernel.errors import Denied
 from shared.kernel.wire import is_guid, is_upn
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import requests
 
-from shared.clients.graph import answer_of
+from shared.clients.graph.graph import answer_of
 from shared.http.upstream_answers import object_in, reaching
 from shared.kernel.clock import Clock, now
 from shared.kernel.clouds import Cloud

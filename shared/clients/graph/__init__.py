@@ -1,0 +1,1 @@
+"""Microsoft Graph: users, groups, presence, meetings, grants, contacts."""
