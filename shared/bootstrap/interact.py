@@ -8,10 +8,10 @@ from shared.bootstrap.trunk import Ground
 from shared.clients.acs import AcsIdentities
 from shared.clients.entra.caller_tokens import CallerTokens
 from shared.clients.graph.meetings import OnlineMeetings
-from shared.interact.acs_check import AcsChecks
+from shared.interact.acs.connection_check import AcsChecks
+from shared.interact.acs.connection_strings import CurrentStrings
 from shared.interact.assistant import Assistant
 from shared.interact.authorization import Authorization
-from shared.interact.current_strings import CurrentStrings
 from shared.interact.meetings import MeetingChecks
 from shared.interact.rates import WidgetRates
 from shared.interact.session_ends import SessionEnds

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.concurrency.fair_batch import SideBySide
-from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
-from shared.interact.current_strings import Strings, accepted
+from shared.interact.acs.connection_strings import Strings, accepted
+from shared.interact.acs.users import KEPT, PATIENCE, Deletes, opened, pause_after
 from shared.interact.session_rules import as_of
 from shared.interact.session_store import FIELD, HeldSession, SessionStore
 from shared.kernel import log

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
 from shared.concurrency.deadlines import LATE, Latecomers
-from shared.interact.acs_users import LIFETIME, SCOPES, Scope
-from shared.interact.current_strings import Strings, accepted
+from shared.interact.acs.connection_strings import Strings, accepted
+from shared.interact.acs.users import LIFETIME, SCOPES, Scope
 from shared.interact.meetings import Meeting, Meetings, meeting_problems
 from shared.interact.session_ends import SessionEnds
 from shared.interact.session_rules import Session

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from threading import Condition, Event
 from typing import Literal
 
-from shared.interact.acs_check import AcsChecks, CheckResult, Section
-from shared.interact.leftovers import PARTITION
+from shared.interact.acs.connection_check import AcsChecks, CheckResult, Section
+from shared.interact.acs.leftover_users import PARTITION
 from shared.kernel.acs_connection_string import ConnectionString
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import Denied, StorageDown, Unreachable

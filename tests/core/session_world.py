@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from shared.interact.current_strings import CurrentStrings
+from shared.interact.acs.connection_strings import CurrentStrings
 from shared.interact.session_ends import PARTITION, SessionEnds
 from shared.interact.session_start import Identities, SessionStart
 from shared.interact.session_store import HeldSession, SessionStore

@@ -11,7 +11,7 @@ from threading import Event
 
 import pytest
 
-from shared.interact.acs_check import MOST_CHECKS, CheckResult
+from shared.interact.acs.connection_check import MOST_CHECKS, CheckResult
 from shared.kernel.errors import AppError, Broken, Denied, RateLimited, Throttled, Unreachable
 from shared.storage.account import StorageAccount
 from tests.core.acs_world import FOREIGN, GOOD, KEY, SHORT, STEPS, SUFFIXES, TOKEN, AcsWorld, DeadTable, Step

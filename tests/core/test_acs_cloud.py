@@ -14,7 +14,7 @@ import pytest
 
 from shared.clients.acs import AcsIdentities
 from shared.http.gateway import open_session
-from shared.interact.acs_check import AcsChecks, CheckResult
+from shared.interact.acs.connection_check import AcsChecks, CheckResult
 from shared.storage.account import StorageAccount
 from tests.core.acs_world import BOX, FOREIGN, HOST, SUFFIXES, AcsWorld
 from tests.core.test_connection_string import MALFORMED

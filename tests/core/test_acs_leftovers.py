@@ -9,8 +9,8 @@ from threading import Event
 
 import pytest
 
-from shared.interact.acs_users import KEPT
-from shared.interact.leftovers import FIELD, GRACE, MOST, PARTITION
+from shared.interact.acs.leftover_users import FIELD, GRACE, MOST, PARTITION
+from shared.interact.acs.users import KEPT
 from shared.kernel.acs_connection_string import ConnectionString
 from shared.kernel.clock import from_wire
 from shared.kernel.errors import Denied, StorageDown

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from shared.interact import leftovers
+from shared.interact.acs import leftover_users as leftovers
 from shared.storage.entities import Operation, Row
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Table

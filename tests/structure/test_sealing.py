@@ -23,7 +23,7 @@ CARRIED = {"shared/storage/continuations.py", "shared/presence/consent.py"}
 def test_whoever_seals_secrets_says_where_they_lie_and_the_rotation_asks_it(module: str) -> None:
     name = Path(module).stem
     assert "def sealed_rows(" in (ROOT / module).read_text(), (
-        "give it a sealed_rows, as shared/interact/leftovers.py has"
+        "give it a sealed_rows, as shared/interact/acs/leftover_users.py has"
     )
     assert f"{name}.sealed_rows(" in (ROOT / "shared/bootstrap/commands.py").read_text(), "name it in build_rotation"
 
@@ -47,7 +47,7 @@ def test_no_sealed_text_is_taken_from_one_row_into_another_as_it_is() -> None:
         if re.search(r"""(\.ties\.sealed|\.text\("sealed"\))""", path.read_text())
     }
     assert taken == {
-        "shared/interact/leftovers.py",  # opens it
+        "shared/interact/acs/leftover_users.py",  # opens it
         "shared/interact/session_ends.py",  # opens it, and renews what it copies
         "shared/interact/session_start.py",  # opens it, and keeps with the session what ``begin`` sealed just now
         "shared/outbound/hook_store.py",  # opens it, and writes it back to its row

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.interact.acs_check import MOST_CHECKS
+from shared.interact.acs.connection_check import MOST_CHECKS
 from tests.app.stack import AppStack, NewTenant
 
 CONTOSO_KEY = base64.b64encode(b"\x01" * 64).decode()

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Final
 
 from shared.concurrency.deadlines import Latecomers
-from shared.interact.acs_users import KEPT, PATIENCE, Deletes, opened, pause_after
-from shared.interact.current_strings import Strings, accepted
+from shared.interact.acs.connection_strings import Strings, accepted
+from shared.interact.acs.users import KEPT, PATIENCE, Deletes, opened, pause_after
 from shared.kernel import log
 from shared.kernel.acs_connection_string import ConnectionString
 from shared.kernel.clock import Clock, from_wire, to_wire

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
 from shared.concurrency.deadlines import LATE, Latecomers
-from shared.interact.acs_users import LIFETIME, SCOPES, Scope
-from shared.interact.current_strings import Strings
-from shared.interact.leftovers import Leftovers
+from shared.interact.acs.connection_strings import Strings
+from shared.interact.acs.leftover_users import Leftovers
+from shared.interact.acs.users import LIFETIME, SCOPES, Scope
 from shared.kernel import log
 from shared.kernel.acs_connection_string import ConnectionString, Refused, read_connection_string
 from shared.kernel.clock import Clock, to_wire
