@@ -9,7 +9,7 @@ import azure.functions as func
 from functions.http import web
 from functions.wiring import core
 from shared.interact.acs.connection_check import CheckResult
-from shared.interact.meetings import MeetingCheck
+from shared.interact.sessions.meetings import MeetingCheck
 from shared.kernel.callers import OPERATOR, TENANT_ADMIN
 from shared.kernel.errors import Invalid
 from shared.kernel.wire import Wire, parse

@@ -10,8 +10,7 @@ from functions.http import web
 from functions.http.headers import allow_pages, bearer_if_any
 from functions.wiring import core
 from shared.interact.rates import Arrival, session_mark
-from shared.interact.session_store import HeldSession
-from shared.interact.sessions import (
+from shared.interact.sessions.sessions import (
     AGENT_EVENTS,
     CUSTOMER_EVENTS,
     AcsAccess,
@@ -20,6 +19,7 @@ from shared.interact.sessions import (
     SessionState,
     SessionWrite,
 )
+from shared.interact.sessions.store import HeldSession
 from shared.interact.widget import WidgetFacts, check_on, check_origin
 from shared.kernel.body_limits import VISITOR_BODY_LIMIT
 from shared.kernel.callers import INTEGRATION, Caller

@@ -9,8 +9,9 @@ from shared.bootstrap.trunk import open_account, open_trunk
 from shared.clients.entra.device_sign_in import DeviceSignIn
 from shared.clients.graph.grants import Grants
 from shared.http.gateway import open_session
-from shared.interact import session_ends, session_store
 from shared.interact.acs import leftover_users as leftovers
+from shared.interact.sessions import cleanup as session_ends
+from shared.interact.sessions import store as session_store
 from shared.kernel import clock
 from shared.outbound import hook_store
 from shared.outbound.store import OutboundStore

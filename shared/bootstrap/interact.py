@@ -12,12 +12,12 @@ from shared.interact.acs.connection_check import AcsChecks
 from shared.interact.acs.connection_strings import CurrentStrings
 from shared.interact.assistant import Assistant
 from shared.interact.authorization import Authorization
-from shared.interact.meetings import MeetingChecks
 from shared.interact.rates import WidgetRates
-from shared.interact.session_ends import SessionEnds
-from shared.interact.session_start import SessionStart
-from shared.interact.session_store import SessionStore
-from shared.interact.sessions import Sessions
+from shared.interact.sessions.cleanup import SessionEnds
+from shared.interact.sessions.meetings import MeetingChecks
+from shared.interact.sessions.sessions import Sessions
+from shared.interact.sessions.start import SessionStart
+from shared.interact.sessions.store import SessionStore
 from shared.interact.widget import Widget
 
 

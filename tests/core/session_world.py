@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from shared.interact.acs.connection_strings import CurrentStrings
-from shared.interact.session_ends import PARTITION, SessionEnds
-from shared.interact.session_start import Identities, SessionStart
-from shared.interact.session_store import HeldSession, SessionStore
-from shared.interact.sessions import EventWrite, Sessions, SessionStarted, SessionState, SessionWrite
+from shared.interact.sessions.cleanup import PARTITION, SessionEnds
+from shared.interact.sessions.sessions import EventWrite, Sessions, SessionStarted, SessionState, SessionWrite
+from shared.interact.sessions.start import Identities, SessionStart
+from shared.interact.sessions.store import HeldSession, SessionStore
 from shared.kernel.acs_connection_string import ConnectionString
 from shared.kernel.errors import Denied
 from shared.kernel.wire import parse

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from shared.interact import session_ends, session_store
-from shared.interact.session_ends import SessionEnds
-from shared.interact.session_rules import Session
-from shared.interact.session_store import HeldSession, SessionStore, Ties
+from shared.interact.sessions import cleanup as session_ends
+from shared.interact.sessions import store as session_store
+from shared.interact.sessions.cleanup import SessionEnds
+from shared.interact.sessions.rules import Session
+from shared.interact.sessions.store import HeldSession, SessionStore, Ties
 from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
 from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox

@@ -12,10 +12,10 @@ from shared.clients.acs import AcsIdentities
 from shared.clients.entra.sign_in import SignIns
 from shared.clients.graph.meetings import OnlineMeetings
 from shared.http.gateway import open_session
-from shared.interact.meetings import PATIENCE, MeetingCheck, MeetingChecks
-from shared.interact.session_ends import GRACE
-from shared.interact.session_start import TOTAL
-from shared.interact.sessions import EventWrite, SessionStarted
+from shared.interact.sessions.cleanup import GRACE
+from shared.interact.sessions.meetings import PATIENCE, MeetingCheck, MeetingChecks
+from shared.interact.sessions.sessions import EventWrite, SessionStarted
+from shared.interact.sessions.start import TOTAL
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import AppError, Broken, StorageDown, Throttled, Unreachable, Upstream

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.interact import session_rules as rules
-from shared.interact.session_rules import Conversation, Event, EventType, Session
+from shared.interact.sessions import rules
+from shared.interact.sessions.rules import Conversation, Event, EventType, Session
 from tests.scale import scaled
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

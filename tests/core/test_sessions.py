@@ -12,11 +12,12 @@ from datetime import timedelta
 
 import pytest
 
-from shared.interact import session_ends, session_store
-from shared.interact.session_ends import GRACE, SessionEnds
-from shared.interact.session_rules import KEPT
-from shared.interact.session_store import SessionStore
-from shared.interact.sessions import EventWrite, SessionStarted
+from shared.interact.sessions import cleanup as session_ends
+from shared.interact.sessions import store as session_store
+from shared.interact.sessions.cleanup import GRACE, SessionEnds
+from shared.interact.sessions.rules import KEPT
+from shared.interact.sessions.sessions import EventWrite, SessionStarted
+from shared.interact.sessions.store import SessionStore
 from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
 from shared.kernel.errors import (
     AppError,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.interact.session_rules import Conversation
-from shared.interact.targets import find_target
+from shared.interact.sessions.rules import Conversation
+from shared.interact.sessions.targets import find_target
 from shared.kernel.callers import Caller
 from shared.kernel.errors import NotFound
 from shared.storage.entities import Row

@@ -16,7 +16,7 @@ import pytest
 import function_app
 from functions.http.endpoints import ENDPOINTS
 from shared.bootstrap.trunk import Trunk, open_trunk
-from shared.interact import session_ends
+from shared.interact.sessions import cleanup as session_ends
 from shared.kernel import clock
 from shared.kernel.callers import Caller
 from shared.kernel.clock import to_wire

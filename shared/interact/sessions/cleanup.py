@@ -15,8 +15,8 @@ from typing import Final
 from shared.concurrency.fair_batch import SideBySide
 from shared.interact.acs.connection_strings import Strings, accepted
 from shared.interact.acs.users import KEPT, PATIENCE, Deletes, opened, pause_after
-from shared.interact.session_rules import as_of
-from shared.interact.session_store import FIELD, HeldSession, SessionStore
+from shared.interact.sessions.rules import as_of
+from shared.interact.sessions.store import FIELD, HeldSession, SessionStore
 from shared.kernel import log
 from shared.kernel.acs_connection_string import ConnectionString
 from shared.kernel.clock import Clock, from_wire, to_wire

@@ -13,10 +13,10 @@ from typing import Final, Literal, Protocol
 from shared.concurrency.deadlines import LATE, Latecomers
 from shared.interact.acs.connection_strings import Strings, accepted
 from shared.interact.acs.users import LIFETIME, SCOPES, Scope
-from shared.interact.meetings import Meeting, Meetings, meeting_problems
-from shared.interact.session_ends import SessionEnds
-from shared.interact.session_rules import Session
-from shared.interact.session_store import HeldSession, Ties, Unsure
+from shared.interact.sessions.cleanup import SessionEnds
+from shared.interact.sessions.meetings import Meeting, Meetings, meeting_problems
+from shared.interact.sessions.rules import Session
+from shared.interact.sessions.store import HeldSession, Ties, Unsure
 from shared.kernel import log
 from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
 from shared.kernel.clock import Clock

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shared.interact.session_rules import Session
+from shared.interact.sessions.rules import Session
 from shared.kernel.clock import from_wire, to_wire
 from shared.kernel.errors import AppError, NotFound, Stale, StorageDown
 from shared.storage.entities import Insert, Replace, Row, with_doc

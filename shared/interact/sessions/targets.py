@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.interact.session_rules import Conversation
+from shared.interact.sessions.rules import Conversation
 from shared.kernel.errors import NotFound
 from shared.tenants.directory import Directory
 

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from shared.interact import session_rules as rules
-from shared.interact.session_ends import SessionEnds
-from shared.interact.session_rules import Conversation, EventType, Session, State
-from shared.interact.session_start import Made, SessionStart, Wanted
-from shared.interact.session_store import HeldSession, SessionStore
-from shared.interact.targets import find_target
+from shared.interact.sessions import rules
+from shared.interact.sessions.cleanup import SessionEnds
+from shared.interact.sessions.rules import Conversation, EventType, Session, State
+from shared.interact.sessions.start import Made, SessionStart, Wanted
+from shared.interact.sessions.store import HeldSession, SessionStore
+from shared.interact.sessions.targets import find_target
 from shared.kernel import log
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import Conflict, Gone, NotFound, NotKnown, Stale

@@ -1,0 +1,1 @@
+"""Conversations of website visitors: start, recovery, end."""
