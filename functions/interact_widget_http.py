@@ -9,7 +9,6 @@ import azure.functions as func
 from functions.http import web
 from functions.http.headers import allow_pages, bearer_if_any
 from functions.wiring import core
-from shared.interact.rates import Arrival, session_mark
 from shared.interact.sessions.sessions import (
     AGENT_EVENTS,
     CUSTOMER_EVENTS,
@@ -20,7 +19,8 @@ from shared.interact.sessions.sessions import (
     SessionWrite,
 )
 from shared.interact.sessions.store import HeldSession
-from shared.interact.widget import WidgetFacts, check_on, check_origin
+from shared.interact.widget.rates import Arrival, session_mark
+from shared.interact.widget.widget import WidgetFacts, check_on, check_origin
 from shared.kernel.body_limits import VISITOR_BODY_LIMIT
 from shared.kernel.callers import INTEGRATION, Caller
 from shared.kernel.errors import NotAllowed, NotFound, NotKnown

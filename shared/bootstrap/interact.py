@@ -11,14 +11,14 @@ from shared.clients.graph.meetings import OnlineMeetings
 from shared.interact.acs.connection_check import AcsChecks
 from shared.interact.acs.connection_strings import CurrentStrings
 from shared.interact.assistant import Assistant
-from shared.interact.authorization import Authorization
-from shared.interact.rates import WidgetRates
 from shared.interact.sessions.cleanup import SessionEnds
 from shared.interact.sessions.meetings import MeetingChecks
 from shared.interact.sessions.sessions import Sessions
 from shared.interact.sessions.start import SessionStart
 from shared.interact.sessions.store import SessionStore
-from shared.interact.widget import Widget
+from shared.interact.widget.authorization import Authorization
+from shared.interact.widget.rates import WidgetRates
+from shared.interact.widget.widget import Widget
 
 
 @dataclass(frozen=True, slots=True)

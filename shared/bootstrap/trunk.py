@@ -15,7 +15,7 @@ from shared.clients.graph.grants import Grants
 from shared.clients.graph.graph import Graph
 from shared.clients.graph.presence import PresenceReader
 from shared.http.gateway import Session, open_session
-from shared.interact.authorization_warnings import authorization_warnings
+from shared.interact.widget.authorization_warnings import authorization_warnings
 from shared.kernel.clock import Clock
 from shared.kernel.queue_names import QUEUES
 from shared.outbound.store import OutboundStore

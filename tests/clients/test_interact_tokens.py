@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.clients.entra.caller_tokens import CallerTokens
 from shared.clients.entra.signing_keys import SigningKeys
-from shared.interact.authorization import Authorization
+from shared.interact.widget.authorization import Authorization
 from shared.kernel.errors import NotKnown
 from shared.tenants.settings import Interact
 from tests.clients.fake_cloud import CLOUD, OTHER_TENANT, TENANT, KeyMaker, TurnedClock, a_key, b64url

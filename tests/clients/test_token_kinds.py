@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.clients.entra.caller_tokens import CallerTokens
-from shared.interact.authorization import Authorization
+from shared.interact.widget.authorization import Authorization
 from shared.kernel.callers import INTEGRATION, TENANT_ADMIN, Callers
 from shared.kernel.errors import NotKnown
 from shared.tenants.settings import Interact

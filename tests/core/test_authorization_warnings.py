@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.interact.authorization_warnings import authorization_warnings
+from shared.interact.widget.authorization_warnings import authorization_warnings
 from tests.core.world import World
 
 SHOP = "a0000000-0000-4000-8000-0000000000aa"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from shared.interact.widget import Widget
+from shared.interact.widget.widget import Widget
 from shared.kernel.errors import NotFound, NotKnown
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table

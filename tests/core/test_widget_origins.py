@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.interact.widget import check_origin
+from shared.interact.widget.widget import check_origin
 from shared.kernel.errors import NotAllowed
 from shared.tenants.tenants import Head
 from tests.core.world import World

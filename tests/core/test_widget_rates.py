@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.concurrency.token_buckets import Rate
-from shared.interact import rates
-from shared.interact.rates import Place, WidgetRates, place, session_mark
+from shared.interact.widget import rates
+from shared.interact.widget.rates import Place, WidgetRates, place, session_mark
 from shared.kernel.errors import RateLimited
 from tests.core.stopwatch import StopWatch, passes
 

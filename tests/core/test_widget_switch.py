@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.interact.widget import check_on, is_on
+from shared.interact.widget.widget import check_on, is_on
 from shared.kernel.errors import NotAllowed
 from shared.tenants.models import Product, TenantWrite
 from tests.core.world import CONTOSO_STRING, World

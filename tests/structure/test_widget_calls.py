@@ -12,8 +12,8 @@ import pytest
 from functions import interact_widget_http, wiring
 from functions.http.endpoints import ENDPOINTS
 from functions.http.web import NOBODY, Call
-from shared.interact import rates
-from shared.interact.rates import WidgetRates
+from shared.interact.widget import rates
+from shared.interact.widget.rates import WidgetRates
 from shared.kernel.errors import NotKnown, RateLimited
 from shared.kernel.wire import Wire
 from shared.tenants.settings import Interact
