@@ -12,7 +12,7 @@ from bench.ways import Body, upn
 from shared.bootstrap.trunk import open_trunk
 from shared.kernel import clock
 from shared.kernel.callers import Caller
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.entries import Entries
 from shared.outbound.gate import open_gate
 from shared.outbound.models import read_entry

@@ -7,7 +7,7 @@ import azure.functions as func
 from functions.http import web
 from functions.wiring import core
 from shared.kernel.callers import OPERATOR, TENANT_ADMIN
-from shared.poison import EVERYBODY, SetAside
+from shared.messaging.dead_letters import EVERYBODY, SetAside
 from shared.tenants.models import Page
 
 bp = func.Blueprint()

@@ -7,7 +7,7 @@ import azure.functions as func
 from functions.http.messages import failures_logged, read
 from functions.wiring import core
 from shared.kernel.wire import parse
-from shared.outbound.agenda import Appointment
+from shared.messaging.job_schedule import Appointment
 
 bp = func.Blueprint()
 

@@ -18,10 +18,10 @@ from shared.health import Health
 from shared.kernel import clock
 from shared.kernel.callers import Callers
 from shared.kernel.clock import Clock
+from shared.messaging.dead_letters import Poison
 from shared.overview import Overview
 from shared.permissions.checks import PermissionChecks
 from shared.permissions.consent import ConsentLinks
-from shared.poison import Poison
 from shared.presence.views import Presences
 from shared.storage.continuations import Continuations
 from shared.tenants.audit_trail import AuditTrail

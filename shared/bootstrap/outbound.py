@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from shared.bootstrap.trunk import Ground
 from shared.clients.webhook import CallbackSender
 from shared.http.gateway import open_session
-from shared.outbound.agenda import Agenda
+from shared.messaging.dead_letters import Poison
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.batches import Batches
@@ -28,7 +29,6 @@ from shared.outbound.value_lists import ValueLists
 from shared.outbound.visits import Visits
 from shared.outbound.webhooks import APPOINTMENT as WEBHOOK
 from shared.outbound.webhooks import Webhooks
-from shared.poison import Poison
 from shared.presence.availability import Availability
 from shared.presence.views import Presences
 from shared.tenants.audit_trail import AuditTrail

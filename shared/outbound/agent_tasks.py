@@ -10,7 +10,7 @@ from shared.kernel.callers import AGENT, TENANT_ADMIN, Caller
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotAllowed, NotFound, Stale
 from shared.kernel.wire import Wire
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.agents import Agents
 from shared.outbound.lifecycle import accepted, completed, declined, failed, gone, waiting_seconds
 from shared.outbound.rows import KeptTask

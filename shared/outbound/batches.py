@@ -17,7 +17,7 @@ from shared.kernel import log
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import NotFound, Stale, StorageDown
 from shared.kernel.wire import Wire, is_guid
-from shared.outbound.agenda import Agenda, Sender
+from shared.messaging.job_schedule import Agenda, Sender
 from shared.storage.entities import Insert, Row, with_doc
 from shared.storage.queues import MessageTooBig
 from shared.storage.tables import Exists, Table

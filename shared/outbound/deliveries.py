@@ -22,7 +22,7 @@ from shared.concurrency.deadlines import Latecomers
 from shared.kernel import log
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotFound, Stale, Upstream
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.callback_url import UrlRefused, read_callback_url
 from shared.outbound.hook_health import KEPT, after_failure, verdict
 from shared.outbound.hook_outbox import First, HookOutbox, Waiting

@@ -8,7 +8,7 @@ from shared.kernel import log
 from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock
 from shared.kernel.errors import Conflict, Finding, Invalid, NotFound, Stale
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.due import check_due
 from shared.outbound.lifecycle import cancelled, rewritten
 from shared.outbound.models import SchedulerEntryWrite

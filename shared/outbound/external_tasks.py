@@ -6,7 +6,7 @@ from shared.kernel import log
 from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import NotFound, Stale
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.gate import open_gate
 from shared.outbound.lifecycle import cancelled, scheduled
 from shared.outbound.models import ExternalTaskWrite

@@ -14,11 +14,11 @@ from shared.kernel.clock import from_wire
 from shared.kernel.errors import Conflict, Invalid, Malformed, NotFound
 from shared.kernel.json_text import read_json, read_text
 from shared.kernel.wire import Guid, Wire, parse
+from shared.messaging.dead_letters import Poison
 from shared.outbound.batches import ITEM, SET_ASIDE, Batches, ItemState
 from shared.outbound.models import SchedulerEntryWrite, UtcTime, read_entry
 from shared.outbound.refusals import LIMIT_REACHED, Refusals
 from shared.outbound.scheduler import Accepted, Scheduler
-from shared.poison import Poison
 from shared.tenants.tenants import Head, Tenants
 
 QUEUE: Final = "outbound-requests"

@@ -12,8 +12,8 @@ from shared.kernel import log
 from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import Conflict, NotFound, Stale
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.admission import Full, admit
-from shared.outbound.agenda import Agenda
 from shared.outbound.due import check_due, is_due_fine
 from shared.outbound.gate import open_gate
 from shared.outbound.lifecycle import scheduled

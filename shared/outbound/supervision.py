@@ -15,7 +15,7 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import NotFound, Stale
 from shared.kernel.wire import Wire, printable
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.agent_tasks import TaskView, view
 from shared.outbound.agents import Agents
 from shared.outbound.lifecycle import released

@@ -8,7 +8,7 @@ from shared.kernel import log
 from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock
 from shared.kernel.errors import NotFound, Stale
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.lifecycle import updated
 from shared.outbound.models import TaskInformation
 from shared.outbound.rights import check_owner_of_task

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from shared.kernel import log
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotFound, Stale
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.agents import Agents, Hold
 from shared.outbound.events import Event
 from shared.outbound.lifecycle import next_look, offered, passed_by_time

@@ -14,7 +14,7 @@ from shared.kernel.callers import TENANT_ADMIN, Caller
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import Conflict, NotFound
 from shared.kernel.wire import is_guid
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.events import Event
 from shared.outbound.hook_outbox import HookOutbox
 from shared.outbound.hook_store import HookStore

@@ -14,7 +14,7 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import from_wire
 from shared.kernel.errors import AppError, StorageDown
 from shared.kernel.wire import parse
-from shared.outbound.agenda import SHARDS, Agenda, Appointment
+from shared.messaging.job_schedule import SHARDS, Agenda, Appointment
 from shared.outbound.deliveries import Deliveries
 from shared.outbound.events import Event, Modality
 from shared.outbound.hook_outbox import HookOutbox

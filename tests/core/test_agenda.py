@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared.kernel.errors import StorageDown
-from shared.outbound.agenda import BUCKET, CALLED_AGAIN, Agenda
+from shared.messaging.job_schedule import BUCKET, CALLED_AGAIN, Agenda
 from tests.core.hook_world import Calls
 from tests.core.world import FakeClock, World
 from tests.support.memory_storage import MemoryTable

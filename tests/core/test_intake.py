@@ -11,11 +11,11 @@ import pytest
 
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import StorageDown
+from shared.messaging.dead_letters import EVERYBODY, SetAside
 from shared.outbound.batches import ITEM
 from shared.outbound.intake import Intake
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.store import OutboundStore
-from shared.poison import EVERYBODY, SetAside
 from tests.core.faults import FragileTable
 from tests.core.race import together
 from tests.core.world import SERVICE, FakeClock, World

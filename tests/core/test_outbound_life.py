@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError, StorageDown
-from shared.outbound.agenda import Agenda, Appointment
+from shared.messaging.job_schedule import Agenda, Appointment
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.events import FINAL
 from shared.outbound.scheduler import Accepted, Scheduler

@@ -10,7 +10,7 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from shared.kernel.errors import AppError, Conflict, NotFound, StorageDown
-from shared.poison import EVERYBODY, Poison, SetAside
+from shared.messaging.dead_letters import EVERYBODY, Poison, SetAside
 from shared.storage.queues import Queue
 from tests.core.race import codes, together
 from tests.core.world import FakeClock, World

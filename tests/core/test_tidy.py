@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.data.tables import TableServiceClient
 
+from shared.messaging.dead_letters import Poison
 from shared.outbound.refusals import Refusals
-from shared.poison import Poison
 from shared.presence.consent import USES as CONSENTS
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row

@@ -12,7 +12,7 @@ import pytest
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError, Conflict, StorageDown
 from shared.kernel.wire import parse
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.events import Event

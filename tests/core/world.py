@@ -16,7 +16,8 @@ from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError, StorageDown
 from shared.kernel.queue_names import QUEUES
 from shared.kernel.wire import parse
-from shared.outbound.agenda import Agenda, Appointment
+from shared.messaging.dead_letters import Poison
+from shared.messaging.job_schedule import Agenda, Appointment
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.batches import Batches
@@ -32,7 +33,6 @@ from shared.outbound.store import OutboundStore
 from shared.outbound.supervision import Release, Supervision
 from shared.outbound.turns import Candidate
 from shared.outbound.visits import Visits
-from shared.poison import Poison
 from shared.presence.accounts import Source
 from shared.presence.health import HealthOfPresence, PresenceHealth
 from shared.presence.poller import Poller

@@ -21,8 +21,8 @@ from shared.kernel import clock
 from shared.kernel.callers import Caller
 from shared.kernel.clock import to_wire
 from shared.kernel.queue_names import QUEUES
+from shared.messaging.dead_letters import Poison
 from shared.outbound.store import OutboundStore
-from shared.poison import Poison
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row, Values
 from shared.tenants.models import TenantWrite, UserWrite

@@ -55,7 +55,7 @@ WALLS: Final = (
             *GROUND,
             "shared.health",
             "shared.overview",
-            "shared.poison",
+            "shared.messaging.dead_letters",
             "shared.tenants",
             *(f"shared.{feature}" for feature in FEATURES),
         ),
@@ -68,12 +68,12 @@ WALLS: Final = (
         (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.health", "shared.permissions.checks"),
     ),
     # Any queue may have it keep a message, so it stands beside the trunk.
-    Wall("shared.poison", (*GROUND, "shared.tenants", "shared.storage")),
+    Wall("shared.messaging.dead_letters", (*GROUND, "shared.tenants", "shared.storage")),
     Wall(
         "shared.tidy",
         (
             *GROUND,
-            "shared.poison",
+            "shared.messaging.dead_letters",
             "shared.outbound.refusals",
             "shared.tenants.offboarding_records",
             "shared.storage",
@@ -88,7 +88,7 @@ WALLS: Final = (
                 "shared.concurrency.retry",
                 "shared.concurrency.deadlines",
                 "shared.pace",
-                "shared.poison",
+                "shared.messaging.dead_letters",
                 "shared.tenants",
                 "shared.storage",
             ),

@@ -10,7 +10,7 @@ import pytest
 
 from devhost.settings import storage_connection
 from shared.kernel import clock
-from shared.outbound.agenda import Agenda
+from shared.messaging.job_schedule import Agenda
 from shared.outbound.events import Event
 from shared.outbound.hook_outbox import HookOutbox
 from shared.outbound.hook_store import HookStore
