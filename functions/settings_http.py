@@ -8,7 +8,7 @@ from functions.http import web
 from functions.wiring import core
 from shared.kernel.callers import INTEGRATION, OPERATOR, ROLES, TENANT_ADMIN
 from shared.kernel.errors import Invalid
-from shared.overview import OverviewAnswer
+from shared.operations.overview import OverviewAnswer
 from shared.tenants.audit import AuditEntry, as_csv
 from shared.tenants.models import Page, Stored
 from shared.tenants.settings import Settings, schema

@@ -9,10 +9,10 @@ import azure.functions as func
 from functions.http import docs_page, openapi, web
 from functions.http.headers import bearer
 from functions.wiring import core
-from shared.health import Dependency
 from shared.kernel.callers import OPERATOR
 from shared.kernel.errors import AppError, ConfigError, StorageDown
 from shared.kernel.wire import Wire
+from shared.operations.health import Dependency
 
 bp = func.Blueprint()
 

@@ -14,12 +14,13 @@ from shared.bootstrap.trunk import Ground, open_ground
 from shared.caller_rates import CallerRates
 from shared.clients.entra.caller_tokens import CallerTokens
 from shared.clients.graph.granted_reader import GrantedReader
-from shared.health import Health
 from shared.kernel import clock
 from shared.kernel.callers import Callers
 from shared.kernel.clock import Clock
 from shared.messaging.dead_letters import Poison
-from shared.overview import Overview
+from shared.operations.health import Health
+from shared.operations.overview import Overview
+from shared.operations.retention import Tidy
 from shared.permissions.checks import PermissionChecks
 from shared.permissions.consent import ConsentLinks
 from shared.presence.views import Presences
@@ -31,7 +32,6 @@ from shared.tenants.operator_audit import OperatorAudit
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys
-from shared.tidy import Tidy
 
 # Whose partitions begin with a tenant's id.
 _OF_TENANTS: Final = ("directory", "outbound", "journal", "presence", "signins", "sessions", "contacts")

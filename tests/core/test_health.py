@@ -19,8 +19,8 @@ from functions.http import web
 from functions.http.endpoints import ENDPOINTS
 from functions.system_http import get_ready
 from functions.wiring import PAUSE, FirstUse
-from shared.health import FRESH, Health
 from shared.kernel.errors import ConfigError, StorageDown, Unreachable
+from shared.operations.health import FRESH, Health
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 

@@ -10,6 +10,7 @@ import pytest
 
 from shared.kernel.callers import Caller
 from shared.kernel.errors import StorageDown
+from shared.operations.retention import Tidy
 from shared.storage.entities import Row
 from shared.storage.queues import Queue
 from shared.storage.secrets import SecretBox
@@ -18,7 +19,6 @@ from shared.tenants.offboarding import Offboarding
 from shared.tenants.offboarding_records import KEPT, OffboardingRecord, records
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys
-from shared.tidy import Tidy
 from tests.core.race import together
 from tests.core.world import FakeClock
 from tests.support.memory_storage import MemoryTable

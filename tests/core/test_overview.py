@@ -9,7 +9,7 @@ import pytest
 
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import NotPermitted, Throttled
-from shared.overview import MOST_SERVICES_READ, Overview
+from shared.operations.overview import MOST_SERVICES_READ, Overview
 from shared.permissions.checks import LastCheck, PermissionChecks
 from shared.presence.health import HealthOfPresence
 from shared.tenants.directory import Directory

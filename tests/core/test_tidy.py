@@ -9,12 +9,12 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from shared.messaging.dead_letters import Poison
+from shared.operations.retention import Tidy
 from shared.outbound.refusals import Refusals
 from shared.presence.consent import USES as CONSENTS
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.tables import Table
-from shared.tidy import Tidy
 from tests.core.race import together
 from tests.core.world import World
 from tests.support.memory_storage import MemoryTable

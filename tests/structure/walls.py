@@ -53,8 +53,8 @@ WALLS: Final = (
         "functions",
         (
             *GROUND,
-            "shared.health",
-            "shared.overview",
+            "shared.operations.health",
+            "shared.operations.overview",
             "shared.messaging.dead_letters",
             "shared.tenants",
             *(f"shared.{feature}" for feature in FEATURES),
@@ -64,13 +64,13 @@ WALLS: Final = (
     Wall("shared.bootstrap", ("shared",)),
     # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
     Wall(
-        "shared.overview",
+        "shared.operations.overview",
         (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.health", "shared.permissions.checks"),
     ),
     # Any queue may have it keep a message, so it stands beside the trunk.
     Wall("shared.messaging.dead_letters", (*GROUND, "shared.tenants", "shared.storage")),
     Wall(
-        "shared.tidy",
+        "shared.operations.retention",
         (
             *GROUND,
             "shared.messaging.dead_letters",
@@ -125,7 +125,7 @@ WALLS: Final = (
             "shared.concurrency.retry",
             "shared.concurrency.deadlines",
             "shared.app_settings.config",
-            "shared.health",
+            "shared.operations.health",
         ),
     ),
     Wall(

@@ -1,0 +1,1 @@
+"""What operators and overview pages need: health, overview, retention."""
