@@ -26,7 +26,7 @@ from devhost.checks import ROOT
 from shared.bootstrap.trunk import open_trunk
 from shared.kernel import clock
 from shared.kernel.callers import Caller
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.tenants.models import TenantWrite
 

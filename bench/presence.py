@@ -35,7 +35,7 @@ from shared.http.gateway import open_session
 from shared.kernel import clock
 from shared.kernel.callers import Caller
 from shared.kernel.clock import to_wire
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.store import OutboundStore
 from shared.presence.blocks import IDS_PER_BLOCK
 from shared.presence.poller import Poller
 from shared.presence.readers import Reader

@@ -11,7 +11,7 @@ from shared.kernel.errors import Invalid
 from shared.outbound.batches import Batch, BatchAccepted, BatchStatus
 from shared.outbound.refusals import Refusal
 from shared.outbound.supervision import EntryHistory, EntryView, Occupancy, Release
-from shared.outbound.task import STATES, State
+from shared.outbound.tasks.task import STATES, State
 from shared.tenants.models import Page
 
 bp = func.Blueprint()

@@ -7,9 +7,9 @@ import azure.functions as func
 from functions.http import web
 from functions.wiring import core
 from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN
-from shared.outbound.models import ExternalTaskWrite, TaskInformation, read_body
-from shared.outbound.task import ExternalTaskWriteResult
-from shared.outbound.value_lists import DIRECTIONS, MODALITIES, PRIORITIES, TASK_EVENTS, NameValue, named
+from shared.outbound.tasks.models import ExternalTaskWrite, TaskInformation, read_body
+from shared.outbound.tasks.task import ExternalTaskWriteResult
+from shared.outbound.tasks.value_lists import DIRECTIONS, MODALITIES, PRIORITIES, TASK_EVENTS, NameValue, named
 
 bp = func.Blueprint()
 _FLOWS = (TENANT_ADMIN, SERVICE_OWNER)

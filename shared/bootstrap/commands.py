@@ -14,7 +14,7 @@ from shared.interact.sessions import cleanup as session_ends
 from shared.interact.sessions import store as session_store
 from shared.kernel import clock
 from shared.outbound import hook_store
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.store import OutboundStore
 from shared.permissions.provisioning import Provisioning
 from shared.presence import token_shelf
 from shared.presence.token_shelf import TokenShelf

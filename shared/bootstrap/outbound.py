@@ -24,8 +24,8 @@ from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
 from shared.outbound.supervision import Supervision
 from shared.outbound.task_updates import TaskUpdates
+from shared.outbound.tasks.value_lists import ValueLists
 from shared.outbound.turns import Candidate
-from shared.outbound.value_lists import ValueLists
 from shared.outbound.visits import Visits
 from shared.outbound.webhooks import APPOINTMENT as WEBHOOK
 from shared.outbound.webhooks import Webhooks

@@ -18,7 +18,7 @@ from shared.http.gateway import Session, open_session
 from shared.interact.widget.authorization_warnings import authorization_warnings
 from shared.kernel.clock import Clock
 from shared.kernel.queue_names import QUEUES
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.store import OutboundStore
 from shared.pace import Pace
 from shared.presence.account_page import MOST_SIGN_INS
 from shared.presence.store import PresenceStore

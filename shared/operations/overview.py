@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from shared.kernel.wire import Wire
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.store import OutboundStore
 from shared.permissions.checks import LastCheck, PermissionChecks
 from shared.presence.health import HealthOfPresence, PresenceHealth
 from shared.tenants.audit import AuditEntry

@@ -16,8 +16,8 @@ from typing import Final
 
 from shared.kernel.clock import from_wire, to_wire
 from shared.kernel.errors import NotFound, Stale
-from shared.outbound.rows import new_mark
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.entities import new_mark
+from shared.outbound.tasks.store import OutboundStore
 from shared.storage.entities import Row, Values
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Exists, Table

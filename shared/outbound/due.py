@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.kernel.errors import Finding, Invalid
-from shared.outbound.models import SchedulerEntryWrite
+from shared.outbound.tasks.models import SchedulerEntryWrite
 
 MAY_BE_LATE: Final = timedelta(minutes=5)
 MAY_BE_AHEAD: Final = timedelta(days=90)

@@ -7,13 +7,13 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import NotFound, Stale
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.gate import open_gate
-from shared.outbound.lifecycle import cancelled, scheduled
-from shared.outbound.models import ExternalTaskWrite
-from shared.outbound.rights import check_licensed, check_owner, check_owner_of_task
-from shared.outbound.rows import new_id
-from shared.outbound.store import GateShut, OutboundStore
-from shared.outbound.task import ExternalTask
+from shared.outbound.tasks.entities import new_id
+from shared.outbound.tasks.gate import open_gate
+from shared.outbound.tasks.lifecycle import cancelled, scheduled
+from shared.outbound.tasks.models import ExternalTaskWrite
+from shared.outbound.tasks.rights import check_licensed, check_owner, check_owner_of_task
+from shared.outbound.tasks.store import GateShut, OutboundStore
+from shared.outbound.tasks.task import ExternalTask
 from shared.outbound.visits import KIND
 from shared.storage.tables import Exists
 from shared.tenants.directory import Directory

@@ -16,9 +16,9 @@ from shared.kernel.json_text import read_json, read_text
 from shared.kernel.wire import Guid, Wire, parse
 from shared.messaging.dead_letters import Poison
 from shared.outbound.batches import ITEM, SET_ASIDE, Batches, ItemState
-from shared.outbound.models import SchedulerEntryWrite, UtcTime, read_entry
 from shared.outbound.refusals import LIMIT_REACHED, Refusals
 from shared.outbound.scheduler import Accepted, Scheduler
+from shared.outbound.tasks.models import SchedulerEntryWrite, UtcTime, read_entry
 from shared.tenants.tenants import Head, Tenants
 
 QUEUE: Final = "outbound-requests"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.outbound.lifecycle import may_be_offered
-from shared.outbound.models import Priority
-from shared.outbound.rows import KeptTask
-from shared.outbound.task import ExternalTask, Task
+from shared.outbound.tasks.entities import KeptTask
+from shared.outbound.tasks.lifecycle import may_be_offered
+from shared.outbound.tasks.models import Priority
+from shared.outbound.tasks.task import ExternalTask, Task
 
 _RANK: Final[dict[Priority, int]] = {"High": 0, "Normal": 1, "Low": 2}
 _NOT_PREFERRED: Final = 100  # behind every priority a flow can give a preferred user

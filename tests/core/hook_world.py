@@ -16,10 +16,10 @@ from shared.kernel.errors import AppError, StorageDown
 from shared.kernel.wire import parse
 from shared.messaging.job_schedule import SHARDS, Agenda, Appointment
 from shared.outbound.deliveries import Deliveries
-from shared.outbound.events import Event, Modality
 from shared.outbound.hook_outbox import HookOutbox
 from shared.outbound.hook_store import HookStore
 from shared.outbound.hooks import Hook, HookState
+from shared.outbound.tasks.events import Event, Modality
 from shared.outbound.webhooks import APPOINTMENT, Webhooks
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table

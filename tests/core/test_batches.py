@@ -16,8 +16,8 @@ from shared.kernel.wire import parse
 from shared.outbound.batches import Batches, ItemState
 from shared.outbound.external_tasks import ExternalTasks
 from shared.outbound.intake import Intake
-from shared.outbound.models import ExternalTaskWrite
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.models import ExternalTaskWrite
+from shared.outbound.tasks.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.tables import Table

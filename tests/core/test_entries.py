@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared.kernel.clock import from_wire
 from shared.kernel.errors import Invalid
-from shared.outbound.models import MAX_JSON_BYTES, SchedulerEntryWrite, read_entry
-from shared.outbound.task import Entry
+from shared.outbound.tasks.models import MAX_JSON_BYTES, SchedulerEntryWrite, read_entry
+from shared.outbound.tasks.task import Entry
 
 DUE = "2026-03-01T12:00:00.000Z"
 LEAST: dict[str, Any] = {"serviceUpn": "desk@contoso.example", "destination": "+41791234567", "dueDateTimeUtc": DUE}

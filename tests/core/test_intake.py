@@ -15,7 +15,7 @@ from shared.messaging.dead_letters import EVERYBODY, SetAside
 from shared.outbound.batches import ITEM
 from shared.outbound.intake import Intake
 from shared.outbound.scheduler import Scheduler
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.store import OutboundStore
 from tests.core.faults import FragileTable
 from tests.core.race import together
 from tests.core.world import SERVICE, FakeClock, World

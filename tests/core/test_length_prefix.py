@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel.length_prefix import length_prefixed
-from shared.outbound.rows import partition_of
+from shared.outbound.tasks.entities import partition_of
 from shared.storage.keys import key
 
 PARTS = st.lists(st.text("a|:1\n\ud800é", max_size=4), max_size=4)

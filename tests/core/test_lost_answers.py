@@ -15,10 +15,10 @@ from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.entries import Entries
 from shared.outbound.external_tasks import ExternalTasks
-from shared.outbound.models import ExternalTaskWrite, TaskInformation
-from shared.outbound.store import OutboundStore
 from shared.outbound.supervision import Release, Supervision
 from shared.outbound.task_updates import TaskUpdates
+from shared.outbound.tasks.models import ExternalTaskWrite, TaskInformation
+from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.visits import Visits
 from shared.storage.account import StorageAccount
 from shared.storage.journal import Journal

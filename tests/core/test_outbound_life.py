@@ -26,9 +26,9 @@ from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError, StorageDown
 from shared.messaging.job_schedule import Agenda, Appointment
 from shared.outbound.agent_tasks import AgentTasks
-from shared.outbound.events import FINAL
 from shared.outbound.scheduler import Accepted, Scheduler
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.events import FINAL
+from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.visits import Visits
 from shared.storage.account import StorageAccount
 from tests.core.faults import FragileTable

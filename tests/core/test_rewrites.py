@@ -8,7 +8,7 @@ import pytest
 
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError
-from shared.outbound.models import SchedulerEntryWrite
+from shared.outbound.tasks.models import SchedulerEntryWrite
 from tests.core.world import STUCK, FakeClock, World
 
 

@@ -11,7 +11,7 @@ import pytest
 from shared.kernel.errors import AppError, StorageDown
 from shared.outbound.entries import Entries
 from shared.outbound.scheduler import Accepted, Scheduler
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from tests.core.faults import FragileTable, Wire, wire

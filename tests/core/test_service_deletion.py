@@ -13,9 +13,9 @@ import pytest
 from shared.kernel.errors import AppError, StorageDown
 from shared.kernel.wire import parse
 from shared.outbound.external_tasks import ExternalTasks
-from shared.outbound.models import ExternalTaskWrite
 from shared.outbound.scheduler import Scheduler
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.models import ExternalTaskWrite
+from shared.outbound.tasks.store import OutboundStore
 from shared.tenants.directory import Directory
 from shared.tenants.models import ServiceWrite
 from tests.core.faults import Steps, stepped

@@ -15,14 +15,14 @@ from shared.kernel.wire import parse
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
-from shared.outbound.events import Event
-from shared.outbound.lifecycle import passed_by_time, scheduled
-from shared.outbound.models import ExternalTaskWrite, TaskInformation
-from shared.outbound.rows import Desk, KeptTask
 from shared.outbound.scheduler import Accepted
-from shared.outbound.store import OutboundStore
-from shared.outbound.task import ExternalTask
 from shared.outbound.task_updates import TaskUpdates
+from shared.outbound.tasks.entities import Desk, KeptTask
+from shared.outbound.tasks.events import Event
+from shared.outbound.tasks.lifecycle import passed_by_time, scheduled
+from shared.outbound.tasks.models import ExternalTaskWrite, TaskInformation
+from shared.outbound.tasks.store import OutboundStore
+from shared.outbound.tasks.task import ExternalTask
 from shared.outbound.visits import Visits
 from shared.storage.entities import Operation, Replace, Row
 from shared.storage.tables import Table

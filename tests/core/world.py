@@ -22,15 +22,15 @@ from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
 from shared.outbound.batches import Batches
 from shared.outbound.entries import Entries
-from shared.outbound.events import Event
 from shared.outbound.external_tasks import ExternalTasks
-from shared.outbound.gate import open_gate
 from shared.outbound.intake import Intake
-from shared.outbound.models import SchedulerEntryWrite, read_entry
 from shared.outbound.refusals import Refusals
 from shared.outbound.scheduler import Scheduler
-from shared.outbound.store import OutboundStore
 from shared.outbound.supervision import Release, Supervision
+from shared.outbound.tasks.events import Event
+from shared.outbound.tasks.gate import open_gate
+from shared.outbound.tasks.models import SchedulerEntryWrite, read_entry
+from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.turns import Candidate
 from shared.outbound.visits import Visits
 from shared.presence.accounts import Source

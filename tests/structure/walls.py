@@ -65,7 +65,13 @@ WALLS: Final = (
     # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
     Wall(
         "shared.operations.overview",
-        (*GROUND, "shared.tenants", "shared.outbound.store", "shared.presence.health", "shared.permissions.checks"),
+        (
+            *GROUND,
+            "shared.tenants",
+            "shared.outbound.tasks.store",
+            "shared.presence.health",
+            "shared.permissions.checks",
+        ),
     ),
     # Any queue may have it keep a message, so it stands beside the trunk.
     Wall("shared.messaging.dead_letters", (*GROUND, "shared.tenants", "shared.storage")),

@@ -11,9 +11,9 @@ import pytest
 from devhost.settings import storage_connection
 from shared.kernel import clock
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.events import Event
 from shared.outbound.hook_outbox import HookOutbox
 from shared.outbound.hook_store import HookStore
+from shared.outbound.tasks.events import Event
 from shared.outbound.webhooks import APPOINTMENT, Webhooks
 from shared.storage.account import StorageAccount
 from shared.storage.secrets import SecretBox

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.kernel.clock import from_wire, to_wire
-from shared.outbound.task import WITH_AGENT, Entry, Task
+from shared.outbound.tasks.task import WITH_AGENT, Entry, Task
 from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite, Replace, Row, Values, with_doc
 from shared.storage.keys import key
 

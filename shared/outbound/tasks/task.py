@@ -9,8 +9,8 @@ from pydantic import Field, TypeAdapter
 
 from shared.kernel.clock import from_wire
 from shared.kernel.wire import ConnectorModel
-from shared.outbound.events import FINAL, Direction, Modality
-from shared.outbound.models import ExternalTaskWrite, PreferredUsers, SchedulerEntryWrite, UtcTime
+from shared.outbound.tasks.events import FINAL, Direction, Modality
+from shared.outbound.tasks.models import ExternalTaskWrite, PreferredUsers, SchedulerEntryWrite, UtcTime
 
 State = Literal[
     "Scheduled",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN, Caller
 from shared.kernel.errors import Finding, Invalid, NotAllowed
 from shared.kernel.wire import is_e164
-from shared.outbound.models import SchedulerEntryWrite
-from shared.outbound.task import Task
+from shared.outbound.tasks.models import SchedulerEntryWrite
+from shared.outbound.tasks.task import Task
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
 from shared.tenants.tenants import Head

@@ -7,8 +7,8 @@ from typing import Final
 
 from shared.kernel.callers import TENANT_ADMIN, Caller
 from shared.kernel.wire import Wire
-from shared.outbound.events import SCHEDULER_ENTRY_EVENTS
-from shared.outbound.rights import is_licensed, may_call_out
+from shared.outbound.tasks.events import SCHEDULER_ENTRY_EVENTS
+from shared.outbound.tasks.rights import is_licensed, may_call_out
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
 from shared.tenants.tenants import Head

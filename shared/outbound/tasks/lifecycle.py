@@ -18,8 +18,8 @@ from typing import Any, Final, TypeVar, cast
 
 from shared.kernel.clock import from_wire, to_wire
 from shared.kernel.errors import Conflict
-from shared.outbound.models import SchedulerEntryWrite, TaskInformation
-from shared.outbound.task import Entry, State, Step, Task
+from shared.outbound.tasks.models import SchedulerEntryWrite, TaskInformation
+from shared.outbound.tasks.task import Entry, State, Step, Task
 
 T = TypeVar("T", bound=Task)
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import NotFound, Stale
-from shared.outbound.rows import (
+from shared.outbound.tasks.entities import (
     ENTRY,
     GATE,
     OPENING,
@@ -43,7 +43,7 @@ from shared.outbound.rows import (
     touch_gate,
     without_history,
 )
-from shared.outbound.task import Entry, ExternalTask, State, Task, read_task
+from shared.outbound.tasks.task import Entry, ExternalTask, State, Task, read_task
 from shared.storage.entities import Delete, Insert, Operation, Overwrite, Replace, Row, with_doc
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Exists, Table, TooBig

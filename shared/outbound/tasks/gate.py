@@ -9,7 +9,7 @@ deletion, whoever dies at which line: a service without a gate is one that has n
 
 from __future__ import annotations
 
-from shared.outbound.store import OutboundStore
+from shared.outbound.tasks.store import OutboundStore
 from shared.tenants.directory import Directory
 
 
