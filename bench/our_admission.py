@@ -13,11 +13,11 @@ from shared.bootstrap.trunk import open_trunk
 from shared.kernel import clock
 from shared.kernel.callers import Caller
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.entries import Entries
-from shared.outbound.refusals import Refusals
-from shared.outbound.scheduler import Accepted, Scheduler
+from shared.outbound.admission.entries import Entries
+from shared.outbound.admission.scheduler import Accepted, Scheduler
 from shared.outbound.tasks.gate import open_gate
 from shared.outbound.tasks.models import read_entry
+from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.tenants.models import ServiceWrite, TenantWrite

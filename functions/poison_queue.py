@@ -10,7 +10,7 @@ import azure.functions as func
 from functions.http.messages import failures_logged
 from functions.wiring import core
 from shared.kernel.queue_names import QUEUES
-from shared.outbound.intake import QUEUE as REQUESTS
+from shared.outbound.admission.intake import QUEUE as REQUESTS
 
 bp = func.Blueprint()
 _REASON: Final = "it failed five times; the log says why"

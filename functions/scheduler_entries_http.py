@@ -12,10 +12,10 @@ from functions.http.problems import problem
 from functions.wiring import core
 from shared.kernel.callers import SERVICE_OWNER, TENANT_ADMIN
 from shared.kernel.errors import Conflict, Invalid
-from shared.outbound.refusals import LIMIT_REACHED
-from shared.outbound.scheduler import Refused
+from shared.outbound.admission.scheduler import Refused
 from shared.outbound.tasks.events import SCHEDULER_ENTRY_EVENTS
 from shared.outbound.tasks.models import SchedulerEntryWrite, read_entry
+from shared.outbound.tasks.refusals import LIMIT_REACHED
 from shared.outbound.tasks.task import SchedulerEntryEventData
 from shared.outbound.tasks.value_lists import PRIORITIES, NameValue, named
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from shared.kernel import log
 from shared.kernel.clock import Clock
 from shared.messaging.dead_letters import KEPT as LONGEST
-from shared.outbound.refusals import KEPT as REFUSALS
+from shared.outbound.tasks.refusals import KEPT as REFUSALS
 from shared.storage.tables import Table
 from shared.tenants.offboarding_records import remove_old
 

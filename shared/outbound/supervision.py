@@ -18,8 +18,8 @@ from shared.kernel.wire import Wire, printable
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.agent_tasks import TaskView, view
 from shared.outbound.agents import Agents
-from shared.outbound.refusals import Refusals
 from shared.outbound.tasks.lifecycle import released
+from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.tasks.task import State, Step, Task
 from shared.outbound.visits import KIND

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.outbound.admission import Admitted, Full, admit
+from shared.outbound.admission.slots import Admitted, Full, admit
 
 LIMITS = st.integers(1, 6)
 HELD = st.sets(st.integers(0, 8), max_size=7)

@@ -13,9 +13,9 @@ from shared.kernel.clock import to_wire
 from shared.kernel.errors import Malformed, StorageDown
 from shared.kernel.json_text import read_json
 from shared.kernel.wire import parse
-from shared.outbound.batches import Batches, ItemState
-from shared.outbound.external_tasks import ExternalTasks
-from shared.outbound.intake import Intake
+from shared.outbound.admission.batches import Batches, ItemState
+from shared.outbound.admission.external_tasks import ExternalTasks
+from shared.outbound.admission.intake import Intake
 from shared.outbound.tasks.models import ExternalTaskWrite
 from shared.outbound.tasks.store import OutboundStore
 from shared.storage.account import StorageAccount

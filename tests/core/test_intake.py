@@ -12,9 +12,9 @@ import pytest
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import StorageDown
 from shared.messaging.dead_letters import EVERYBODY, SetAside
-from shared.outbound.batches import ITEM
-from shared.outbound.intake import Intake
-from shared.outbound.scheduler import Scheduler
+from shared.outbound.admission.batches import ITEM
+from shared.outbound.admission.intake import Intake
+from shared.outbound.admission.scheduler import Scheduler
 from shared.outbound.tasks.store import OutboundStore
 from tests.core.faults import FragileTable
 from tests.core.race import together

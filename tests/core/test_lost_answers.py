@@ -11,12 +11,12 @@ import pytest
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import NotFound, NotKnown, Stale
 from shared.kernel.wire import parse
+from shared.outbound.admission.entries import Entries
+from shared.outbound.admission.external_tasks import ExternalTasks
+from shared.outbound.admission.task_updates import TaskUpdates
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
-from shared.outbound.entries import Entries
-from shared.outbound.external_tasks import ExternalTasks
 from shared.outbound.supervision import Release, Supervision
-from shared.outbound.task_updates import TaskUpdates
 from shared.outbound.tasks.models import ExternalTaskWrite, TaskInformation
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.visits import Visits

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError, StorageDown
 from shared.messaging.job_schedule import Agenda, Appointment
+from shared.outbound.admission.scheduler import Accepted, Scheduler
 from shared.outbound.agent_tasks import AgentTasks
-from shared.outbound.scheduler import Accepted, Scheduler
 from shared.outbound.tasks.events import FINAL
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.visits import Visits

@@ -11,7 +11,7 @@ import pytest
 from shared.kernel.callers import Caller
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError, Conflict, Invalid, NotAllowed, NotFound
-from shared.outbound.scheduler import Accepted, Refused
+from shared.outbound.admission.scheduler import Accepted, Refused
 from shared.outbound.tasks import lifecycle
 from shared.storage.account import StorageAccount
 from tests.core.race import codes, together

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from shared.kernel.errors import AppError, StorageDown
-from shared.outbound.entries import Entries
-from shared.outbound.scheduler import Accepted, Scheduler
+from shared.outbound.admission.entries import Entries
+from shared.outbound.admission.scheduler import Accepted, Scheduler
 from shared.outbound.tasks.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row

@@ -12,8 +12,8 @@ import pytest
 
 from shared.kernel.errors import AppError, StorageDown
 from shared.kernel.wire import parse
-from shared.outbound.external_tasks import ExternalTasks
-from shared.outbound.scheduler import Scheduler
+from shared.outbound.admission.external_tasks import ExternalTasks
+from shared.outbound.admission.scheduler import Scheduler
 from shared.outbound.tasks.models import ExternalTaskWrite
 from shared.outbound.tasks.store import OutboundStore
 from shared.tenants.directory import Directory

@@ -13,10 +13,10 @@ from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError, Conflict, StorageDown
 from shared.kernel.wire import parse
 from shared.messaging.job_schedule import Agenda
+from shared.outbound.admission.scheduler import Accepted
+from shared.outbound.admission.task_updates import TaskUpdates
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
-from shared.outbound.scheduler import Accepted
-from shared.outbound.task_updates import TaskUpdates
 from shared.outbound.tasks.entities import Desk, KeptTask
 from shared.outbound.tasks.events import Event
 from shared.outbound.tasks.lifecycle import passed_by_time, scheduled

@@ -18,18 +18,18 @@ from shared.kernel.queue_names import QUEUES
 from shared.kernel.wire import parse
 from shared.messaging.dead_letters import Poison
 from shared.messaging.job_schedule import Agenda, Appointment
+from shared.outbound.admission.batches import Batches
+from shared.outbound.admission.entries import Entries
+from shared.outbound.admission.external_tasks import ExternalTasks
+from shared.outbound.admission.intake import Intake
+from shared.outbound.admission.scheduler import Scheduler
 from shared.outbound.agent_tasks import AgentTasks
 from shared.outbound.agents import Agents
-from shared.outbound.batches import Batches
-from shared.outbound.entries import Entries
-from shared.outbound.external_tasks import ExternalTasks
-from shared.outbound.intake import Intake
-from shared.outbound.refusals import Refusals
-from shared.outbound.scheduler import Scheduler
 from shared.outbound.supervision import Release, Supervision
 from shared.outbound.tasks.events import Event
 from shared.outbound.tasks.gate import open_gate
 from shared.outbound.tasks.models import SchedulerEntryWrite, read_entry
+from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.turns import Candidate
 from shared.outbound.visits import Visits

@@ -80,7 +80,7 @@ WALLS: Final = (
         (
             *GROUND,
             "shared.messaging.dead_letters",
-            "shared.outbound.refusals",
+            "shared.outbound.tasks.refusals",
             "shared.tenants.offboarding_records",
             "shared.storage",
         ),

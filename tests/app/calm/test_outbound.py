@@ -12,7 +12,7 @@ import pytest
 
 from devhost.settings import storage_connection
 from shared.kernel import clock
-from shared.outbound.batches import Batches
+from shared.outbound.admission.batches import Batches
 from shared.storage.account import StorageAccount
 from tests.app.partition import walk
 from tests.app.stack import ADMIN, CONTOSO, DESK, FABRIKAM, HOME, OWNER, AppStack, entry

@@ -15,10 +15,10 @@ from shared.kernel.errors import Conflict, Invalid, Malformed, NotFound
 from shared.kernel.json_text import read_json, read_text
 from shared.kernel.wire import Guid, Wire, parse
 from shared.messaging.dead_letters import Poison
-from shared.outbound.batches import ITEM, SET_ASIDE, Batches, ItemState
-from shared.outbound.refusals import LIMIT_REACHED, Refusals
-from shared.outbound.scheduler import Accepted, Scheduler
+from shared.outbound.admission.batches import ITEM, SET_ASIDE, Batches, ItemState
+from shared.outbound.admission.scheduler import Accepted, Scheduler
 from shared.outbound.tasks.models import SchedulerEntryWrite, UtcTime, read_entry
+from shared.outbound.tasks.refusals import LIMIT_REACHED, Refusals
 from shared.tenants.tenants import Head, Tenants
 
 QUEUE: Final = "outbound-requests"

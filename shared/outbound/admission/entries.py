@@ -9,7 +9,7 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock
 from shared.kernel.errors import Conflict, Finding, Invalid, NotFound, Stale
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.due import check_due
+from shared.outbound.admission.due import check_due
 from shared.outbound.tasks.entities import KeptTask, Reference, reference_key
 from shared.outbound.tasks.lifecycle import cancelled, rewritten
 from shared.outbound.tasks.models import SchedulerEntryWrite

@@ -13,13 +13,13 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import Conflict, NotFound, Stale
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.admission import Full, admit
-from shared.outbound.due import check_due, is_due_fine
-from shared.outbound.refusals import LIMIT_REACHED, Refusals, Source
+from shared.outbound.admission.due import check_due, is_due_fine
+from shared.outbound.admission.slots import Full, admit
 from shared.outbound.tasks.entities import Reference, Slot, new_id, reference_key
 from shared.outbound.tasks.gate import open_gate
 from shared.outbound.tasks.lifecycle import scheduled
 from shared.outbound.tasks.models import SchedulerEntryWrite
+from shared.outbound.tasks.refusals import LIMIT_REACHED, Refusals, Source
 from shared.outbound.tasks.rights import check_outbound, check_owner
 from shared.outbound.tasks.store import GateShut, OutboundStore, ReferenceTaken, SlotTaken
 from shared.outbound.tasks.task import Entry
