@@ -7,8 +7,8 @@ import azure.functions as func
 from functions.http import web
 from functions.wiring import core
 from shared.kernel.callers import AGENT, SERVICE_OWNER, TENANT_ADMIN
-from shared.outbound.agent_tasks import TaskView
-from shared.outbound.duty import DutySwitch
+from shared.outbound.distribution.agent_tasks import TaskView
+from shared.outbound.distribution.duty_switch import DutySwitch
 from shared.tenants.models import Page
 
 bp = func.Blueprint()

@@ -9,7 +9,7 @@ from functions.wiring import core
 from shared.kernel.callers import OPERATOR, TENANT_ADMIN
 from shared.kernel.errors import Invalid
 from shared.outbound.admission.batches import Batch, BatchAccepted, BatchStatus
-from shared.outbound.supervision import EntryHistory, EntryView, Occupancy, Release
+from shared.outbound.distribution.supervision import EntryHistory, EntryView, Occupancy, Release
 from shared.outbound.tasks.refusals import Refusal
 from shared.outbound.tasks.task import STATES, State
 from shared.tenants.models import Page

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import Conflict
+from shared.outbound.distribution.matching import Candidate, next_pair
 from shared.outbound.tasks import lifecycle
 from shared.outbound.tasks.events import FINAL
 from shared.outbound.tasks.models import ExternalTaskWrite, read_body, read_entry
 from shared.outbound.tasks.task import Entry, ExternalTask
-from shared.outbound.turns import Candidate, next_pair
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ANNA, BEN = "anna", "ben"

@@ -14,12 +14,12 @@ from shared.kernel.wire import parse
 from shared.outbound.admission.entries import Entries
 from shared.outbound.admission.external_tasks import ExternalTasks
 from shared.outbound.admission.task_updates import TaskUpdates
-from shared.outbound.agent_tasks import AgentTasks
-from shared.outbound.agents import Agents
-from shared.outbound.supervision import Release, Supervision
+from shared.outbound.distribution.agent_tasks import AgentTasks
+from shared.outbound.distribution.distributor import Visits
+from shared.outbound.distribution.reservations import Agents
+from shared.outbound.distribution.supervision import Release, Supervision
 from shared.outbound.tasks.models import ExternalTaskWrite, TaskInformation
 from shared.outbound.tasks.store import OutboundStore
-from shared.outbound.visits import Visits
 from shared.storage.account import StorageAccount
 from shared.storage.journal import Journal
 from shared.tenants.audit_trail import AuditTrail

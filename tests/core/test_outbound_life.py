@@ -26,10 +26,10 @@ from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError, StorageDown
 from shared.messaging.job_schedule import Agenda, Appointment
 from shared.outbound.admission.scheduler import Accepted, Scheduler
-from shared.outbound.agent_tasks import AgentTasks
+from shared.outbound.distribution.agent_tasks import AgentTasks
+from shared.outbound.distribution.distributor import Visits
 from shared.outbound.tasks.events import FINAL
 from shared.outbound.tasks.store import OutboundStore
-from shared.outbound.visits import Visits
 from shared.storage.account import StorageAccount
 from tests.core.faults import FragileTable
 from tests.core.world import SERVICE, STUCK, FakeClock, World

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.outbound.admission.task_updates import TaskUpdates
-from shared.outbound.supervision import Release
+from shared.outbound.distribution.supervision import Release
 from shared.outbound.tasks.events import FINAL, SCHEDULER_ENTRY_EVENTS
 from shared.outbound.tasks.models import ExternalTaskWrite, TaskInformation, read_body
 from tests.core.world import SERVICE, FakeClock, World

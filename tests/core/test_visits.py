@@ -15,15 +15,15 @@ from shared.kernel.wire import parse
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.admission.scheduler import Accepted
 from shared.outbound.admission.task_updates import TaskUpdates
-from shared.outbound.agent_tasks import AgentTasks
-from shared.outbound.agents import Agents
+from shared.outbound.distribution.agent_tasks import AgentTasks
+from shared.outbound.distribution.distributor import Visits
+from shared.outbound.distribution.reservations import Agents
 from shared.outbound.tasks.entities import Desk, KeptTask
 from shared.outbound.tasks.events import Event
 from shared.outbound.tasks.lifecycle import passed_by_time, scheduled
 from shared.outbound.tasks.models import ExternalTaskWrite, TaskInformation
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.tasks.task import ExternalTask
-from shared.outbound.visits import Visits
 from shared.storage.entities import Operation, Replace, Row
 from shared.storage.tables import Table
 from tests.core.faults import FragileTable, SentTwice

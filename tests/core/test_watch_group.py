@@ -14,7 +14,7 @@ from shared.http.gateway import open_session
 from shared.kernel.callers import Caller
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import NotFound
-from shared.outbound.duty import Duty, DutySwitch
+from shared.outbound.distribution.duty_switch import Duty, DutySwitch
 from shared.presence.token_shelf import TokenShelf
 from shared.presence.watch_group import Groups, WatchGroups, WatchGroupWrite
 from shared.storage.queues import Queue

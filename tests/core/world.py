@@ -23,16 +23,16 @@ from shared.outbound.admission.entries import Entries
 from shared.outbound.admission.external_tasks import ExternalTasks
 from shared.outbound.admission.intake import Intake
 from shared.outbound.admission.scheduler import Scheduler
-from shared.outbound.agent_tasks import AgentTasks
-from shared.outbound.agents import Agents
-from shared.outbound.supervision import Release, Supervision
+from shared.outbound.distribution.agent_tasks import AgentTasks
+from shared.outbound.distribution.distributor import Visits
+from shared.outbound.distribution.matching import Candidate
+from shared.outbound.distribution.reservations import Agents
+from shared.outbound.distribution.supervision import Release, Supervision
 from shared.outbound.tasks.events import Event
 from shared.outbound.tasks.gate import open_gate
 from shared.outbound.tasks.models import SchedulerEntryWrite, read_entry
 from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
-from shared.outbound.turns import Candidate
-from shared.outbound.visits import Visits
 from shared.presence.accounts import Source
 from shared.presence.health import HealthOfPresence, PresenceHealth
 from shared.presence.poller import Poller

@@ -10,13 +10,13 @@ from shared.kernel.clock import Clock
 from shared.kernel.errors import Conflict, Finding, Invalid, NotFound, Stale
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.admission.due import check_due
+from shared.outbound.distribution.distributor import KIND
 from shared.outbound.tasks.entities import KeptTask, Reference, reference_key
 from shared.outbound.tasks.lifecycle import cancelled, rewritten
 from shared.outbound.tasks.models import SchedulerEntryWrite
 from shared.outbound.tasks.rights import check_outbound, check_owner, check_owner_of_task
 from shared.outbound.tasks.store import OutboundStore, ReferenceTaken
 from shared.outbound.tasks.task import Entry
-from shared.outbound.visits import KIND
 from shared.storage.keys import key
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service

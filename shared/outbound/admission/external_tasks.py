@@ -7,6 +7,7 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import NotFound, Stale
 from shared.messaging.job_schedule import Agenda
+from shared.outbound.distribution.distributor import KIND
 from shared.outbound.tasks.entities import new_id
 from shared.outbound.tasks.gate import open_gate
 from shared.outbound.tasks.lifecycle import cancelled, scheduled
@@ -14,7 +15,6 @@ from shared.outbound.tasks.models import ExternalTaskWrite
 from shared.outbound.tasks.rights import check_licensed, check_owner, check_owner_of_task
 from shared.outbound.tasks.store import GateShut, OutboundStore
 from shared.outbound.tasks.task import ExternalTask
-from shared.outbound.visits import KIND
 from shared.storage.tables import Exists
 from shared.tenants.directory import Directory
 from shared.tenants.tenants import Head

@@ -15,6 +15,7 @@ from shared.kernel.errors import Conflict, NotFound, Stale
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.admission.due import check_due, is_due_fine
 from shared.outbound.admission.slots import Full, admit
+from shared.outbound.distribution.distributor import KIND
 from shared.outbound.tasks.entities import Reference, Slot, new_id, reference_key
 from shared.outbound.tasks.gate import open_gate
 from shared.outbound.tasks.lifecycle import scheduled
@@ -23,7 +24,6 @@ from shared.outbound.tasks.refusals import LIMIT_REACHED, Refusals, Source
 from shared.outbound.tasks.rights import check_outbound, check_owner
 from shared.outbound.tasks.store import GateShut, OutboundStore, ReferenceTaken, SlotTaken
 from shared.outbound.tasks.task import Entry
-from shared.outbound.visits import KIND
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
 from shared.tenants.tenants import Head

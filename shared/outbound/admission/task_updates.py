@@ -9,11 +9,11 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock
 from shared.kernel.errors import NotFound, Stale
 from shared.messaging.job_schedule import Agenda
+from shared.outbound.distribution.distributor import KIND
 from shared.outbound.tasks.lifecycle import updated
 from shared.outbound.tasks.models import TaskInformation
 from shared.outbound.tasks.rights import check_owner_of_task
 from shared.outbound.tasks.store import OutboundStore
-from shared.outbound.visits import KIND
 from shared.tenants.directory import Directory
 
 

@@ -15,13 +15,13 @@ from shared.kernel import log
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotFound, Stale
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.agents import Agents, Hold
+from shared.outbound.distribution.matching import Candidate, next_pair, order_of_tasks
+from shared.outbound.distribution.reservations import Agents, Hold
 from shared.outbound.tasks.entities import KeptTask, Untold
 from shared.outbound.tasks.events import Event
 from shared.outbound.tasks.lifecycle import next_look, offered, passed_by_time
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.tasks.task import Entry, Task, is_final, task_event_data
-from shared.outbound.turns import Candidate, next_pair, order_of_tasks
 
 KIND: Final = "task"  # of appointments for visits
 TIDY: Final = "tidy"

@@ -11,12 +11,12 @@ from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotAllowed, NotFound, Stale
 from shared.kernel.wire import Wire
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.agents import Agents
+from shared.outbound.distribution.distributor import KIND
+from shared.outbound.distribution.reservations import Agents
 from shared.outbound.tasks.entities import KeptTask
 from shared.outbound.tasks.lifecycle import accepted, completed, declined, failed, gone, waiting_seconds
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.tasks.task import Entry, State, Task
-from shared.outbound.visits import KIND
 from shared.tenants.directory import Directory
 
 

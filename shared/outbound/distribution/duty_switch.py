@@ -9,7 +9,7 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock
 from shared.kernel.errors import NeedsVersion, NotFound, Stale
 from shared.kernel.wire import Wire
-from shared.outbound.agents import Agents
+from shared.outbound.distribution.reservations import Agents
 from shared.tenants.directory import Directory
 from shared.tenants.models import User, UserWrite
 

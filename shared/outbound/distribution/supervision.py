@@ -16,13 +16,13 @@ from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import NotFound, Stale
 from shared.kernel.wire import Wire, printable
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.agent_tasks import TaskView, view
-from shared.outbound.agents import Agents
+from shared.outbound.distribution.agent_tasks import TaskView, view
+from shared.outbound.distribution.distributor import KIND
+from shared.outbound.distribution.reservations import Agents
 from shared.outbound.tasks.lifecycle import released
 from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.tasks.task import State, Step, Task
-from shared.outbound.visits import KIND
 from shared.tenants.directory import Directory
 from shared.tenants.models import Page, Service
 from shared.tenants.tenants import Head

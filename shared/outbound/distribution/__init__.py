@@ -1,0 +1,1 @@
+"""Which agent gets an outbound task, and what agents do with it."""
