@@ -11,7 +11,7 @@ from functions.http import web
 from functions.wiring import core
 from shared.kernel.callers import OPERATOR, SERVICE_OWNER, TENANT_ADMIN
 from shared.kernel.wire import Wire
-from shared.outbound.hooks import HookState, Kind, SchedulerEntryTrigger, TaskTrigger
+from shared.outbound.webhooks.models import HookState, Kind, SchedulerEntryTrigger, TaskTrigger
 from shared.tenants.models import Page
 
 bp = func.Blueprint()

@@ -13,8 +13,8 @@ from shared.interact.acs import leftover_users as leftovers
 from shared.interact.sessions import cleanup as session_ends
 from shared.interact.sessions import store as session_store
 from shared.kernel import clock
-from shared.outbound import hook_store
 from shared.outbound.tasks.store import OutboundStore
+from shared.outbound.webhooks import store as hook_store
 from shared.permissions.provisioning import Provisioning
 from shared.presence import token_shelf
 from shared.presence.token_shelf import TokenShelf

@@ -16,19 +16,19 @@ from shared.outbound.admission.external_tasks import ExternalTasks
 from shared.outbound.admission.intake import Intake
 from shared.outbound.admission.scheduler import Scheduler
 from shared.outbound.admission.task_updates import TaskUpdates
-from shared.outbound.deliveries import Deliveries
 from shared.outbound.distribution.agent_tasks import AgentTasks
 from shared.outbound.distribution.distributor import Visits
 from shared.outbound.distribution.duty_switch import Duty
 from shared.outbound.distribution.matching import Candidate
 from shared.outbound.distribution.reservations import Agents
 from shared.outbound.distribution.supervision import Supervision
-from shared.outbound.hook_outbox import HookOutbox
-from shared.outbound.hook_store import HookStore
 from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.value_lists import ValueLists
-from shared.outbound.webhooks import APPOINTMENT as WEBHOOK
-from shared.outbound.webhooks import Webhooks
+from shared.outbound.webhooks.deliveries import Deliveries
+from shared.outbound.webhooks.outbox import HookOutbox
+from shared.outbound.webhooks.registrations import APPOINTMENT as WEBHOOK
+from shared.outbound.webhooks.registrations import Webhooks
+from shared.outbound.webhooks.store import HookStore
 from shared.presence.availability import Availability
 from shared.presence.views import Presences
 from shared.tenants.audit_trail import AuditTrail

@@ -15,12 +15,12 @@ from shared.kernel.clock import from_wire
 from shared.kernel.errors import AppError, StorageDown
 from shared.kernel.wire import parse
 from shared.messaging.job_schedule import SHARDS, Agenda, Appointment
-from shared.outbound.deliveries import Deliveries
-from shared.outbound.hook_outbox import HookOutbox
-from shared.outbound.hook_store import HookStore
-from shared.outbound.hooks import Hook, HookState
 from shared.outbound.tasks.events import Event, Modality
-from shared.outbound.webhooks import APPOINTMENT, Webhooks
+from shared.outbound.webhooks.deliveries import Deliveries
+from shared.outbound.webhooks.models import Hook, HookState
+from shared.outbound.webhooks.outbox import HookOutbox
+from shared.outbound.webhooks.registrations import APPOINTMENT, Webhooks
+from shared.outbound.webhooks.store import HookStore
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table
 from shared.tenants.audit_trail import AuditTrail

@@ -10,7 +10,7 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.outbound.callback_url import MAX_LENGTH, CallbackUrl, UrlRefused, read_callback_url, shortened
+from shared.outbound.webhooks.callback_url import MAX_LENGTH, CallbackUrl, UrlRefused, read_callback_url, shortened
 
 ALLOWED = (".logic.azure.com", ".api.powerplatform.com", "hooks.contoso.example")
 PATH = "/workflows/0a1b/triggers/manual/paths/invoke?api-version=2016-10-01&sp=%2Ftriggers%2Fmanual%2Frun&sig=A-b_c"

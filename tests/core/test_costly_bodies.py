@@ -19,8 +19,8 @@ from shared.kernel.errors import MOST_FINDINGS, Finding, Invalid
 from shared.kernel.json_text import MAX_DEPTH, read_json
 from shared.kernel.near_names import MOST_SUGGESTIONS
 from shared.kernel.wire import Wire, parse
-from shared.outbound.hooks import SchedulerEntryTrigger
 from shared.outbound.tasks.models import SchedulerEntryWrite
+from shared.outbound.webhooks.models import SchedulerEntryTrigger
 from shared.tenants.models import ServiceWrite, UserWrite
 from shared.tenants.settings import Settings
 from shared.tenants.settings_document import merged, replaced

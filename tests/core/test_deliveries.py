@@ -11,8 +11,8 @@ import pytest
 from shared.kernel.callers import Caller
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import Broken, StorageDown, Unreachable
-from shared.outbound.deliveries import LEASE
-from shared.outbound.hook_health import KEPT
+from shared.outbound.webhooks.deliveries import LEASE
+from shared.outbound.webhooks.retry_policy import KEPT
 from tests.core.hook_world import Answer, Fate, HookWorld, Post, Process
 from tests.core.race import together
 from tests.core.world import SERVICE, World

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.outbound.hook_health import FIRST_PAUSE, GIVE_UP, LONGEST_PAUSE, Trouble, after_failure, verdict
+from shared.outbound.webhooks.retry_policy import FIRST_PAUSE, GIVE_UP, LONGEST_PAUSE, Trouble, after_failure, verdict
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

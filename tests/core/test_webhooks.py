@@ -12,9 +12,9 @@ import pytest
 
 from shared.kernel.callers import Caller
 from shared.kernel.errors import AppError, Invalid
-from shared.outbound.hook_store import HookStore, sealed_rows
-from shared.outbound.hooks import Hook
-from shared.outbound.webhooks import MOST_HOOKS
+from shared.outbound.webhooks.models import Hook
+from shared.outbound.webhooks.registrations import MOST_HOOKS
+from shared.outbound.webhooks.store import HookStore, sealed_rows
 from shared.storage.entities import Overwrite, Row, with_doc
 from shared.storage.secrets import SecretBox
 from shared.tenants.offboarding import Offboarding

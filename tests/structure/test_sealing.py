@@ -50,7 +50,7 @@ def test_no_sealed_text_is_taken_from_one_row_into_another_as_it_is() -> None:
         "shared/interact/acs/leftover_users.py",  # opens it
         "shared/interact/sessions/cleanup.py",  # opens it, and renews what it copies
         "shared/interact/sessions/start.py",  # opens it, and keeps with the session what ``begin`` sealed just now
-        "shared/outbound/hook_store.py",  # opens it, and writes it back to its row
+        "shared/outbound/webhooks/store.py",  # opens it, and writes it back to its row
         "shared/presence/token_shelf.py",  # opens it
         "shared/tenants/rotation.py",
         "shared/tenants/widget_keys.py",  # opens it

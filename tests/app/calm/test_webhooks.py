@@ -11,10 +11,10 @@ import pytest
 from devhost.settings import storage_connection
 from shared.kernel import clock
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.hook_outbox import HookOutbox
-from shared.outbound.hook_store import HookStore
 from shared.outbound.tasks.events import Event
-from shared.outbound.webhooks import APPOINTMENT, Webhooks
+from shared.outbound.webhooks.outbox import HookOutbox
+from shared.outbound.webhooks.registrations import APPOINTMENT, Webhooks
+from shared.outbound.webhooks.store import HookStore
 from shared.storage.account import StorageAccount
 from shared.storage.secrets import SecretBox
 from tests.app.stack import CONTOSO, DESK, FABRIKAM, HOME, OWNER, AppStack, NewTenant

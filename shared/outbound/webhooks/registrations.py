@@ -15,9 +15,9 @@ from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import Conflict, NotFound
 from shared.kernel.wire import is_guid
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.hook_outbox import HookOutbox
-from shared.outbound.hook_store import HookStore
-from shared.outbound.hooks import (
+from shared.outbound.tasks.events import Event
+from shared.outbound.tasks.rights import check_owner
+from shared.outbound.webhooks.models import (
     Hook,
     HookState,
     Kind,
@@ -27,8 +27,8 @@ from shared.outbound.hooks import (
     read_registration,
     state_of,
 )
-from shared.outbound.tasks.events import Event
-from shared.outbound.tasks.rights import check_owner
+from shared.outbound.webhooks.outbox import HookOutbox
+from shared.outbound.webhooks.store import HookStore
 from shared.tenants.directory import Directory
 from shared.tenants.models import Page
 

@@ -15,10 +15,10 @@ from pydantic import AfterValidator, Field
 from shared.kernel.clock import from_wire
 from shared.kernel.errors import Finding, Invalid
 from shared.kernel.wire import ConnectorModel, Upn, Wire, parse
-from shared.outbound.callback_url import CallbackUrl, UrlRefused, read_callback_url, shortened
-from shared.outbound.hook_health import SLACK, Trouble
 from shared.outbound.tasks.events import SCHEDULER_ENTRY_EVENTS, Event
 from shared.outbound.tasks.value_lists import DIRECTIONS, MODALITIES, TASK_EVENTS
+from shared.outbound.webhooks.callback_url import CallbackUrl, UrlRefused, read_callback_url, shortened
+from shared.outbound.webhooks.retry_policy import SLACK, Trouble
 from shared.storage.keys import key
 
 Kind = Literal["scheduler-entries", "tasks"]  # as in the paths of the connector

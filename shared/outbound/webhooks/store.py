@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.kernel.errors import Stale
-from shared.outbound.hooks import Hook
+from shared.outbound.webhooks.models import Hook
 from shared.storage.entities import Insert, Replace, Row, with_doc
 from shared.storage.keys import prefix_end
 from shared.storage.secrets import SecretBox

@@ -23,13 +23,13 @@ from shared.kernel import log
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotFound, Stale, Upstream
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.callback_url import UrlRefused, read_callback_url
-from shared.outbound.hook_health import KEPT, after_failure, verdict
-from shared.outbound.hook_outbox import First, HookOutbox, Waiting
-from shared.outbound.hook_store import HookStore, KeptHook
-from shared.outbound.hook_turn import Said, Turn, after_turn, well
-from shared.outbound.hooks import Hook
-from shared.outbound.webhooks import APPOINTMENT
+from shared.outbound.webhooks.callback_url import UrlRefused, read_callback_url
+from shared.outbound.webhooks.delivery_run import Said, Turn, after_turn, well
+from shared.outbound.webhooks.models import Hook
+from shared.outbound.webhooks.outbox import First, HookOutbox, Waiting
+from shared.outbound.webhooks.registrations import APPOINTMENT
+from shared.outbound.webhooks.retry_policy import KEPT, after_failure, verdict
+from shared.outbound.webhooks.store import HookStore, KeptHook
 from shared.storage.secrets import Unreadable
 from shared.tenants.audit_trail import AuditTrail, system
 from shared.tenants.directory import Directory

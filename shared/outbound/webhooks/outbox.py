@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from shared.kernel.clock import from_wire, to_wire
 from shared.kernel.errors import NotFound, Stale
-from shared.outbound.hook_health import Trouble
-from shared.outbound.hooks import Hook, event_id
 from shared.outbound.tasks.events import Event
+from shared.outbound.webhooks.models import Hook, event_id
+from shared.outbound.webhooks.retry_policy import Trouble
 from shared.storage.entities import Insert, Merge, Operation, Overwrite, Replace, Row, Value, with_doc
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import Exists, Table

@@ -8,9 +8,9 @@ from threading import Lock
 from typing import Any, Final
 
 from shared.kernel.clock import to_wire
-from shared.outbound.hook_health import Trouble, after_failure, verdict
-from shared.outbound.hook_store import KeptHook
-from shared.outbound.hooks import Hook
+from shared.outbound.webhooks.models import Hook
+from shared.outbound.webhooks.retry_policy import Trouble, after_failure, verdict
+from shared.outbound.webhooks.store import KeptHook
 
 _RELEASED: Final[dict[str, Any]] = {"lease_until": None}
 _WELL: Final[dict[str, Any]] = {"failing_since": None, "tries": 0, "next_try": None}

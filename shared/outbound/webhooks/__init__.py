@@ -1,0 +1,1 @@
+"""Telling flows of events: registrations, the outbox, deliveries and their retries."""
