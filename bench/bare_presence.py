@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from shared.app_settings.config import PresenceAccount
 from shared.clients.entra.sign_in import SignIns
 from shared.clients.graph.graph import Graph, PresenceReading
-from shared.presence.accounts import Source
+from shared.presence.account_health import Source
 from shared.presence.blocks import IDS_PER_BLOCK
 from shared.presence.readers import CALLS_AT_ONCE, Reader
 from shared.storage.entities import Insert, Operation, Replace, Row

@@ -37,10 +37,10 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import to_wire
 from shared.outbound.tasks.store import OutboundStore
 from shared.presence.blocks import IDS_PER_BLOCK
+from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.presence.poller import Poller
 from shared.presence.readers import Reader
 from shared.presence.store import PresenceStore
-from shared.presence.token_shelf import TokenShelf
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Insert, Row
 from shared.storage.queues import Queue

@@ -11,9 +11,9 @@ from shared.kernel.callers import INTEGRATION, OPERATOR, TENANT_ADMIN
 from shared.kernel.components import CONSENT_CALLBACK
 from shared.kernel.errors import AppError, Malformed, RateLimited
 from shared.kernel.wire import Wire
-from shared.presence.account_page import AccountRows, TrialOf, Trials
 from shared.presence.availability import Member
-from shared.presence.consent import GrantLink
+from shared.presence.guest_accounts.account_page import AccountRows, TrialOf, Trials
+from shared.presence.guest_accounts.consent import GrantLink
 from shared.presence.health import PresenceHealth
 from shared.presence.views import Presence
 from shared.presence.watch_group import WatchGroup, WatchGroupWrite

@@ -6,7 +6,7 @@ import math
 from html import escape
 
 from shared.kernel.errors import AppError, RateLimited
-from shared.presence.consent import Consent
+from shared.presence.guest_accounts.consent import Consent
 
 _STYLE = (
     'body{font:16px/1.5 "Segoe UI",Helvetica,Arial,sans-serif;color:#20304d;margin:12vh auto;max-width:34rem;'

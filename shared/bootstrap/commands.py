@@ -16,8 +16,8 @@ from shared.kernel import clock
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.webhooks import store as hook_store
 from shared.permissions.provisioning import Provisioning
-from shared.presence import token_shelf
-from shared.presence.token_shelf import TokenShelf
+from shared.presence.guest_accounts import token_cache as token_shelf
+from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.storage.secrets import SecretBox
 from shared.tenants.offboarding_records import OffboardingRecord, records
 from shared.tenants.rotation import Rotation

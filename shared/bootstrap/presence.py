@@ -9,9 +9,9 @@ from shared.bootstrap.trunk import Ground
 from shared.clients.graph.groups import GroupReader
 from shared.clients.graph.guest_status import TenantFacts
 from shared.presence.account_notes import AccountNotes
-from shared.presence.account_page import AccountPage
 from shared.presence.availability import Availability
-from shared.presence.consent import Consents
+from shared.presence.guest_accounts.account_page import AccountPage
+from shared.presence.guest_accounts.consent import Consents
 from shared.presence.health import HealthOfPresence
 from shared.presence.poller import Poller
 from shared.presence.views import Presences

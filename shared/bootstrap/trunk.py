@@ -20,10 +20,10 @@ from shared.kernel.clock import Clock
 from shared.kernel.queue_names import QUEUES
 from shared.outbound.tasks.store import OutboundStore
 from shared.pace import Pace
-from shared.presence.account_page import MOST_SIGN_INS
+from shared.presence.guest_accounts.account_page import MOST_SIGN_INS
+from shared.presence.guest_accounts.token_cache import TokenShelf
+from shared.presence.guest_accounts.warnings import PresenceWarnings
 from shared.presence.store import PresenceStore
-from shared.presence.token_shelf import TokenShelf
-from shared.presence.warnings import PresenceWarnings
 from shared.storage.account import StorageAccount
 from shared.storage.queues import Queue
 from shared.storage.secrets import SecretBox

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from shared.kernel import log
 from shared.kernel.clock import Clock
 from shared.kernel.errors import NotFound, Stale
-from shared.presence.accounts import Accounts, Health, Note, changes, noted, rested
+from shared.presence.account_health import Accounts, Health, Note, changes, noted, rested
 from shared.presence.store import PresenceStore
 from shared.storage.tables import Exists
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from shared.presence.accounts import Source
+from shared.presence.account_health import Source
 from shared.presence.store import BLOCKS_PER_PART, Block, Reading
 
 IDS_PER_BLOCK: Final = 650  # Graph's cap on getPresencesByUserId

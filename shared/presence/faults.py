@@ -7,7 +7,7 @@ from typing import Final
 from shared.kernel import sign_in_errors
 from shared.kernel.errors import Denied, NotPermitted, Upstream
 from shared.kernel.sign_in_errors import FaultCode
-from shared.presence.accounts import Source
+from shared.presence.account_health import Source
 
 TELL_THE_OPERATOR: Final = "Tell the operator of Nimbus; the raw code is in the log."
 

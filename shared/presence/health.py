@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shared.kernel.clock import Clock, from_wire
 from shared.kernel.wire import Wire
-from shared.presence.accounts import ACCOUNTS, Account, Accounts
+from shared.presence.account_health import ACCOUNTS, Account, Accounts
 from shared.presence.store import PartState, PresenceStore
 from shared.presence.views import POLLS_UNTIL_STALE, is_fresh
 from shared.tenants.tenants import Head

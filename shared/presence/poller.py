@@ -15,8 +15,8 @@ from zlib import crc32
 from shared.kernel import log
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import AppError, NotFound, Stale
+from shared.presence.account_health import MAY_BE_FAST
 from shared.presence.account_notes import AccountNotes
-from shared.presence.accounts import MAY_BE_FAST
 from shared.presence.blocks import Answer, cut, parts_of, read_again
 from shared.presence.readers import Outcome, Reader, Readers
 from shared.presence.states import is_known

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from shared.kernel import log
 from shared.kernel.clock import Clock
 from shared.kernel.errors import Denied, Throttled, Upstream
-from shared.presence.accounts import Accounts, Note, Source, sources
+from shared.presence.account_health import Accounts, Note, Source, sources
 from shared.presence.blocks import Answer, GraphPresence
 from shared.presence.faults import NOTHING_RETURNED, fault_as
 

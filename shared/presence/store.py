@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.kernel.clock import from_wire, to_wire
-from shared.presence.accounts import Accounts, Source, from_json, to_json
+from shared.presence.account_health import Accounts, Source, from_json, to_json
 from shared.storage.entities import Delete, Insert, Merge, Operation, Replace, Row, with_doc
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Table

@@ -10,7 +10,7 @@ from typing import Final
 
 from shared.kernel.clock import Clock, from_wire
 from shared.kernel.wire import Wire, is_guid
-from shared.presence.accounts import MAY_BE_FAST, Source
+from shared.presence.account_health import MAY_BE_FAST, Source
 from shared.presence.blocks import aged
 from shared.presence.states import State, hides_calls, read_state, simplified
 from shared.presence.store import Block, Edge, PresenceStore, Reading

@@ -17,7 +17,7 @@ from shared.permissions.checks import PermissionChecks
 from shared.permissions.comparison import ComponentCheck
 from shared.permissions.consent import ConsentLinks
 from shared.permissions.provisioning import Provisioning, Step
-from shared.presence.token_shelf import TokenShelf
+from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.tenants.models import TenantWrite
 from tests.core.world import CONTOSO_STRING, World
 from tests.simulator.cloud_client import GRAPH, NIMBUS_APP, NIMBUS_SECRET, PASSWORD1, PRESENCE1, CloudClient

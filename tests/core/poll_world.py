@@ -7,7 +7,7 @@ from datetime import timedelta
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import Denied
 from shared.kernel.sign_in_errors import fault_called
-from shared.presence.accounts import Accounts
+from shared.presence.account_health import Accounts
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presence

@@ -14,11 +14,11 @@ from shared.clients.graph.presence import PresenceReader
 from shared.http.gateway import open_session
 from shared.kernel.clock import to_wire
 from shared.kernel.clouds import CLOUDS
-from shared.presence.accounts import Accounts
+from shared.presence.account_health import Accounts
+from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.presence.poller import Poller
 from shared.presence.readers import Reader
 from shared.presence.store import PresenceStore
-from shared.presence.token_shelf import TokenShelf
 from shared.presence.views import Presence
 from tests.core.world import FakeClock, World
 from tests.simulator.cloud_client import NIMBUS_APP, NIMBUS_SECRET, CloudClient

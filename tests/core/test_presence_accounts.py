@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.presence.accounts import (
+from shared.presence.account_health import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     Account,

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from shared.kernel.clock import to_wire
+from shared.presence.account_health import Note
 from shared.presence.account_notes import AccountNotes
-from shared.presence.accounts import Note
 from shared.presence.store import Figures, PartState, Roster
 from tests.core.world import World
 

@@ -10,8 +10,8 @@ import pytest
 
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import NotFound, StorageDown, Throttled, Unreachable
+from shared.presence.account_health import Note
 from shared.presence.account_notes import AccountNotes
-from shared.presence.accounts import Note
 from shared.presence.blocks import IDS_PER_BLOCK
 from shared.presence.poller import LEASE, PATIENCE
 from shared.presence.readers import CALLS_AT_ONCE

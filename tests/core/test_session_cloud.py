@@ -19,7 +19,7 @@ from shared.interact.sessions.start import TOTAL
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import AppError, Broken, StorageDown, Throttled, Unreachable, Upstream
-from shared.presence.token_shelf import TokenShelf
+from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Exists, Table
 from tests.core.faults import FragileTable

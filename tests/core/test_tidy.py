@@ -11,7 +11,7 @@ from azure.data.tables import TableServiceClient
 from shared.messaging.dead_letters import Poison
 from shared.operations.retention import Tidy
 from shared.outbound.tasks.refusals import Refusals
-from shared.presence.consent import USES as CONSENTS
+from shared.presence.guest_accounts.consent import USES as CONSENTS
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.tables import Table

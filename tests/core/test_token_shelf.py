@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.presence.token_shelf import CLAIM, TokenShelf
+from shared.presence.guest_accounts.token_cache import CLAIM, TokenShelf
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox

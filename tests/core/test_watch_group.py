@@ -15,7 +15,7 @@ from shared.kernel.callers import Caller
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import NotFound
 from shared.outbound.distribution.duty_switch import Duty, DutySwitch
-from shared.presence.token_shelf import TokenShelf
+from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.presence.watch_group import Groups, WatchGroups, WatchGroupWrite
 from shared.storage.queues import Queue
 from shared.tenants.models import UserWrite

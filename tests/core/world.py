@@ -33,7 +33,7 @@ from shared.outbound.tasks.gate import open_gate
 from shared.outbound.tasks.models import SchedulerEntryWrite, read_entry
 from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
-from shared.presence.accounts import Source
+from shared.presence.account_health import Source
 from shared.presence.health import HealthOfPresence, PresenceHealth
 from shared.presence.poller import Poller
 from shared.presence.store import PresenceStore

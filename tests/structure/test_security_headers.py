@@ -19,7 +19,7 @@ from functions.http import consent_page, web
 from functions.http.endpoints import ENDPOINTS, Endpoint
 from functions.http.web import Call
 from shared.kernel.errors import Malformed, NotKnown, RateLimited
-from shared.presence.consent import Consent
+from shared.presence.guest_accounts.consent import Consent
 from tests.structure.guarded import GUARDS, NO_FRAMES
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"

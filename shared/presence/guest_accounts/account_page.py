@@ -11,8 +11,8 @@ from shared.kernel.clock import to_wire
 from shared.kernel.errors import Denied, NotFound, Throttled, Upstream
 from shared.kernel.sign_in_errors import FaultCode
 from shared.kernel.wire import Upn, Wire
+from shared.presence.account_health import ACCOUNTS, Account, Health, Note, Source
 from shared.presence.account_notes import AccountNotes
-from shared.presence.accounts import ACCOUNTS, Account, Health, Note, Source
 from shared.presence.blocks import GraphPresence
 from shared.presence.faults import NOTHING_RETURNED, fault_of, remedy_of
 from shared.presence.health import active_account

@@ -1,0 +1,1 @@
+"""The two guest accounts that read presence: state, consent, tokens."""
