@@ -10,7 +10,7 @@ from shared.clients.entra.sign_in import SignIns
 from shared.clients.graph.graph import Graph, PresenceReading
 from shared.presence.account_health import Source
 from shared.presence.blocks import IDS_PER_BLOCK
-from shared.presence.readers import CALLS_AT_ONCE, Reader
+from shared.presence.polling.fallback_reader import CALLS_AT_ONCE, Reader
 from shared.storage.entities import Insert, Operation, Replace, Row
 from shared.storage.tables import Table
 

@@ -38,8 +38,8 @@ from shared.kernel.clock import to_wire
 from shared.outbound.tasks.store import OutboundStore
 from shared.presence.blocks import IDS_PER_BLOCK
 from shared.presence.guest_accounts.token_cache import TokenShelf
-from shared.presence.poller import Poller
-from shared.presence.readers import Reader
+from shared.presence.polling.fallback_reader import Reader
+from shared.presence.polling.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Insert, Row

@@ -13,7 +13,7 @@ from shared.presence.availability import Availability
 from shared.presence.guest_accounts.account_page import AccountPage
 from shared.presence.guest_accounts.consent import Consents
 from shared.presence.health import HealthOfPresence
-from shared.presence.poller import Poller
+from shared.presence.polling.poller import Poller
 from shared.presence.views import Presences
 from shared.presence.watch_group import WatchGroups
 

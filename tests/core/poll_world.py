@@ -8,7 +8,7 @@ from shared.kernel.clock import to_wire
 from shared.kernel.errors import Denied
 from shared.kernel.sign_in_errors import fault_called
 from shared.presence.account_health import Accounts
-from shared.presence.poller import Poller
+from shared.presence.polling.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presence
 from shared.storage.queues import Queue

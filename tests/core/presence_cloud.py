@@ -16,8 +16,8 @@ from shared.kernel.clock import to_wire
 from shared.kernel.clouds import CLOUDS
 from shared.presence.account_health import Accounts
 from shared.presence.guest_accounts.token_cache import TokenShelf
-from shared.presence.poller import Poller
-from shared.presence.readers import Reader
+from shared.presence.polling.fallback_reader import Reader
+from shared.presence.polling.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presence
 from tests.core.world import FakeClock, World

@@ -17,7 +17,7 @@ from shared.kernel.clock import to_wire
 from shared.kernel.errors import AppError, Broken, NotPermitted, StorageDown, Throttled, Unreachable
 from shared.presence.account_notes import AccountNotes
 from shared.presence.blocks import IDS_PER_BLOCK
-from shared.presence.poller import LEASE, Poller, moment
+from shared.presence.polling.poller import LEASE, Poller, moment
 from shared.presence.store import BLOCKS_PER_PART, PresenceStore
 from shared.presence.views import Presence
 from shared.storage.account import StorageAccount

@@ -13,8 +13,8 @@ from shared.kernel.errors import NotFound, StorageDown, Throttled, Unreachable
 from shared.presence.account_health import Note
 from shared.presence.account_notes import AccountNotes
 from shared.presence.blocks import IDS_PER_BLOCK
-from shared.presence.poller import LEASE, PATIENCE
-from shared.presence.readers import CALLS_AT_ONCE
+from shared.presence.polling.fallback_reader import CALLS_AT_ONCE
+from shared.presence.polling.poller import LEASE, PATIENCE
 from shared.presence.store import BLOCKS_PER_PART, PresenceStore
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Operation

@@ -35,7 +35,7 @@ from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
 from shared.presence.account_health import Source
 from shared.presence.health import HealthOfPresence, PresenceHealth
-from shared.presence.poller import Poller
+from shared.presence.polling.poller import Poller
 from shared.presence.store import PresenceStore
 from shared.presence.views import Presences
 from shared.storage.account import StorageAccount

@@ -18,7 +18,7 @@ from shared.kernel.errors import AppError, NotFound, Stale
 from shared.presence.account_health import MAY_BE_FAST
 from shared.presence.account_notes import AccountNotes
 from shared.presence.blocks import Answer, cut, parts_of, read_again
-from shared.presence.readers import Outcome, Reader, Readers
+from shared.presence.polling.fallback_reader import Outcome, Reader, Readers
 from shared.presence.states import is_known
 from shared.presence.store import Block, Figures, Part, PartState, PresenceStore, Roster
 from shared.presence.views import POLLS_UNTIL_STALE

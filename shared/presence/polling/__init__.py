@@ -1,0 +1,1 @@
+"""Polling presence: blocks of users, fallback from one account to the other."""
