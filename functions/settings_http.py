@@ -11,7 +11,7 @@ from shared.kernel.errors import Invalid
 from shared.operations.overview import OverviewAnswer
 from shared.tenants.audit import AuditEntry, as_csv
 from shared.tenants.models import Page, Stored
-from shared.tenants.settings import Settings, schema
+from shared.tenants.setting_catalogue import Settings, schema
 from shared.tenants.settings_answer import SectionAnswer, SettingsAnswer
 from shared.tenants.settings_write import SettingsPatch, SettingsWrite
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from shared.tenants.settings import schema
+from shared.tenants.setting_catalogue import schema
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 
@@ -17,7 +17,7 @@ def page() -> str:
     lines = [
         "# Settings",
         "",
-        "<!-- Made by `python -m tools.settings_page` from shared/tenants/settings.py; do not edit. -->",
+        "<!-- Made by `python -m tools.settings_page` from shared/tenants/setting_catalogue.py; do not edit. -->",
         "",
         "One document per tenant, read and written at `/api/tenants/{tenantId}/settings`.",
     ]

@@ -19,8 +19,8 @@ from shared.permissions.provisioning import Provisioning
 from shared.presence.guest_accounts import token_cache as token_shelf
 from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.storage.secrets import SecretBox
+from shared.tenants.key_rotation import Rotation
 from shared.tenants.offboarding_records import OffboardingRecord, records
-from shared.tenants.rotation import Rotation
 from shared.tenants.tenants import Tenants
 
 

@@ -11,7 +11,6 @@ from shared.bootstrap.interact import Interact, build_interact
 from shared.bootstrap.outbound import Outbound, build_outbound
 from shared.bootstrap.presence import PresenceRoom, build_presence
 from shared.bootstrap.trunk import Ground, open_ground
-from shared.caller_rates import CallerRates
 from shared.clients.entra.caller_tokens import CallerTokens
 from shared.clients.graph.granted_reader import GrantedReader
 from shared.kernel import clock
@@ -26,6 +25,7 @@ from shared.permissions.consent import ConsentLinks
 from shared.presence.views import Presences
 from shared.storage.continuations import Continuations
 from shared.tenants.audit_trail import AuditTrail
+from shared.tenants.caller_rates import CallerRates
 from shared.tenants.directory import Directory
 from shared.tenants.offboarding import InMemory, Offboarding
 from shared.tenants.operator_audit import OperatorAudit

@@ -19,7 +19,6 @@ from shared.interact.widget.authorization_warnings import authorization_warnings
 from shared.kernel.clock import Clock
 from shared.kernel.queue_names import QUEUES
 from shared.outbound.tasks.store import OutboundStore
-from shared.pace import Pace
 from shared.presence.guest_accounts.account_page import MOST_SIGN_INS
 from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.presence.guest_accounts.warnings import PresenceWarnings
@@ -30,6 +29,7 @@ from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 from shared.tenants.directory import Directory, Tasks
 from shared.tenants.licences import Licences
+from shared.tenants.rate_limit import Pace
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys

@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.permissions.catalogue import PRODUCTS, Kind, Permission, catalogue
 from shared.tenants.effects import ROUTING
-from shared.tenants.settings import Settings
+from shared.tenants.setting_catalogue import Settings
 
 
 def _of_nimbus_app(name: str, kind: Kind, needed_by: Collection[str], purpose: str, *, optional: bool) -> Permission:

@@ -17,7 +17,7 @@ from shared.storage.entities import Insert, Row, with_doc
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Table
 from shared.tenants.models import Page
-from shared.tenants.settings import SECTIONS
+from shared.tenants.setting_catalogue import SECTIONS
 
 _PREFIX: Final = "audit:"
 _TOP: Final = 9_999_999_999

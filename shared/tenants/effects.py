@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.tenants.models import Product
-from shared.tenants.settings import SECTIONS, Settings
+from shared.tenants.setting_catalogue import SECTIONS, Settings
 
 ROUTING: Final[frozenset[Product]] = frozenset({"AdvancedRouting", "EnterpriseRouting", "ContactCenter"})
 _PRODUCTS: Final[dict[str, frozenset[Product]]] = {

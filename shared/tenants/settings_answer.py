@@ -7,7 +7,7 @@ from typing import Any, Final, Union
 from pydantic import Field, create_model
 
 from shared.kernel.wire import Wire
-from shared.tenants.settings import SECTIONS, Assistant, Interact, Settings
+from shared.tenants.setting_catalogue import SECTIONS, Assistant, Interact, Settings
 from shared.tenants.tenant_settings import Warned
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from shared.kernel.errors import Finding, Invalid
 from shared.kernel.wire import parse
-from shared.tenants.settings import Secret, Settings
+from shared.tenants.setting_catalogue import Secret, Settings
 
 SECRETS: Final = (("interact", "acsConnectionString"), ("assistant", "acsConnectionString"))
 # The switch of a section that needs its secret.

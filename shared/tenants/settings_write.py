@@ -11,7 +11,7 @@ from pydantic import Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 
 from shared.kernel.wire import Wire
-from shared.tenants.settings import Settings
+from shared.tenants.setting_catalogue import Settings
 from shared.tenants.settings_document import BESIDE, SECRETS
 
 _SECRET: Final = Annotated[

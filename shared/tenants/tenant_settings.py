@@ -21,7 +21,7 @@ from shared.tenants.effects import Effect, effects
 from shared.tenants.licences import ROW as LICENCES
 from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Stored
-from shared.tenants.settings import SECTIONS, Secret, Settings
+from shared.tenants.setting_catalogue import SECTIONS, Secret, Settings
 from shared.tenants.settings_document import SECRETS, Seal, differences, merged, replaced, secret_of, shown
 from shared.tenants.tenants import SETTINGS, Head
 

@@ -23,7 +23,7 @@ from shared.storage.tables import Exists, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, write
 from shared.tenants.models import Page, Stored, Tenant, TenantLeaving, TenantWrite
 from shared.tenants.offboarding_records import mark_values
-from shared.tenants.settings import Settings
+from shared.tenants.setting_catalogue import Settings
 from shared.tenants.widget_keys import WidgetKeys
 
 _INDEX: Final = "index"

@@ -34,7 +34,7 @@ from shared.kernel.errors import NotAllowed
 from shared.storage.entities import Row
 from shared.tenants.documents import Held
 from shared.tenants.models import Tenant
-from shared.tenants.settings import AttendantConsole, Settings
+from shared.tenants.setting_catalogue import AttendantConsole, Settings
 from shared.tenants.tenants import Head
 from tests.clients.memory_shelf import MemoryShelf
 from tests.simulator.cloud_client import ALICE, API_APP, CONTOSO, NIMBUS_APP, NIMBUS_SECRET, CloudClient, running

@@ -16,7 +16,7 @@ from shared.clients.entra.caller_tokens import CallerTokens
 from shared.clients.entra.signing_keys import SigningKeys
 from shared.interact.widget.authorization import Authorization
 from shared.kernel.errors import NotKnown
-from shared.tenants.settings import Interact
+from shared.tenants.setting_catalogue import Interact
 from tests.clients.fake_cloud import CLOUD, OTHER_TENANT, TENANT, KeyMaker, TurnedClock, a_key, b64url
 
 URI, CLIENT = "api://nimbus-interact", "a0000000-0000-4000-8000-000000000004"

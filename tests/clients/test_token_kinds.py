@@ -10,7 +10,7 @@ from shared.clients.entra.caller_tokens import CallerTokens
 from shared.interact.widget.authorization import Authorization
 from shared.kernel.callers import INTEGRATION, TENANT_ADMIN, Callers
 from shared.kernel.errors import NotKnown
-from shared.tenants.settings import Interact
+from shared.tenants.setting_catalogue import Interact
 from tests.clients.fake_cloud import API_CLIENT, AUDIENCE, BACK_END, OID, TENANT, KeyMaker
 
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the tenant of all personal Microsoft accounts

@@ -22,7 +22,7 @@ from shared.kernel.wire import Wire, parse
 from shared.outbound.tasks.models import SchedulerEntryWrite
 from shared.outbound.webhooks.models import SchedulerEntryTrigger
 from shared.tenants.models import ServiceWrite, UserWrite
-from shared.tenants.settings import Settings
+from shared.tenants.setting_catalogue import Settings
 from shared.tenants.settings_document import merged, replaced
 
 LARGE = 256 * 1024  # bytes, the largest body

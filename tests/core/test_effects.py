@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.tenants.effects import InUse, effects
-from shared.tenants.settings import SECTIONS, Interact, PresenceTracking, Settings
+from shared.tenants.setting_catalogue import SECTIONS, Interact, PresenceTracking, Settings
 
 PRODUCTS = ("AdvancedRouting", "EnterpriseRouting", "ContactCenter", "AttendantConsole", "Interact", "Assistant")
 ALL = frozenset(PRODUCTS)

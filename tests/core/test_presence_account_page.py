@@ -9,10 +9,10 @@ import pytest
 
 from shared.kernel.clock import to_wire
 from shared.kernel.errors import RateLimited, Throttled, Unreachable
-from shared.pace import Pace
 from shared.presence.account_health import Accounts, Source
 from shared.presence.account_notes import AccountNotes
 from shared.presence.guest_accounts.account_page import MOST_SIGN_INS, AccountPage, GuestStatus
+from shared.tenants.rate_limit import Pace
 from tests.core.poll_world import NO_MFA
 from tests.core.world import FakeReader, Row, World
 

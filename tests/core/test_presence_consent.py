@@ -9,12 +9,12 @@ import pytest
 
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import Malformed, RateLimited, StorageDown
-from shared.pace import Pace
 from shared.presence.account_health import Note, reading_order
 from shared.presence.account_notes import AccountNotes
 from shared.presence.guest_accounts.consent import SCOPES, Consents
 from shared.storage.entities import Row
 from shared.storage.tables import Table
+from shared.tenants.rate_limit import Pace
 from tests.core.race import codes, together
 from tests.core.world import World
 from tests.support.memory_storage import MemoryTable

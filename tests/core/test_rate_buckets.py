@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import caller_rates
-from shared.caller_rates import CallerRates
 from shared.concurrency import token_buckets as rate_buckets
 from shared.concurrency.token_buckets import Buckets, Rate
 from shared.kernel.callers import OPERATOR, TENANT_ADMIN, Caller
 from shared.kernel.errors import RateLimited
+from shared.tenants import caller_rates
+from shared.tenants.caller_rates import CallerRates
 from tests.core.stopwatch import StopWatch, passes
 
 HOME, CONTOSO, FABRIKAM = "home", "contoso", "fabrikam"

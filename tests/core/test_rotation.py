@@ -11,7 +11,7 @@ from shared.interact.acs import leftover_users as leftovers
 from shared.storage.entities import Operation, Row
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Table
-from shared.tenants.rotation import Rotated, Rotation
+from shared.tenants.key_rotation import Rotated, Rotation
 from shared.tenants.tenant_settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys

@@ -18,7 +18,7 @@ from shared.kernel.acs_connection_string import ConnectionString, read_connectio
 from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
-from shared.tenants.rotation import MOST_PASSES, Rotated, Rotation
+from shared.tenants.key_rotation import MOST_PASSES, Rotated, Rotation
 from shared.tenants.tenants import Tenants
 from tests.core.old_seals import v1_seal
 from tests.core.world import CONTOSO_STRING, OLD_KEY, FakeClock

@@ -34,7 +34,7 @@ from shared.kernel.errors import (
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row, with_doc
 from shared.storage.secrets import SecretBox
-from shared.tenants.rotation import Rotation
+from shared.tenants.key_rotation import Rotation
 from tests.core.faults import FragileTable, Wire, wire
 from tests.core.race import codes, together
 from tests.core.session_world import AGENT, SUFFIXES, TOKEN, FakeOutside, SessionWorld, Step

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.kernel.errors import Invalid, NeedsVersion, Stale
 from shared.tenants.models import Stored
 from shared.tenants.offboarding import Offboarding
-from shared.tenants.settings import Settings
+from shared.tenants.setting_catalogue import Settings
 from shared.tenants.settings_answer import SettingsAnswer
 from tests.core.race import together
 from tests.core.world import CONTOSO_STRING, World

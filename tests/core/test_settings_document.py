@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel.errors import Invalid
-from shared.tenants.settings import Secret, Settings, schema
+from shared.tenants.setting_catalogue import Secret, Settings, schema
 from shared.tenants.settings_document import differences, merged, replaced, shown
 
 GOOD = "endpoint=https://good.communication.azure.com/;accesskey=AAAA"

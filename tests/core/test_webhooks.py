@@ -17,8 +17,8 @@ from shared.outbound.webhooks.registrations import MOST_HOOKS
 from shared.outbound.webhooks.store import HookStore, sealed_rows
 from shared.storage.entities import Overwrite, Row, with_doc
 from shared.storage.secrets import SecretBox
+from shared.tenants.key_rotation import Rotated, Rotation
 from shared.tenants.offboarding import Offboarding
-from shared.tenants.rotation import Rotated, Rotation
 from shared.tenants.tenants import Tenants
 from tests.core.hook_world import URL, HookWorld
 from tests.core.race import codes, together

@@ -16,7 +16,7 @@ from shared.permissions.comparison import ComponentCheck, Unread, compared, not_
 from shared.permissions.consent import ConsentLinks
 from shared.permissions.required import GUESTS_READ_PRESENCE, NIMBUS_MAKES_MEETINGS, NIMBUS_SEARCHES_USERS, required
 from shared.tenants.models import Product
-from shared.tenants.settings import Interact, PresenceTracking, Settings
+from shared.tenants.setting_catalogue import Interact, PresenceTracking, Settings
 
 LINK = "https://login.example/consent"
 ROUTING = ["ContactCenter"]

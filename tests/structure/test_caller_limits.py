@@ -14,10 +14,10 @@ import function_app
 from functions import permissions_http, wiring
 from functions.http import web
 from functions.http.endpoints import ENDPOINTS, Endpoint
-from shared import caller_rates
-from shared.caller_rates import CallerRates
 from shared.kernel.callers import AGENT, OPERATOR, TENANT_ADMIN, Caller, Role
 from shared.kernel.errors import NotKnown
+from shared.tenants import caller_rates
+from shared.tenants.caller_rates import CallerRates
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 CONTOSO, HOME = "11111111-1111-4111-8111-111111111111", "99999999-9999-4999-8999-999999999999"

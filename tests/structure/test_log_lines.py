@@ -15,9 +15,9 @@ import pytest
 from functions import settings_http, wiring
 from functions.http import messages, web
 from functions.http.endpoints import ENDPOINTS
-from shared.caller_rates import CallerRates
 from shared.kernel.callers import Caller
 from shared.kernel.errors import NotFound, NotKnown, StorageDown
+from shared.tenants.caller_rates import CallerRates
 from tests.structure.source import ROOT, modules
 
 REGISTERED = settings_http  # importing it registers its endpoints

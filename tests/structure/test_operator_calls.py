@@ -14,9 +14,9 @@ from functions import wiring
 from functions.http import web
 from functions.http.endpoints import ENDPOINTS
 from functions.http.operator_calls import WITHOUT_LINE
-from shared.caller_rates import CallerRates
 from shared.kernel.callers import OPERATOR, Caller, Role
 from shared.kernel.errors import StorageDown
+from shared.tenants.caller_rates import CallerRates
 
 REGISTERED = function_app  # importing it registers its endpoints
 HOME, TENANT = (f"{n}0000000-0000-4000-8000-000000000000" for n in (9, 1))

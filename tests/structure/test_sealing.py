@@ -14,7 +14,7 @@ SEALING = sorted(
     if re.search(r"\.seal\(|ecrets\.renewed\(", path.read_text()) and path.name != "secrets.py"
 )
 # What lies at the heads of tenants the rotation reads itself.
-AT_HEADS = {"shared/tenants/tenant_settings.py", "shared/tenants/widget_keys.py", "shared/tenants/rotation.py"}
+AT_HEADS = {"shared/tenants/tenant_settings.py", "shared/tenants/widget_keys.py", "shared/tenants/key_rotation.py"}
 # Sealed for a caller to carry; nothing is stored.
 CARRIED = {"shared/storage/continuations.py", "shared/presence/guest_accounts/consent.py"}
 
@@ -52,6 +52,6 @@ def test_no_sealed_text_is_taken_from_one_row_into_another_as_it_is() -> None:
         "shared/interact/sessions/start.py",  # opens it, and keeps with the session what ``begin`` sealed just now
         "shared/outbound/webhooks/store.py",  # opens it, and writes it back to its row
         "shared/presence/guest_accounts/token_cache.py",  # opens it
-        "shared/tenants/rotation.py",
+        "shared/tenants/key_rotation.py",
         "shared/tenants/widget_keys.py",  # opens it
     }, "a module handles sealed texts: does it copy one? Then see SecretBox.renewed, and add it here"

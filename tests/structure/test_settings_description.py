@@ -10,7 +10,7 @@ import function_app
 from functions.http import openapi
 from functions.http.endpoints import ENDPOINTS
 from shared.kernel.errors import Invalid
-from shared.tenants.settings import Secret, Settings
+from shared.tenants.setting_catalogue import Secret, Settings
 from shared.tenants.settings_document import merged, replaced, shown
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"

@@ -16,7 +16,7 @@ from shared.interact.widget import rates
 from shared.interact.widget.rates import WidgetRates
 from shared.kernel.errors import NotKnown, RateLimited
 from shared.kernel.wire import Wire
-from shared.tenants.settings import Interact
+from shared.tenants.setting_catalogue import Interact
 
 ADDRESS, ELSEWHERE, TENANT = "203.0.113.1", "198.51.100.1", "t1"
 CALLS = ("get_widget", "start_session", "get_session", "post_session_event", "renew_session_token")

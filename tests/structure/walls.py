@@ -93,7 +93,7 @@ WALLS: Final = (
                 *GROUND,
                 "shared.concurrency.retry",
                 "shared.concurrency.deadlines",
-                "shared.pace",
+                "shared.tenants.rate_limit",
                 "shared.messaging.dead_letters",
                 "shared.tenants",
                 "shared.storage",
@@ -119,7 +119,7 @@ WALLS: Final = (
         ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
     ),
     # Counts in a table, for whichever feature has to be exact over all instances.
-    Wall("shared.pace", (*GROUND, "shared.storage")),
+    Wall("shared.tenants.rate_limit", (*GROUND, "shared.storage")),
     # Seals what it gives to callers with the box that seals secrets.
     Wall("shared.storage.continuations", (*GROUND, "shared.storage")),
     # Judges the platform's own connection string by the rule for those of tenants.

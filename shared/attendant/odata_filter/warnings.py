@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.attendant.odata_filter.findings import examine
-from shared.tenants.settings import Settings
+from shared.tenants.setting_catalogue import Settings
 from shared.tenants.tenant_settings import Warned
 from shared.tenants.tenants import Head
 

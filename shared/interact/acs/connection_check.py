@@ -16,9 +16,9 @@ from shared.kernel.acs_connection_string import ConnectionString, Refused, read_
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import AppError, Denied, Throttled, Unreachable
 from shared.kernel.wire import Wire
-from shared.pace import Pace
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
+from shared.tenants.rate_limit import Pace
 
 Section = Literal["interact", "assistant"]
 Outcome = Literal[

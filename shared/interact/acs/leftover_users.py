@@ -22,7 +22,7 @@ from shared.kernel.errors import AppError, NotFound, Stale
 from shared.storage.entities import Row, Values
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Exists, Table
-from shared.tenants.rotation import SealedRows
+from shared.tenants.key_rotation import SealedRows
 
 PARTITION: Final = "leftovers"
 FIELD: Final = "interact.acsLeftover"

@@ -24,7 +24,7 @@ from shared.kernel.errors import AppError, NotFound, Stale, StorageDown, Throttl
 from shared.storage.entities import Delete, Insert, Row, Values
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
-from shared.tenants.rotation import SealedRows
+from shared.tenants.key_rotation import SealedRows
 
 PARTITION: Final = "session-ends"
 

@@ -12,8 +12,8 @@ from shared.kernel import log
 from shared.kernel.clock import Clock
 from shared.kernel.errors import AppError, Denied, Upstream
 from shared.kernel.wire import Wire
-from shared.pace import Pace
 from shared.storage.tables import Table
+from shared.tenants.rate_limit import Pace
 from shared.tenants.tenants import Head
 
 Outcome = Literal["MeetingCreated", "PolicyMissing", "UserUnknown", "PermissionMissing", "Failed"]

@@ -13,7 +13,7 @@ from shared.kernel.clock import from_wire, to_wire
 from shared.kernel.errors import AppError, NotFound, Stale, StorageDown
 from shared.storage.entities import Insert, Replace, Row, with_doc
 from shared.storage.tables import Exists, Table
-from shared.tenants.rotation import SealedRows
+from shared.tenants.key_rotation import SealedRows
 
 FIELD: Final = "interact.session"  # what the sealed connection string is bound to
 _ROW: Final = "session:"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from shared.kernel.errors import NotKnown
-from shared.tenants.settings import Interact
+from shared.tenants.setting_catalogue import Interact
 
 
 class Proven(Protocol):

@@ -16,8 +16,8 @@ from shared.storage.entities import Insert, Replace, Row, with_doc
 from shared.storage.keys import prefix_end
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Exists, Table
+from shared.tenants.key_rotation import SealedRows
 from shared.tenants.models import Page
-from shared.tenants.rotation import SealedRows
 
 _HOOK: Final = "hook:"
 _BOOK: Final = "book"

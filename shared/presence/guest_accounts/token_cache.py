@@ -20,7 +20,7 @@ from shared.storage.entities import Row
 from shared.storage.keys import key
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
-from shared.tenants.rotation import SealedRows
+from shared.tenants.key_rotation import SealedRows
 
 T = TypeVar("T")
 
