@@ -21,7 +21,7 @@ from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
 from shared.storage.account import StorageAccount
 from shared.tenants.models import ServiceWrite, TenantWrite
-from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.settings.settings import TenantSettings
 
 
 class OurTenant:

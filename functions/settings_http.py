@@ -12,8 +12,8 @@ from shared.operations.overview import OverviewAnswer
 from shared.tenants.audit import AuditEntry, as_csv
 from shared.tenants.models import Page, Stored
 from shared.tenants.setting_catalogue import Settings, schema
-from shared.tenants.settings_answer import SectionAnswer, SettingsAnswer
-from shared.tenants.settings_write import SettingsPatch, SettingsWrite
+from shared.tenants.settings.read_models import SectionAnswer, SettingsAnswer
+from shared.tenants.settings.write_models import SettingsPatch, SettingsWrite
 
 bp = func.Blueprint()
 _PATH = "api/tenants/{tenantId}/settings"

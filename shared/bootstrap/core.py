@@ -29,7 +29,7 @@ from shared.tenants.caller_rates import CallerRates
 from shared.tenants.directory import Directory
 from shared.tenants.offboarding import InMemory, Offboarding
 from shared.tenants.operator_audit import OperatorAudit
-from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.settings.settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys
 

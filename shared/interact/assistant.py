@@ -11,7 +11,7 @@ from shared.kernel.acs_connection_string import ConnectionString, Refused, read_
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import ConfigError, Denied, NotAllowed, NotKnown
 from shared.kernel.wire import Wire
-from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.settings.settings import TenantSettings
 from shared.tenants.tenants import Head
 
 PATIENCE: Final = 5.0  # seconds for the exchange at ACS

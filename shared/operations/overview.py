@@ -12,8 +12,8 @@ from shared.presence.health import HealthOfPresence, PresenceHealth
 from shared.tenants.audit import AuditEntry
 from shared.tenants.directory import Directory
 from shared.tenants.models import Service
-from shared.tenants.settings_answer import ShownEffect
-from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.settings.read_models import ShownEffect
+from shared.tenants.settings.settings import TenantSettings
 from shared.tenants.tenants import Head
 
 TOP_SERVICES: Final = 5

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from shared.permissions.catalogue import PRODUCTS, Kind, Permission, catalogue
-from shared.tenants.effects import ROUTING
 from shared.tenants.setting_catalogue import Settings
+from shared.tenants.settings.effects import ROUTING
 
 
 def _of_nimbus_app(name: str, kind: Kind, needed_by: Collection[str], purpose: str, *, optional: bool) -> Permission:

@@ -23,7 +23,7 @@ from shared.outbound.tasks.models import SchedulerEntryWrite
 from shared.outbound.webhooks.models import SchedulerEntryTrigger
 from shared.tenants.models import ServiceWrite, UserWrite
 from shared.tenants.setting_catalogue import Settings
-from shared.tenants.settings_document import merged, replaced
+from shared.tenants.settings.merge import merged, replaced
 
 LARGE = 256 * 1024  # bytes, the largest body
 MOST_CALLS: Final = 8  # for one value: to make it, to look whether a name stands twice and how deep it lies

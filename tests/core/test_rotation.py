@@ -12,7 +12,7 @@ from shared.storage.entities import Operation, Row
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Table
 from shared.tenants.key_rotation import Rotated, Rotation
-from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.settings.settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys
 from tests.core.acs_world import GOOD, AcsWorld

@@ -12,7 +12,7 @@ from shared.kernel.errors import Invalid, NeedsVersion, Stale
 from shared.tenants.models import Stored
 from shared.tenants.offboarding import Offboarding
 from shared.tenants.setting_catalogue import Settings
-from shared.tenants.settings_answer import SettingsAnswer
+from shared.tenants.settings.read_models import SettingsAnswer
 from tests.core.race import together
 from tests.core.world import CONTOSO_STRING, World
 from tests.scale import scaled

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.kernel.errors import Invalid
 from shared.tenants.setting_catalogue import Secret, Settings, schema
-from shared.tenants.settings_document import differences, merged, replaced, shown
+from shared.tenants.settings.merge import differences, merged, replaced, shown
 
 GOOD = "endpoint=https://good.communication.azure.com/;accesskey=AAAA"
 

@@ -43,7 +43,7 @@ from shared.storage.keys import key
 from shared.storage.queues import Queue
 from shared.tenants.documents import write
 from shared.tenants.models import Service, ServiceWrite, TenantWrite, UserWrite
-from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.settings.settings import TenantSettings
 from shared.tenants.tenants import Head
 from tests.core.faults import FragileTable
 

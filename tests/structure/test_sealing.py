@@ -14,7 +14,7 @@ SEALING = sorted(
     if re.search(r"\.seal\(|ecrets\.renewed\(", path.read_text()) and path.name != "secrets.py"
 )
 # What lies at the heads of tenants the rotation reads itself.
-AT_HEADS = {"shared/tenants/tenant_settings.py", "shared/tenants/widget_keys.py", "shared/tenants/key_rotation.py"}
+AT_HEADS = {"shared/tenants/settings/settings.py", "shared/tenants/widget_keys.py", "shared/tenants/key_rotation.py"}
 # Sealed for a caller to carry; nothing is stored.
 CARRIED = {"shared/storage/continuations.py", "shared/presence/guest_accounts/consent.py"}
 

@@ -11,7 +11,7 @@ from functions.http import openapi
 from functions.http.endpoints import ENDPOINTS
 from shared.kernel.errors import Invalid
 from shared.tenants.setting_catalogue import Secret, Settings
-from shared.tenants.settings_document import merged, replaced, shown
+from shared.tenants.settings.merge import merged, replaced, shown
 
 assert function_app.app, "importing the app is what fills ENDPOINTS"
 KINDS = {"string": str, "object": dict, "array": list, "integer": int, "boolean": bool, "null": type(None)}

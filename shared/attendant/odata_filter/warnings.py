@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.attendant.odata_filter.findings import examine
 from shared.tenants.setting_catalogue import Settings
-from shared.tenants.tenant_settings import Warned
+from shared.tenants.settings.settings import Warned
 from shared.tenants.tenants import Head
 
 _PATH = "attendantConsole.contactSearchFilter"

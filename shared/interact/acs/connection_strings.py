@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol, TypeVar
 
 from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
 from shared.kernel.errors import AppError, Denied
-from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.settings.settings import TenantSettings
 from shared.tenants.tenants import Tenants
 
 T = TypeVar("T")

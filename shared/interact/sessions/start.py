@@ -22,7 +22,7 @@ from shared.kernel.acs_connection_string import ConnectionString, read_connectio
 from shared.kernel.clock import Clock
 from shared.kernel.errors import AppError, Conflict, Denied, Upstream
 from shared.storage.entities import Row
-from shared.tenants.tenant_settings import TenantSettings
+from shared.tenants.settings.settings import TenantSettings
 from shared.tenants.tenants import Head
 
 PATIENCE: Final = 5.0  # seconds for each call to ACS; a new user is waited for longer, to be deleted

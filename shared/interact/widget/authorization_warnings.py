@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.tenants.setting_catalogue import Settings
-from shared.tenants.tenant_settings import Warned
+from shared.tenants.settings.settings import Warned
 from shared.tenants.tenants import Head
 
 _PATH: Final = "interact.tokenClientIds"

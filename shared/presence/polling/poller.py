@@ -25,7 +25,7 @@ from shared.presence.views import POLLS_UNTIL_STALE
 from shared.storage.queues import Queue
 from shared.storage.tables import Exists
 from shared.tenants.directory import Directory
-from shared.tenants.effects import ROUTING
+from shared.tenants.settings.effects import ROUTING
 from shared.tenants.tenants import Head, Tenants
 
 # Less than the interval, so that a poller who is killed costs its own poll and not the next, however soon that comes.

@@ -8,7 +8,7 @@ from pydantic import Field, create_model
 
 from shared.kernel.wire import Wire
 from shared.tenants.setting_catalogue import SECTIONS, Assistant, Interact, Settings
-from shared.tenants.tenant_settings import Warned
+from shared.tenants.settings.settings import Warned
 
 
 class ShownSecret(Wire):

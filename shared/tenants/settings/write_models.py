@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from shared.kernel.wire import Wire
 from shared.tenants.setting_catalogue import Settings
-from shared.tenants.settings_document import BESIDE, SECRETS
+from shared.tenants.settings.merge import BESIDE, SECRETS
 
 _SECRET: Final = Annotated[
     str | dict[str, Any] | None,

@@ -1,0 +1,1 @@
+"""The settings document of a tenant: reading, writing, what is effective."""
