@@ -26,7 +26,7 @@ from devhost.checks import ROOT
 from shared.bootstrap.trunk import open_trunk
 from shared.kernel import clock
 from shared.kernel.callers import Caller
-from shared.outbound.tasks.store import OutboundStore
+from shared.outbound.tasks.gate import Gate
 from shared.storage.account import StorageAccount
 from shared.tenants.models import TenantWrite
 
@@ -116,7 +116,7 @@ def _tenant(stack: Stack) -> str:
     tenant_id = str(uuid.uuid4())
     tenant = TenantWrite(display_name="Contoso", products=["ContactCenter"])
     by = Caller(tenant_id, str(uuid.uuid4()), "bench", frozenset({"Operator"}))
-    trunk = open_trunk(account, [("bench", bytes(32))], clock.now, OutboundStore(account.table("outbound")))
+    trunk = open_trunk(account, [("bench", bytes(32))], clock.now, Gate(account.table("outbound")))
     trunk.tenants.put(tenant_id, lambda: tenant, versions=None, by=by)
     return tenant_id
 

@@ -15,7 +15,7 @@ from shared.kernel.callers import Caller
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.admission.entries import Entries
 from shared.outbound.admission.scheduler import Accepted, Scheduler
-from shared.outbound.tasks.gate import open_gate
+from shared.outbound.tasks.gate import Gate, open_gate
 from shared.outbound.tasks.models import read_entry
 from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
@@ -32,9 +32,7 @@ class OurTenant:
         self.by = Caller(self.id, str(uuid.uuid4()), "bench", frozenset({"TenantAdmin"}))
         self.account = StorageAccount(connection, None, "")
         self.account.prepare()
-        self.trunk = open_trunk(
-            self.account, [("bench", bytes(32))], clock.now, OutboundStore(self.account.table("outbound"))
-        )
+        self.trunk = open_trunk(self.account, [("bench", bytes(32))], clock.now, Gate(self.account.table("outbound")))
         tenant = TenantWrite(display_name="Contoso", products=["ContactCenter"])
         self.trunk.tenants.put(self.id, lambda: tenant, versions=None, by=self.by)
         head = self.trunk.tenants.head(self.id)
@@ -62,7 +60,7 @@ class OurAdmission:
 
     def open_gate(self, number: int) -> None:
         """So that no admission measured is the first one of its service."""
-        open_gate(self._store, self._directory, self._tenant_id, upn(number))
+        open_gate(self._store.gate, self._directory, self._tenant_id, upn(number))
 
     def admit(self, body: Body) -> str | None:
         entry = read_entry(dict(body))

@@ -35,7 +35,7 @@ from shared.http.gateway import open_session
 from shared.kernel import clock
 from shared.kernel.callers import Caller
 from shared.kernel.clock import to_wire
-from shared.outbound.tasks.store import OutboundStore
+from shared.outbound.tasks.gate import Gate
 from shared.presence.blocks import IDS_PER_BLOCK
 from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.presence.polling.fallback_reader import Reader
@@ -132,9 +132,7 @@ class _Bench:
         self.config = config = Config.from_env({**stack.environ, "AzureWebJobsStorage": queues.connection})
         self.account = StorageAccount(config.storage_connection_string, None, config.cloud.storage_suffix)
         self.account.prepare()
-        self.trunk = open_trunk(
-            self.account, config.secret_keys, clock.now, OutboundStore(self.account.table("outbound"))
-        )
+        self.trunk = open_trunk(self.account, config.secret_keys, clock.now, Gate(self.account.table("outbound")))
         self.session = open_session(config.gateway, connect_timeout=2.0, read_timeout=10.0)
         shelf = TokenShelf(self.account.table("signins"), self.trunk.secrets, clock.now)
         self.graph = Graph(self.session, config.cloud)

@@ -8,6 +8,7 @@ from functions.http.messages import failures_logged, read, sent_at
 from functions.wiring import core
 from shared.kernel.wire import parse
 from shared.messaging.job_schedule import Appointment
+from shared.outbound.tasks import job_kinds
 
 bp = func.Blueprint()
 
@@ -34,9 +35,9 @@ def visit_outbound(message: func.QueueMessage) -> None:
 
 def _look(appointment: Appointment) -> None:
     match appointment.kind:
-        case "batch":
+        case job_kinds.SEND_BATCH:
             core().outbound.batches.send_pending(appointment.tenant_id, appointment.subject)
-        case "tidy":
+        case job_kinds.REMOVE_OLD:
             core().outbound.visits.tidy(appointment.tenant_id, appointment.subject)
         case _:
             core().outbound.visits.visit(appointment.tenant_id, appointment.subject)

@@ -13,7 +13,7 @@ from shared.interact.acs import leftover_users as leftovers
 from shared.interact.sessions import cleanup as session_ends
 from shared.interact.sessions import store as session_store
 from shared.kernel import clock
-from shared.outbound.tasks.store import OutboundStore
+from shared.outbound.tasks.gate import Gate
 from shared.outbound.webhooks import store as hook_store
 from shared.permissions.provisioning import Provisioning
 from shared.presence.guest_accounts import token_cache as token_shelf
@@ -27,7 +27,7 @@ from shared.tenants.tenants import Tenants
 def build_rotation(config: Config) -> Rotation:
     """For the command that seals secrets again; opens storage and nothing else."""
     account = open_account(config)
-    trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
+    trunk = open_trunk(account, config.secret_keys, clock.now, Gate(account.table("outbound")))
     # Modules that seal secrets outside of a tenant's head are named here; tests/structure/test_sealing.py checks it.
     # Sessions come before their entries in session_ends, which copy the seals of sessions.
     others = [
@@ -65,7 +65,7 @@ class Provisioner:
 def build_provisioner(config: Config) -> Provisioner:
     """For that command; opens storage and nothing else."""
     account = open_account(config)
-    trunk = open_trunk(account, config.secret_keys, clock.now, OutboundStore(account.table("outbound")))
+    trunk = open_trunk(account, config.secret_keys, clock.now, Gate(account.table("outbound")))
     session = open_session(config.gateway)
     return Provisioner(
         trunk.tenants,

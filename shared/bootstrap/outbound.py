@@ -22,11 +22,11 @@ from shared.outbound.distribution.duty_switch import Duty
 from shared.outbound.distribution.matching import Candidate
 from shared.outbound.distribution.reservations import Agents
 from shared.outbound.distribution.supervision import Supervision
+from shared.outbound.tasks.job_kinds import DELIVER, DISTRIBUTE, REMOVE_OLD, SEND_BATCH
 from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.value_lists import ValueLists
 from shared.outbound.webhooks.deliveries import Deliveries
 from shared.outbound.webhooks.outbox import HookOutbox
-from shared.outbound.webhooks.registrations import APPOINTMENT as WEBHOOK
 from shared.outbound.webhooks.registrations import Webhooks
 from shared.outbound.webhooks.store import HookStore
 from shared.presence.availability import Availability
@@ -61,8 +61,8 @@ def build_outbound(ground: Ground, poison: Poison, presences: Presences) -> Outb
     now, store, directory = ground.now, ground.outbound, ground.trunk.directory
     table, hosts = ground.account.table("outbound"), ground.config.webhook_allowed_hosts
     refusals = Refusals(ground.journal, now)
-    kinds = dict.fromkeys(("task", "tidy", "batch"), ground.queues["outbound-visits"])
-    agenda = Agenda(ground.account.table("agenda"), kinds | {WEBHOOK: ground.queues["webhook-deliveries"]}, now)
+    kinds = dict.fromkeys((DISTRIBUTE, REMOVE_OLD, SEND_BATCH), ground.queues["outbound-visits"])
+    agenda = Agenda(ground.account.table("agenda"), kinds | {DELIVER: ground.queues["webhook-deliveries"]}, now)
     scheduler = Scheduler(store, directory, refusals, agenda, now)
     batches = Batches(ground.journal, ground.queues["outbound-requests"], agenda, now)
     agents = Agents(table, store)

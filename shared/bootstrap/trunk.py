@@ -27,7 +27,7 @@ from shared.storage.account import StorageAccount
 from shared.storage.queues import Queue
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
-from shared.tenants.directory import Directory, Tasks
+from shared.tenants.directory import Directory, ServiceGate
 from shared.tenants.rate_limit import Pace
 from shared.tenants.settings.licences import Licences
 from shared.tenants.settings.settings import TenantSettings
@@ -51,9 +51,9 @@ def open_trunk(
     account: StorageAccount,
     secret_keys: Sequence[tuple[str, bytes]],
     now: Clock,
-    tasks: Tasks,
+    gate: ServiceGate,
 ) -> Trunk:
-    """``tasks`` knows whether a service has unfinished ones."""
+    """``gate`` says whether a service may be deleted."""
     heads, directory = account.table("tenants"), account.table("directory")
     secrets = SecretBox(secret_keys)
     widget_keys = WidgetKeys(heads, account.table("widgetkeys"), secrets, now)
@@ -64,7 +64,7 @@ def open_trunk(
         widget_keys,
         licences,
         Tenants(heads, widget_keys, account.queue("tenant-offboarding"), now),
-        Directory(directory, licences, tasks),
+        Directory(directory, licences, gate),
     )
 
 
@@ -104,7 +104,7 @@ def open_ground(config: Config, now: Clock) -> Ground:
     # Short, so that two accounts fit into the lease of a poll, see presence/poller.py.
     session = open_session(config.gateway, connect_timeout=2.0, read_timeout=4.0)
     outbound, presence = OutboundStore(account.table("outbound")), PresenceStore(account.table("presence"))
-    trunk = open_trunk(account, config.secret_keys, now, outbound)
+    trunk = open_trunk(account, config.secret_keys, now, outbound.gate)
     shelf = TokenShelf(account.table("signins"), trunk.secrets, now)
     sign_ins = SignIns(session, config.cloud, config.graph_client_id, config.graph_client_secret, now, shelf)
     graph = Graph(session, config.cloud)

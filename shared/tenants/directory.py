@@ -31,22 +31,22 @@ _READS_AT_ONCE: Final = 8
 _NO_USER: Final = "00000000-0000-0000-0000-000000000000"
 
 
-class Tasks(Protocol):
-    """What the directory must know of a service's tasks before it lets the service go."""
+class ServiceGate(Protocol):
+    """Closes a service to new tasks before it is deleted; returns False while it has unfinished ones."""
 
-    def shut_gate(self, tenant_id: str, service_upn: str) -> bool: ...
+    def shut(self, tenant_id: str, service_upn: str) -> bool: ...
 
 
 class Directory:
-    """Reads and writes services and users. ``tasks`` knows whether a service has unfinished ones.
+    """Reads and writes services and users. ``gate`` says whether a service may go.
 
     What is wanted comes as a function and is judged after the version: an old version is not worth judging.
     """
 
-    def __init__(self, table: Table, licences: Licences, tasks: Tasks) -> None:
+    def __init__(self, table: Table, licences: Licences, gate: ServiceGate) -> None:
         self._table = table
         self._licences = licences
-        self._tasks = tasks
+        self._gate = gate
 
     # services
 
@@ -116,7 +116,7 @@ class Directory:
                 raise _no_service(upn)
             if versions is not None:
                 check(found, versions)
-            if not self._tasks.shut_gate(tenant_id, upn):
+            if not self._gate.shut(tenant_id, upn):
                 raise Conflict("the service has unfinished outbound tasks; finish or cancel them", code="ServiceInUse")
             if remove(self._table, found):
                 break

@@ -16,10 +16,11 @@ from shared.kernel.errors import AppError, StorageDown
 from shared.kernel.wire import parse
 from shared.messaging.job_schedule import SHARDS, Agenda, Appointment
 from shared.outbound.tasks.events import Event, Modality
+from shared.outbound.tasks.job_kinds import DELIVER
 from shared.outbound.webhooks.deliveries import Deliveries
 from shared.outbound.webhooks.models import Hook, HookState
 from shared.outbound.webhooks.outbox import HookOutbox
-from shared.outbound.webhooks.registrations import APPOINTMENT, Webhooks
+from shared.outbound.webhooks.registrations import Webhooks
 from shared.outbound.webhooks.store import HookStore
 from shared.storage.entities import Operation, Row
 from shared.storage.tables import Table
@@ -163,7 +164,7 @@ class Process:
         if fate is not None:
             outbound, agenda = MortalTable(outbound, fate), MortalTable(agenda, fate)
         self.hooks, self.outbox = HookStore(outbound, world.secrets), HookOutbox(outbound)
-        self.agenda = Agenda(agenda, {APPOINTMENT: around.calls}, world.clock)
+        self.agenda = Agenda(agenda, {DELIVER: around.calls}, world.clock)
         self.webhooks = Webhooks(self.hooks, self.outbox, world.directory, self.agenda, ALLOWED, world.clock)
         trail = AuditTrail(world.account.table("tenants"), world.clock)
         self.deliveries = Deliveries(

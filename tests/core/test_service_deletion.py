@@ -39,7 +39,7 @@ class Process:
         self.steps = steps
         self._world, self._tenant = world, world.tenant_id
         outbound = OutboundStore(stepped(world.account.table("outbound"), steps))
-        self._directory = Directory(stepped(world.account.table("directory"), steps), world.licences, outbound)
+        self._directory = Directory(stepped(world.account.table("directory"), steps), world.licences, outbound.gate)
         self._scheduler = Scheduler(outbound, self._directory, world.refusals, world.agenda, world.clock)
         self._external = ExternalTasks(outbound, self._directory, world.agenda, world.clock)
 
@@ -110,7 +110,7 @@ class Shop:
                 raise StorageDown("the process died")
 
             with pytest.raises(StorageDown):
-                self.world.outbound.open_gate(self.world.tenant_id, upn, die)
+                self.world.outbound.gate.open(self.world.tenant_id, upn, die)
         return upn
 
     def process(self, upn: str, steps: Steps | None = None) -> Process:

@@ -215,7 +215,7 @@ def test_who_creates_a_service_while_another_comes_and_goes_does_not_get_its_rev
         directory.delete_service(world.tenant_id, upn, versions=None, by=world.by)
 
     fragile.then = meanwhile
-    slow = Directory(fragile, world.licences, world.outbound)
+    slow = Directory(fragile, world.licences, world.outbound.gate)
     wanted = ServiceWrite(display_name="Slow", licence="ContactCenter")
     with pytest.raises(Stale):
         slow.put_service(world.tenant_id, upn, lambda: wanted, versions=None, by=world.by)

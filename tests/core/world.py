@@ -158,7 +158,7 @@ class World:
         self.tenant_id = tenant_id
         self.by = Caller(tenant_id, ADMIN, "Admin", frozenset({"TenantAdmin"}))
         self.outbound = OutboundStore(account.table("outbound"))
-        trunk = open_trunk(account, [OLD_KEY], clock, self.outbound)
+        trunk = open_trunk(account, [OLD_KEY], clock, self.outbound.gate)
         self.secrets, self.widget_keys, self.licences = trunk.secrets, trunk.widget_keys, trunk.licences
         self.tenants, self.directory = trunk.tenants, trunk.directory
         suffixes = (".communication.azure.com",)
@@ -251,7 +251,7 @@ class World:
             self.visits.visit(self.tenant_id, service)
 
     def open_gate(self, service: str = SERVICE) -> None:
-        open_gate(self.outbound, self.directory, self.tenant_id, service)
+        open_gate(self.outbound.gate, self.directory, self.tenant_id, service)
 
     def beat_without_agents(self) -> None:
         ready, self.members.ready = self.members.ready, []

@@ -22,7 +22,7 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import to_wire
 from shared.kernel.queue_names import QUEUES
 from shared.messaging.dead_letters import Poison
-from shared.outbound.tasks.store import OutboundStore
+from shared.outbound.tasks.gate import Gate
 from shared.storage.account import StorageAccount
 from shared.storage.entities import Row, Values
 from shared.tenants.models import TenantWrite, UserWrite
@@ -124,7 +124,7 @@ TIMED = (
 
 
 def trunk_of(account: StorageAccount) -> Trunk:
-    return open_trunk(account, [("local1", bytes(32))], clock.now, OutboundStore(account.table("outbound")))
+    return open_trunk(account, [("local1", bytes(32))], clock.now, Gate(account.table("outbound")))
 
 
 @dataclass(frozen=True)

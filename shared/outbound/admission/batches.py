@@ -18,11 +18,11 @@ from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import NotFound, Stale, StorageDown
 from shared.kernel.wire import Wire, is_guid
 from shared.messaging.job_schedule import Agenda, Sender
+from shared.outbound.tasks.job_kinds import SEND_BATCH
 from shared.storage.entities import Insert, Row, with_doc
 from shared.storage.queues import MessageTooBig
 from shared.storage.tables import Exists, Table
 
-KIND: Final = "batch"  # of appointments
 ITEM: Final = "nimbusBatchItem"  # field of a message: which item it is; nobody writes it by chance
 SET_ASIDE: Final = "MessageSetAside"
 """Code of an item whose message failed five times; the list of messages set aside holds it, to be sent again."""
@@ -63,7 +63,7 @@ class Batches:
     def submit(self, tenant_id: str, entries: Sequence[dict[str, Any]]) -> str:
         """Take a batch in and give its id; nothing of it is lost from here on."""
         batch_id = str(uuid.uuid4())
-        self._agenda.wake(KIND, tenant_id, batch_id)
+        self._agenda.wake(SEND_BATCH, tenant_id, batch_id)
         at = to_wire(self._clock())
         rows = [
             Row(_partition(tenant_id, batch_id), f"{index:03}", with_doc(body, state="pending", at=at))

@@ -10,8 +10,8 @@ from shared.kernel.clock import Clock
 from shared.kernel.errors import Conflict, Finding, Invalid, NotFound, Stale
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.admission.due import check_due
-from shared.outbound.distribution.distributor import KIND
 from shared.outbound.tasks.entities import KeptTask, Reference, reference_key
+from shared.outbound.tasks.job_kinds import DISTRIBUTE
 from shared.outbound.tasks.lifecycle import cancelled, rewritten
 from shared.outbound.tasks.models import SchedulerEntryWrite
 from shared.outbound.tasks.rights import check_outbound, check_owner, check_owner_of_task
@@ -46,7 +46,7 @@ class Entries:
             check_owner_of_task(self._directory, tenant_id, entry, by)
             now = self._clock()
             finished = cancelled(entry, now)
-            self._agenda.wake(KIND, tenant_id, entry.service_upn)
+            self._agenda.wake(DISTRIBUTE, tenant_id, entry.service_upn)
             try:
                 self._store.commit(kept, finished, now)
             except (Stale, NotFound):
@@ -72,7 +72,7 @@ class Entries:
             changed = rewritten(entry, write, now).model_copy(update={"service_upn": entry.service_upn})
             reference = _reference(kept, entry, write)
             replaces = self._other_reference(head.tenant_id, entry, reference)
-            self._agenda.wake(KIND, head.tenant_id, entry.service_upn)
+            self._agenda.wake(DISTRIBUTE, head.tenant_id, entry.service_upn)
             try:
                 self._store.rewrite(kept, changed, reference, replaces, now)
             except (Stale, NotFound, ReferenceTaken):

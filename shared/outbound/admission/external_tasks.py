@@ -7,9 +7,9 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import NotFound, Stale
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.distribution.distributor import KIND
 from shared.outbound.tasks.entities import new_id
 from shared.outbound.tasks.gate import open_gate
+from shared.outbound.tasks.job_kinds import DISTRIBUTE
 from shared.outbound.tasks.lifecycle import cancelled, scheduled
 from shared.outbound.tasks.models import ExternalTaskWrite
 from shared.outbound.tasks.rights import check_licensed, check_owner, check_owner_of_task
@@ -46,17 +46,17 @@ class ExternalTasks:
                 service_tel_number=service.pstn_number,
             )
         )
-        self._agenda.wake(KIND, head.tenant_id, service.upn)
+        self._agenda.wake(DISTRIBUTE, head.tenant_id, service.upn)
         while True:
             try:
                 self._store.add_external(head.tenant_id, task)
             except GateShut:
-                open_gate(self._store, self._directory, head.tenant_id, service.upn)
+                open_gate(self._store.gate, self._directory, head.tenant_id, service.upn)
                 continue
             except Exists:
                 break  # our own: the answer got lost and the SDK sent it again
             break
-        self._agenda.call_now(KIND, head.tenant_id, service.upn)
+        self._agenda.call_now(DISTRIBUTE, head.tenant_id, service.upn)
         log.info("external task accepted", tenant=head.tenant_id, service=service.upn, entry=task.task_id)
         return task
 
@@ -69,7 +69,7 @@ class ExternalTasks:
             check_owner_of_task(self._directory, tenant_id, kept.task, by)
             now = self._clock()
             finished = cancelled(kept.task, now)
-            self._agenda.wake(KIND, tenant_id, kept.task.service_upn)
+            self._agenda.wake(DISTRIBUTE, tenant_id, kept.task.service_upn)
             try:
                 self._store.commit(kept, finished, now)
             except (Stale, NotFound):

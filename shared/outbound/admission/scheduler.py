@@ -15,9 +15,9 @@ from shared.kernel.errors import Conflict, NotFound, Stale
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.admission.due import check_due, is_due_fine
 from shared.outbound.admission.slots import Full, admit
-from shared.outbound.distribution.distributor import KIND
 from shared.outbound.tasks.entities import Reference, Slot, new_id, reference_key
 from shared.outbound.tasks.gate import open_gate
+from shared.outbound.tasks.job_kinds import DISTRIBUTE
 from shared.outbound.tasks.lifecycle import scheduled
 from shared.outbound.tasks.models import SchedulerEntryWrite
 from shared.outbound.tasks.refusals import LIMIT_REACHED, Refusals, Source
@@ -143,7 +143,7 @@ class Scheduler:
             created_at=now,
             completion_reason=code,
         )
-        self._agenda.wake(KIND, tenant_id, write.service_upn)
+        self._agenda.wake(DISTRIBUTE, tenant_id, write.service_upn)
         self._store.note_rejected(tenant_id, rejected)
 
     def _admit(self, wish: _Wish) -> Accepted | Refused:
@@ -176,7 +176,7 @@ class Scheduler:
                 due_checked = True
             if isinstance(verdict, Full):
                 return self._refuse(wish, held)
-            self._agenda.wake(KIND, tenant_id, service_upn)
+            self._agenda.wake(DISTRIBUTE, tenant_id, service_upn)
             for number in random.sample(verdict.slots, min(TRIES_PER_LOOK, len(verdict.slots))):
                 entry = _entry(wish, entry_id, number, to_wire(self._clock()))
                 try:
@@ -184,7 +184,7 @@ class Scheduler:
                 except SlotTaken:
                     continue
                 except GateShut:
-                    open_gate(self._store, self._directory, tenant_id, service_upn)
+                    open_gate(self._store.gate, self._directory, tenant_id, service_upn)
                     replaces = None
                     break
                 except (ReferenceTaken, Stale):

@@ -9,7 +9,7 @@ from shared.kernel.callers import Caller
 from shared.kernel.clock import Clock
 from shared.kernel.errors import NotFound, Stale
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.distribution.distributor import KIND
+from shared.outbound.tasks.job_kinds import DISTRIBUTE
 from shared.outbound.tasks.lifecycle import updated
 from shared.outbound.tasks.models import TaskInformation
 from shared.outbound.tasks.rights import check_owner_of_task
@@ -38,7 +38,7 @@ class TaskUpdates:
             check_owner_of_task(self._directory, tenant_id, kept.task, by)
             now = self._clock()
             after = updated(kept.task, wanted(), now)
-            self._agenda.wake(KIND, tenant_id, kept.task.service_upn)
+            self._agenda.wake(DISTRIBUTE, tenant_id, kept.task.service_upn)
             try:
                 self._store.commit(kept, after, now, event="Updated")
             except (Stale, NotFound):

@@ -11,9 +11,9 @@ from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotAllowed, NotFound, Stale
 from shared.kernel.wire import Wire
 from shared.messaging.job_schedule import Agenda
-from shared.outbound.distribution.distributor import KIND
 from shared.outbound.distribution.reservations import Agents
 from shared.outbound.tasks.entities import KeptTask
+from shared.outbound.tasks.job_kinds import DISTRIBUTE
 from shared.outbound.tasks.lifecycle import accepted, completed, declined, failed, gone, waiting_seconds
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.tasks.task import Entry, State, Task
@@ -121,7 +121,7 @@ class AgentTasks:
                 return view(after, now)  # this answer came before
             if after is None:
                 continue
-            self._agenda.wake(KIND, tenant_id, kept.task.service_upn)
+            self._agenda.wake(DISTRIBUTE, tenant_id, kept.task.service_upn)
             try:
                 self._store.commit(kept, after, now)
             except (Stale, NotFound):
@@ -129,5 +129,5 @@ class AgentTasks:
             log.info("task answered", tenant=tenant_id, entry=after.task_id, event=after.event, by=by.oid)
             if after.holder is None:
                 self._agents.free(tenant_id, by.oid, kept.task.task_id, kept.task.offers, idle_since=to_wire(now))
-                self._agenda.call_now(KIND, tenant_id, after.service_upn)
+                self._agenda.call_now(DISTRIBUTE, tenant_id, after.service_upn)
             return view(after, now)

@@ -19,12 +19,11 @@ from shared.outbound.distribution.matching import Candidate, next_pair, order_of
 from shared.outbound.distribution.reservations import Agents, Hold
 from shared.outbound.tasks.entities import KeptTask, Untold
 from shared.outbound.tasks.events import Event
+from shared.outbound.tasks.job_kinds import DISTRIBUTE, REMOVE_OLD
 from shared.outbound.tasks.lifecycle import next_look, offered, passed_by_time
 from shared.outbound.tasks.store import OutboundStore
 from shared.outbound.tasks.task import Entry, Task, is_final, task_event_data
 
-KIND: Final = "task"  # of appointments for visits
-TIDY: Final = "tidy"
 # Presence, duty switches and other services' agents change without telling a waiting task. Whoever has waited for long
 # is looked at less often: 5 s apart in the first minute, 15 s apart after three.
 LOOK_FOR_AGENTS: Final = timedelta(seconds=5)
@@ -73,7 +72,7 @@ class Visits:
         desk = self._store.desk(tenant_id, service_upn)
         tasks = list(desk.tasks)
         if any(_is_due(kept.task, now) for kept in tasks):
-            self._agenda.wake(KIND, tenant_id, service_upn)
+            self._agenda.wake(DISTRIBUTE, tenant_id, service_upn)
             tasks = self._let_time_pass(tenant_id, tasks, now)
         queued = [kept for kept in tasks if kept.task.state == "Queued"]
         if queued:
@@ -115,7 +114,7 @@ class Visits:
         while (pair := next_pair([kept.task for kept in waiting], free, idle, now)) is not None:
             place, candidate = pair
             free.remove(candidate)
-            self._agenda.wake(KIND, tenant_id, service_upn)
+            self._agenda.wake(DISTRIBUTE, tenant_id, service_upn)
             after = self._offer_one(tenant_id, waiting[place], candidate, holds.get(candidate.user_id), self._clock())
             if after is not None:
                 done.append(after)
@@ -152,7 +151,7 @@ class Visits:
             waited = now - from_wire(queued_at)
             moments.append(now + min(max(LOOK_FOR_AGENTS, waited / 12), LOOK_NOW_AND_THEN))
         if moments:
-            self._agenda.wake(KIND, tenant_id, service_upn, min(moments))
+            self._agenda.wake(DISTRIBUTE, tenant_id, service_upn, min(moments))
 
     def _tell(self, tenant_id: str, service_upn: str, untold: Sequence[Untold]) -> None:
         if not untold:
@@ -164,7 +163,7 @@ class Visits:
                 self._agents.free(tenant_id, event.freed, event.task.task_id, event.offer, idle_since=to_wire(now))
         if any(is_final(event.task.event) for event in untold):
             midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-            self._agenda.wake(TIDY, tenant_id, service_upn, midnight + PAST_KEPT + timedelta(days=1))
+            self._agenda.wake(REMOVE_OLD, tenant_id, service_upn, midnight + PAST_KEPT + timedelta(days=1))
         self._store.forget_told(untold)
 
 

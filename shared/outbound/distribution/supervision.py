@@ -17,8 +17,8 @@ from shared.kernel.errors import NotFound, Stale
 from shared.kernel.wire import Wire, printable
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.distribution.agent_tasks import TaskView, view
-from shared.outbound.distribution.distributor import KIND
 from shared.outbound.distribution.reservations import Agents
+from shared.outbound.tasks.job_kinds import DISTRIBUTE
 from shared.outbound.tasks.lifecycle import released
 from shared.outbound.tasks.refusals import Refusals
 from shared.outbound.tasks.store import OutboundStore
@@ -116,14 +116,14 @@ class Supervision:
                 raise NotFound("there is no such task", code="OutboundTaskNotFound")
             now = self._clock()
             after = released(kept.task, wanted().reason, now)
-            self._agenda.wake(KIND, tenant_id, kept.task.service_upn)
+            self._agenda.wake(DISTRIBUTE, tenant_id, kept.task.service_upn)
             try:
                 self._store.commit(kept, after, now)
             except (Stale, NotFound):
                 continue
             if holder := kept.task.holder:
                 self._agents.free(tenant_id, holder, after.task_id, after.offers, idle_since=to_wire(now))
-            self._agenda.call_now(KIND, tenant_id, after.service_upn)
+            self._agenda.call_now(DISTRIBUTE, tenant_id, after.service_upn)
             log.info("task released", tenant=tenant_id, entry=after.task_id, by=by.oid)
             return _with_history(after, now)
 

@@ -6,7 +6,7 @@ ours there is no slot without an entry, no entry without a slot, and no transiti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import accumulate
@@ -16,8 +16,6 @@ from shared.kernel.clock import to_wire
 from shared.kernel.errors import NotFound, Stale
 from shared.outbound.tasks.entities import (
     ENTRY,
-    GATE,
-    OPENING,
     OUTBOX,
     PAST,
     REF,
@@ -43,6 +41,7 @@ from shared.outbound.tasks.entities import (
     touch_gate,
     without_history,
 )
+from shared.outbound.tasks.gate import Gate
 from shared.outbound.tasks.task import Entry, ExternalTask, State, Task, read_task
 from shared.storage.entities import Delete, Insert, Operation, Overwrite, Replace, Row, with_doc
 from shared.storage.keys import prefix_end
@@ -60,7 +59,7 @@ class ReferenceTaken(Exception):
 
 
 class GateShut(Exception):
-    """The service takes no tasks: it never did, or it was deleted. See ``open_gate``."""
+    """The service takes no tasks: it never did, or it was deleted. See ``gate.py``."""
 
 
 class OutboundStore:
@@ -68,6 +67,7 @@ class OutboundStore:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self.gate = Gate(table)
 
     def slots(self, tenant_id: str, service_upn: str) -> list[Slot]:
         """All held slots of a service, in one read (there are 50 at most, plus those a race added)."""
@@ -232,55 +232,6 @@ class OutboundStore:
         """Hooks know of these events now."""
         if untold:
             self._table.remove_blindly([event.row for event in untold])
-
-    def open_gate(self, tenant_id: str, service_upn: str, touch: Callable[[], object]) -> None:
-        """Let tasks in, if ``touch`` finds the service; see ``gate.py``.
-
-        The wish to open is written first, then the service is touched, then the gate opened for the wish: whoever
-        shuts the gate meanwhile takes the wish away. Nothing happens then; the caller's next try begins anew.
-        """
-        wish = Row(partition_of(tenant_id, service_upn), OPENING, {})
-        etag = self._wish_to_open(wish)
-        try:
-            touch()
-        except NotFound:
-            self._table.remove_blindly([wish])
-            raise
-        try:
-            self._table.transact([Delete(wish, etag), Insert(Row(wish.partition, GATE, {}))])
-        except Exists:
-            self._table.remove_blindly([wish])  # it is open
-        except (Stale, NotFound):
-            return
-
-    def _wish_to_open(self, wish: Row) -> str:
-        while True:
-            try:
-                return self._table.insert(wish)
-            except Exists:
-                found = self._table.get(wish.partition, wish.row)  # of a process that works on it, or died
-                if found is not None:
-                    return found.etag
-
-    def shut_gate(self, tenant_id: str, service_upn: str) -> bool:
-        """Let nobody in any more, if nobody is in; says which. A task that comes at the same moment wins."""
-        partition = partition_of(tenant_id, service_upn)
-        while True:
-            rows = list(self._table.span(partition, GATE, prefix_end(OPENING)))
-            if self._is_busy(partition):
-                return False
-            if not rows:
-                return True
-            try:
-                self._table.transact([Delete(row, row.etag) for row in rows])
-            except (NotFound, Stale):
-                continue  # a task came in, or another process opens or shuts it
-            return True
-
-    def _is_busy(self, partition: str) -> bool:
-        """Whether the service has an unfinished task."""
-        rows, _ = self._table.page(partition, ENTRY, prefix_end(ENTRY), top=1)
-        return bool(rows)
 
     def tidy(self, tenant_id: str, service_upn: str, *, finished_before: datetime, now: datetime) -> None:
         """Remove tasks finished before that, and references that are free."""

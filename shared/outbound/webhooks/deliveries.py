@@ -23,11 +23,11 @@ from shared.kernel import log
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotFound, Stale, Upstream
 from shared.messaging.job_schedule import Agenda
+from shared.outbound.tasks.job_kinds import DELIVER
 from shared.outbound.webhooks.callback_url import UrlRefused, read_callback_url
 from shared.outbound.webhooks.delivery_run import Said, Turn, after_turn, well
 from shared.outbound.webhooks.models import Hook
 from shared.outbound.webhooks.outbox import First, HookOutbox, Waiting
-from shared.outbound.webhooks.registrations import APPOINTMENT
 from shared.outbound.webhooks.retry_policy import KEPT, after_failure, verdict
 from shared.outbound.webhooks.store import HookStore, KeptHook
 from shared.storage.secrets import Unreadable
@@ -96,7 +96,7 @@ class Deliveries:
         elif kept.hook.switched_off_at is not None:
             self._keep_for_admins(tenant_id, kept.hook, from_wire(kept.hook.switched_off_at) + KEPT)
         elif (rest := kept.hook.rests_until(self._clock())) is not None:
-            self._agenda.wake(APPOINTMENT, tenant_id, hook_id, rest)
+            self._agenda.wake(DELIVER, tenant_id, hook_id, rest)
         else:
             self._take_turn(tenant_id, kept)
 
@@ -112,13 +112,13 @@ class Deliveries:
                 self._deliver_all(turn, due)
                 self._end(turn)
             elif turn.next_look is not None:
-                self._agenda.wake(APPOINTMENT, tenant_id, kept.hook.id, turn.next_look)
+                self._agenda.wake(DELIVER, tenant_id, kept.hook.id, turn.next_look)
             elif kept.hook.lease_until is not None or kept.hook.failing_since is not None:
                 # A delivery sent the last event and died. With nothing to send, nothing fails.
                 self._store.save(kept, well(kept.hook))
         except (Stale, NotFound):
             # Another delivery is at it, or the hook is gone: whichever, somebody looks again.
-            self._agenda.wake(APPOINTMENT, tenant_id, kept.hook.id)
+            self._agenda.wake(DELIVER, tenant_id, kept.hook.id)
 
     def _due(self, turn: Turn, now: datetime) -> list[First]:
         """Tasks to work on, those that failed least often first; when others are due goes to the turn."""
@@ -225,7 +225,7 @@ class Deliveries:
     def _end(self, turn: Turn) -> None:
         now, tenant_id, before = self._clock(), turn.tenant_id, turn.hook
         if turn.is_gone:
-            self._agenda.wake(APPOINTMENT, tenant_id, before.id)  # where its events are cleared away
+            self._agenda.wake(DELIVER, tenant_id, before.id)  # where its events are cleared away
             self._store.remove_blindly(tenant_id, before.id)
             log.info("webhook removed", tenant=tenant_id, hook=before.id, by="its receiver (410)")
             return
@@ -237,7 +237,7 @@ class Deliveries:
             after = after.model_copy(update={"swept_at": to_wire(now)})
         if turn.next_look is not None:
             at = max([turn.next_look, *([from_wire(after.next_try)] if after.next_try else [])])
-            self._agenda.wake(APPOINTMENT, tenant_id, before.id, at)
+            self._agenda.wake(DELIVER, tenant_id, before.id, at)
         self._store.save(turn.kept, after)
         if (before.failing_since is None) != (after.failing_since is None):
             state = "works again" if after.failing_since is None else "fails"
@@ -245,8 +245,8 @@ class Deliveries:
 
     def _switch_off(self, turn: Turn, after: Hook, now: datetime) -> None:
         """The audit line first: dying behind it means a line twice, dying before it would mean none."""
-        self._agenda.wake(APPOINTMENT, turn.tenant_id, after.id)
-        self._agenda.wake(APPOINTMENT, turn.tenant_id, after.id, now + KEPT)
+        self._agenda.wake(DELIVER, turn.tenant_id, after.id)
+        self._agenda.wake(DELIVER, turn.tenant_id, after.id, now + KEPT)
         change = {"path": f"outbound.webhooks.{after.id}", "old": "failing", "new": "switchedOff"}
         self._trail.note(turn.tenant_id, system(turn.tenant_id), [change])
         self._store.save(turn.kept, after)
@@ -262,9 +262,9 @@ class Deliveries:
         if self._clock() >= until:
             self._store.remove_blindly(tenant_id, hook.id)
         else:
-            self._agenda.wake(APPOINTMENT, tenant_id, hook.id, until)  # whoever called has a clock ahead of ours
+            self._agenda.wake(DELIVER, tenant_id, hook.id, until)  # whoever called has a clock ahead of ours
         self._clear(tenant_id, hook.id)
 
     def _clear(self, tenant_id: str, hook_id: str) -> None:
         if not self._outbox.clear(tenant_id, hook_id):
-            self._agenda.wake(APPOINTMENT, tenant_id, hook_id)
+            self._agenda.wake(DELIVER, tenant_id, hook_id)

@@ -16,6 +16,7 @@ from shared.kernel.errors import Conflict, NotFound
 from shared.kernel.wire import is_guid
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.tasks.events import Event
+from shared.outbound.tasks.job_kinds import DELIVER
 from shared.outbound.tasks.rights import check_owner
 from shared.outbound.webhooks.models import (
     Hook,
@@ -32,7 +33,6 @@ from shared.outbound.webhooks.store import HookStore
 from shared.tenants.directory import Directory
 from shared.tenants.models import Page
 
-APPOINTMENT: Final = "webhook"  # of the agenda; its subject is a hook's id
 MOST_HOOKS: Final = 100  # of a tenant, switched-off ones apart
 MOST_COUNTED: Final = 1000
 # The same registration counts as a repeated call for so long. Later it is one of its own: a platform that subscribes
@@ -102,7 +102,7 @@ class Webhooks:
         if not (by.may(TENANT_ADMIN) or by.oid == kept.hook.by.oid):
             for upn in kept.hook.services:
                 check_owner(self._directory.service(tenant_id, upn).value, by)
-        self._agenda.wake(APPOINTMENT, tenant_id, kept.hook.id)  # where its events are cleared away
+        self._agenda.wake(DELIVER, tenant_id, kept.hook.id)  # where its events are cleared away
         self._store.remove_blindly(tenant_id, kept.hook.id)
         log.info("webhook removed", tenant=tenant_id, hook=kept.hook.id, by=by.oid)
 
@@ -127,7 +127,7 @@ class Webhooks:
                     by_task[event.task_id].append(event)
             if not by_task:
                 continue
-            self._agenda.wake(APPOINTMENT, tenant_id, hook.id)
+            self._agenda.wake(DELIVER, tenant_id, hook.id)
             for of_task in by_task.values():
                 self._outbox.take_in(tenant_id, hook, of_task, self._clock())
 

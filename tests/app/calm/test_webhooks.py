@@ -12,8 +12,9 @@ from devhost.settings import storage_connection
 from shared.kernel import clock
 from shared.messaging.job_schedule import Agenda
 from shared.outbound.tasks.events import Event
+from shared.outbound.tasks.job_kinds import DELIVER
 from shared.outbound.webhooks.outbox import HookOutbox
-from shared.outbound.webhooks.registrations import APPOINTMENT, Webhooks
+from shared.outbound.webhooks.registrations import Webhooks
 from shared.outbound.webhooks.store import HookStore
 from shared.storage.account import StorageAccount
 from shared.storage.secrets import SecretBox
@@ -31,7 +32,7 @@ def publish(stack: AppStack, tenant: NewTenant, *events: tuple[str, int]) -> Non
     """What a visit to the service does, from a process of its own."""
     account = StorageAccount(storage_connection(stack.storage_port), None, "")
     table, unused = account.table("outbound"), SecretBox([("unused", bytes(32))])
-    agenda = Agenda(account.table("agenda"), {APPOINTMENT: account.queue("webhook-deliveries")}, clock.now)
+    agenda = Agenda(account.table("agenda"), {DELIVER: account.queue("webhook-deliveries")}, clock.now)
     directory: Any = None
     webhooks = Webhooks(HookStore(table, unused), HookOutbox(table), directory, agenda, (), clock.now)
     webhooks.publish(
@@ -54,7 +55,7 @@ def listed(tenant: NewTenant) -> list[dict[str, Any]]:
 
 def call(stack: AppStack, tenant: NewTenant, hook_id: str) -> None:
     """Call the appointment without waiting for the agenda."""
-    message = {"kind": APPOINTMENT, "tenantId": tenant.id, "subject": hook_id}
+    message = {"kind": DELIVER, "tenantId": tenant.id, "subject": hook_id}
     stack.send("webhook-deliveries", json.dumps(message))
 
 
