@@ -9,14 +9,14 @@ from shared.bootstrap.trunk import open_account, open_trunk
 from shared.clients.entra.device_sign_in import DeviceSignIn
 from shared.clients.graph.grants import Grants
 from shared.http.gateway import open_session
-from shared.interact.acs import leftover_users as leftovers
-from shared.interact.sessions import cleanup as session_ends
+from shared.interact.acs import leftover_users
+from shared.interact.sessions import cleanup
 from shared.interact.sessions import store as session_store
 from shared.kernel import clock
 from shared.outbound.tasks.gate import Gate
 from shared.outbound.webhooks import store as hook_store
 from shared.permissions.provisioning import Provisioning
-from shared.presence.guest_accounts import token_cache as token_shelf
+from shared.presence.guest_accounts import token_cache
 from shared.presence.guest_accounts.token_cache import TokenShelf
 from shared.storage.secrets import SecretBox
 from shared.tenants.key_rotation import Rotation
@@ -31,11 +31,11 @@ def build_rotation(config: Config) -> Rotation:
     # Modules that seal secrets outside of a tenant's head are named here; tests/structure/test_sealing.py checks it.
     # Sessions come before their entries in session_ends, which copy the seals of sessions.
     others = [
-        leftovers.sealed_rows(account.table("system")),
+        leftover_users.sealed_rows(account.table("system")),
         hook_store.sealed_rows(account.table("outbound"), trunk.tenants.ids),
         session_store.sealed_rows(account.table("sessions")),
-        session_ends.sealed_rows(account.table("system")),
-        token_shelf.sealed_rows(account.table("signins")),
+        cleanup.sealed_rows(account.table("system")),
+        token_cache.sealed_rows(account.table("signins")),
     ]
     return Rotation(trunk.tenants, trunk.heads, trunk.secrets, others)
 

@@ -28,8 +28,8 @@ from shared.storage.queues import Queue
 from shared.storage.secrets import SecretBox
 from shared.storage.tables import Table
 from shared.tenants.directory import Directory, ServiceGate
+from shared.tenants.licences import Licences
 from shared.tenants.rate_limit import Pace
-from shared.tenants.settings.licences import Licences
 from shared.tenants.settings.settings import TenantSettings
 from shared.tenants.tenants import Tenants
 from shared.tenants.widget_keys import WidgetKeys

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from shared.concurrency.expiring_cache import Kept
-from shared.interact.sessions.start import acs_problems
+from shared.interact.acs.problems import acs_problems
 from shared.kernel.acs_connection_string import ConnectionString, Refused, read_connection_string
 from shared.kernel.clock import Clock, to_wire
 from shared.kernel.errors import ConfigError, Denied, NotAllowed, NotKnown

@@ -20,8 +20,8 @@ from shared.storage.entities import Delete, Insert, Merge, Operation, Overwrite,
 from shared.storage.keys import key, prefix_end
 from shared.storage.tables import Exists, Table
 from shared.tenants.documents import Held, Versions, check, commit, held, past, remove, write
+from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Service, ServiceWrite, Stored, User, UserWrite
-from shared.tenants.settings.licences import Licences
 
 _SERVICE: Final = "service:"
 _USER: Final = "user:"

@@ -10,7 +10,7 @@ from shared.kernel.errors import NotFound, Stale
 from shared.storage.entities import Row, with_doc
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Table
-from shared.tenants.settings.merge import SECRETS
+from shared.tenants.setting_catalogue import SECRETS
 from shared.tenants.tenants import SETTINGS, Tenants
 from shared.tenants.widget_keys import FIELD as WIDGET_FIELD
 from shared.tenants.widget_keys import ROW as WIDGET

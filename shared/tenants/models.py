@@ -88,3 +88,12 @@ class Page(Generic[T]):
 
     items: list[T]
     continuation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """Licences that at least one service, or one user, of the tenant has, and whether any service may call out."""
+
+    services: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    calls_out: bool = False

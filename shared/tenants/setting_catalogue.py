@@ -10,6 +10,8 @@ from pydantic.json_schema import models_json_schema
 from shared.kernel.wire import Guid, Wire, https_origin, once
 
 SECTIONS: Final = ("outbound", "interact", "assistant", "attendantConsole", "presenceTracking")
+# Fields that hold a secret, by section and name.
+SECRETS: Final = (("interact", "acsConnectionString"), ("assistant", "acsConnectionString"))
 
 
 class Secret(Wire):

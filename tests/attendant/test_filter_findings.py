@@ -11,7 +11,7 @@ from shared.attendant.odata_filter import support as filter_support
 from shared.attendant.odata_filter.findings import Code, FilterReport, examine
 from tests.attendant.test_filter_syntax import READ
 
-DATA = json.loads(Path(filter_support.__file__).with_name("filter_support.json").read_text())
+DATA = json.loads(Path(filter_support.__file__).with_name("support.json").read_text())
 
 
 def codes(report: FilterReport, *, of: str | None = None) -> set[Code]:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.tenants.models import InUse
 from shared.tenants.setting_catalogue import SECTIONS, Interact, PresenceTracking, Settings
-from shared.tenants.settings.effects import InUse, effects
+from shared.tenants.settings.effects import effects
 
 PRODUCTS = ("AdvancedRouting", "EnterpriseRouting", "ContactCenter", "AttendantConsole", "Interact", "Assistant")
 ALL = frozenset(PRODUCTS)

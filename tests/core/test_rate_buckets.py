@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.concurrency import token_buckets as rate_buckets
+from shared.concurrency import token_buckets
 from shared.concurrency.token_buckets import Buckets, Rate
 from shared.kernel.callers import OPERATOR, TENANT_ADMIN, Caller
 from shared.kernel.errors import RateLimited
@@ -93,11 +93,11 @@ def test_a_caller_who_keeps_asking_gets_no_more_than_one_who_waits() -> None:
 
 def test_memory_is_bounded() -> None:
     buckets = Buckets("calls", Rate(per_second=1, burst=1), StopWatch())
-    for number in range(rate_buckets.MOST_KEPT + 1):
+    for number in range(token_buckets.MOST_KEPT + 1):
         buckets.take(str(number))
     assert "0" not in buckets
     assert "1" in buckets
-    assert taken(buckets, 1, str(rate_buckets.MOST_KEPT)) == [False]
+    assert taken(buckets, 1, str(token_buckets.MOST_KEPT)) == [False]
 
 
 def test_giving_back_never_fills_a_bucket_beyond_its_burst() -> None:

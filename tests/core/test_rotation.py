@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from shared.interact.acs import leftover_users as leftovers
+from shared.interact.acs import leftover_users
 from shared.storage.entities import Operation, Row
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Table
@@ -204,9 +204,9 @@ def test_a_ring_that_fits_nothing_changes_nothing(world: World) -> None:
 def test_what_checks_left_behind_is_sealed_again_and_still_swept(world: World) -> None:
     acs = AcsWorld(world.account, world.clock)
     acs.left_behind(box=SecretBox([OLD_KEY]))
-    places = [leftovers.sealed_rows(acs.table)]
+    places = [leftover_users.sealed_rows(acs.table)]
     assert Rotation(OnlyThis(), world.account.table("tenants"), BOTH, places).run(quietly) == Rotated(1, ())
     [row] = acs.rows()
-    assert ONLY_NEW.open(row.text("sealed"), tenant=acs.tenant, field=leftovers.FIELD) == GOOD
+    assert ONLY_NEW.open(row.text("sealed"), tenant=acs.tenant, field=leftover_users.FIELD) == GOOD
     assert acs.checks(box=ONLY_NEW).sweep() == 1
     acs.clear()

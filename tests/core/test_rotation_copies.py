@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.interact.sessions import cleanup as session_ends
+from shared.interact.sessions import cleanup
 from shared.interact.sessions import store as session_store
 from shared.interact.sessions.cleanup import SessionEnds
 from shared.interact.sessions.rules import Session
@@ -112,7 +112,7 @@ class Shop:
             "tries": 0,
         }
         moment = f"{int(self.clock().timestamp() * 1000):015}"
-        self.index.insert(Row(session_ends.PARTITION, f"{moment}|{TENANT}|{session.session_id}", values))
+        self.index.insert(Row(cleanup.PARTITION, f"{moment}|{TENANT}|{session.session_id}", values))
         held = self.store.get(TENANT, session.session_id)
         assert held is not None
         return held
@@ -133,12 +133,12 @@ class Shop:
     def rotate(self, step: Callable[[], None]) -> Rotated:
         places = [
             session_store.sealed_rows(Stepping(self.sessions, step)),
-            session_ends.sealed_rows(Stepping(self.index, step)),
+            cleanup.sealed_rows(Stepping(self.index, step)),
         ]
         return Rotation(NoTenants(), MemoryTable(), BOTH, places).run(lambda done, of: None)
 
     def rows(self) -> list[Row]:
-        return [*self.sessions.span(TENANT, "", "~"), *self.index.span(session_ends.PARTITION, "0", ":")]
+        return [*self.sessions.span(TENANT, "", "~"), *self.index.span(cleanup.PARTITION, "0", ":")]
 
     def all_is_new(self) -> bool:
         place = {"tenant": TENANT, "field": session_store.FIELD}
@@ -191,7 +191,7 @@ def test_an_instance_that_never_stops_sealing_with_the_old_key_is_told_of() -> N
 
     places = [
         session_store.sealed_rows(Restless(shop.sessions, lambda: None)),
-        session_ends.sealed_rows(shop.index),
+        cleanup.sealed_rows(shop.index),
     ]
     rotated = Rotation(NoTenants(), MemoryTable(), BOTH, places).run(lambda done, of: None)
     assert rotated == Rotated(4 + MOST_PASSES, (), settled=False)

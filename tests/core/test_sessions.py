@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.interact.sessions import cleanup as session_ends
+from shared.interact.sessions import cleanup
 from shared.interact.sessions import store as session_store
 from shared.interact.sessions.cleanup import GRACE, SessionEnds
 from shared.interact.sessions.rules import KEPT
@@ -404,7 +404,7 @@ def test_a_resource_that_hangs_holds_up_nobody_else_and_is_left_alone(shop: Sess
     orphans(shop, "hangs", 24)
     orphans(shop, "works", 3)
     others_are_gone, asked = threading.Event(), list[str]()
-    as_many_as_may = threading.Barrier(session_ends.AT_ONCE_OF_TENANT)  # else the first answer spares the last ones
+    as_many_as_may = threading.Barrier(cleanup.AT_ONCE_OF_TENANT)  # else the first answer spares the last ones
 
     class Hanging(FakeOutside):
         def delete_user(self, connection: ConnectionString, user_id: str, timeout: float) -> None:
@@ -420,9 +420,9 @@ def test_a_resource_that_hangs_holds_up_nobody_else_and_is_left_alone(shop: Sess
 
     ends, _ = shop.instance(outside=Hanging(shop.clock))
     assert ends.sweep() == 3
-    assert len(asked) == session_ends.AT_ONCE_OF_TENANT
+    assert len(asked) == cleanup.AT_ONCE_OF_TENANT
     assert ends.sweep() == 0
-    assert len(asked) == session_ends.AT_ONCE_OF_TENANT  # the others were put off, too
+    assert len(asked) == cleanup.AT_ONCE_OF_TENANT  # the others were put off, too
     shop.clock.move(minutes=2)
     assert shop.ends.sweep() == 24
 
@@ -658,7 +658,7 @@ def test_a_token_is_not_given_to_a_session_that_ends_meanwhile(shop: SessionWorl
 def test_the_rotation_of_keys_finds_what_sessions_hold(shop: SessionWorld, world: World) -> None:
     session = shop.start()
     ring = SecretBox([("new", bytes([7]) * 32), OLD_KEY])
-    places = [session_ends.sealed_rows(shop.index), session_store.sealed_rows(shop.table)]
+    places = [cleanup.sealed_rows(shop.index), session_store.sealed_rows(shop.table)]
     done = Rotation(world.tenants, world.account.table("tenants"), ring, places).run(lambda done, count: None)
     assert done.sealed >= 2
     assert all(ring.is_current(row.text("sealed")) for row in (*shop.rows(), *shop.entries()))

@@ -12,8 +12,8 @@ from shared.kernel.callers import Caller
 from shared.kernel.errors import NotFound
 from shared.storage.entities import Row
 from shared.tenants.directory import Directory
+from shared.tenants.licences import Licences
 from shared.tenants.models import ServiceWrite, UserWrite
-from shared.tenants.settings.licences import Licences
 from tests.core.world import FakeClock
 from tests.support.memory_storage import MemoryTable
 

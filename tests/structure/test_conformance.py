@@ -16,7 +16,7 @@ import pytest
 import function_app
 from functions.http.endpoints import ENDPOINTS
 from shared.bootstrap.trunk import Trunk, open_trunk
-from shared.interact.sessions import cleanup as session_ends
+from shared.interact.sessions import cleanup
 from shared.kernel import clock
 from shared.kernel.callers import Caller
 from shared.kernel.clock import to_wire
@@ -172,7 +172,7 @@ def _settle(account: StorageAccount) -> None:
         directory.put_user(tenant_id, str(uuid.uuid4()), lambda: user, versions=None, by=by)  # noqa: B023 - called at once
     tenants.start_offboarding(LEAVING, by)
     end: Values = {"tenant": STAYING, "session": "x", "user": "8:acs:x", "sealed": "", "made_at": TICK, "tries": 0}
-    account.table("system").insert(Row(session_ends.PARTITION, f"{0:015}|{STAYING}|x", end))
+    account.table("system").insert(Row(cleanup.PARTITION, f"{0:015}|{STAYING}|x", end))
 
 
 def test_both_find_the_same_functions_with_the_same_bindings(seen: Seen) -> None:
@@ -234,7 +234,7 @@ def test_a_leaving_tenant_is_gone(seen: Seen) -> None:
 
 
 def test_the_end_of_a_session_was_looked_at(seen: Seen) -> None:
-    assert list(seen.account.table("system").span(session_ends.PARTITION, "0", ":")) == []
+    assert list(seen.account.table("system").span(cleanup.PARTITION, "0", ":")) == []
 
 
 def test_a_poll_was_tried(seen: Seen) -> None:

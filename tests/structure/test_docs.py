@@ -15,6 +15,7 @@ from tools import permissions_page
 from tools.settings_page import page
 
 ROOT = Path(__file__).parents[2]
+CODE = ("bench", "devhost", "functions", "portal", "shared", "simulator", "tests", "tools")
 
 
 def test_every_app_setting_is_documented_once_and_none_is_made_up() -> None:
@@ -86,3 +87,21 @@ def test_every_decision_is_listed() -> None:
     pages = {path.name for path in (ROOT / "docs/decisions").glob("0*.md")}
     listed = re.findall(r"\]\((0[^)]+)\)", (ROOT / "docs/decisions/README.md").read_text())
     assert sorted(listed) == sorted(pages)
+
+
+def test_files_that_documents_and_docstrings_name_are_there() -> None:
+    """Written as code and with their ending; a path counts from the project's root, a bare name anywhere."""
+    texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    texts += [
+        path
+        for room in ("shared", "functions", "devhost", "simulator", "tools")
+        for path in (ROOT / room).rglob("*.py")
+    ]
+    files = {path.relative_to(ROOT).as_posix() for room in CODE for path in (ROOT / room).rglob("*.*")}
+    known = files | {name.rpartition("/")[2] for name in files} | {path.name for path in ROOT.iterdir()}
+    named = {
+        (name, text.name)
+        for text in texts
+        for name in re.findall(r"`((?:[\w.-]+/)*\w+\.(?:py|json|js|mjs))`", text.read_text("utf-8"))
+    }
+    assert {(name, text) for name, text in named if name not in known} == set()

@@ -36,7 +36,7 @@ def test_the_modules_that_seal_are_found() -> None:
 def test_sessions_are_sealed_again_before_the_entries_that_copy_their_seals() -> None:
     """A copy is sealed with the newest key of its instance; the order covers instances that have an older one."""
     rotation = (ROOT / "shared/bootstrap/commands.py").read_text()
-    assert rotation.index("session_store.sealed_rows(") < rotation.index("session_ends.sealed_rows(")
+    assert rotation.index("session_store.sealed_rows(") < rotation.index("cleanup.sealed_rows(")
 
 
 def test_no_sealed_text_is_taken_from_one_row_into_another_as_it_is() -> None:

@@ -61,7 +61,7 @@ PATHS = (
     "shared/storage/failures.py",
     "shared/storage/secrets.py",
     "shared/tenants/widget_keys.py",
-    "shared/interact/*.py",
+    "shared/interact/**/*.py",
 )
 
 

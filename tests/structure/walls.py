@@ -11,129 +11,81 @@ from tests.structure.source import Module, is_in, modules
 
 OURS: Final = ("function_app", "functions", "shared", "devhost", "simulator", "bench", "tools", "tests")
 FEATURES: Final = ("outbound", "presence", "interact", "attendant", "permissions")
-# Plain values and pure helpers; every room of shared may lean on them.
-GROUND: Final = (
-    "shared.kernel.errors",
-    "shared.kernel.body_limits",
-    "shared.kernel.clock",
-    "shared.kernel.log",
-    "shared.kernel.callers",
-    "shared.kernel.wire",
-    "shared.kernel.clouds",
-    "shared.kernel.components",
-    "shared.kernel.csv_text",
-    "shared.kernel.json_text",
-    "shared.concurrency.expiring_cache",
-    "shared.kernel.length_prefix",
-    "shared.concurrency.token_buckets",
-    "shared.kernel.near_names",
-    "shared.kernel.queue_names",
-    "shared.kernel.sign_in_errors",
-)
+GROUND: Final = ("shared.kernel",)
+# What a feature stands on, beside the inner rooms of its own.
+TRUNK: Final = (*GROUND, "shared.concurrency", "shared.storage", "shared.tenants", "shared.messaging")
 # Libraries that speak to somebody, and what only triggers may know.
 VENDORS: Final = ("azure", "msal", "requests", "urllib3", "httpx", "socket", "http.client")
 
 
 @dataclass(frozen=True)
 class Wall:
-    """``room`` may import ``ours`` of our modules (itself always), and of ``VENDORS`` only ``vendors``."""
+    """``room`` may import itself and ``ours`` of our modules, nothing ``closed``; of ``VENDORS`` only ``vendors``."""
 
     room: str
     ours: tuple[str, ...]
     vendors: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
 
 
+# The first wall that names a room counts, so inner rooms stand before the room they are in.
 WALLS: Final = (
     Wall("function_app", ("functions",), ("azure.functions",)),
-    Wall(
-        "functions.wiring",
-        ("shared.bootstrap", "shared.app_settings.config", "shared.kernel.clock", "shared.kernel.errors"),
-    ),
+    Wall("functions.wiring", ("shared.bootstrap", "shared.app_settings", *GROUND)),
     Wall(
         "functions",
         (
             *GROUND,
-            "shared.operations.health",
-            "shared.operations.overview",
-            "shared.messaging.dead_letters",
+            "shared.messaging",
+            "shared.operations",
             "shared.tenants",
             *(f"shared.{feature}" for feature in FEATURES),
         ),
         ("azure.functions",),
     ),
     Wall("shared.bootstrap", ("shared",)),
-    # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
-    Wall(
-        "shared.operations.overview",
-        (
-            *GROUND,
-            "shared.tenants",
-            "shared.outbound.tasks.store",
-            "shared.presence.health",
-            "shared.permissions.checks",
-        ),
-    ),
-    # Any queue may have it keep a message, so it stands beside the trunk.
-    Wall("shared.messaging.dead_letters", (*GROUND, "shared.tenants", "shared.storage")),
-    Wall(
-        "shared.operations.retention",
-        (
-            *GROUND,
-            "shared.messaging.dead_letters",
-            "shared.outbound.tasks.refusals",
-            "shared.tenants.offboarding_records",
-            "shared.storage",
-        ),
-    ),
-    Wall("shared.tenants", (*GROUND, "shared.storage")),
-    *(
-        Wall(
-            f"shared.{feature}",
-            (
-                *GROUND,
-                "shared.concurrency.retry",
-                "shared.concurrency.deadlines",
-                "shared.tenants.rate_limit",
-                "shared.messaging.dead_letters",
-                "shared.tenants",
-                "shared.storage",
-            ),
-        )
-        for feature in FEATURES
-    ),
-    Wall("shared.http.keep_alive", (), ("http.client", "requests", "socket", "urllib3")),
-    Wall(
-        "shared.clients",
-        (*GROUND, "shared.http.keep_alive", "shared.concurrency.retry", "shared.app_settings.config"),
-        ("azure.communication", "azure.core", "msal", "requests"),
-    ),
+    Wall("shared.kernel", ()),
+    Wall("shared.concurrency", GROUND),
+    Wall("shared.http", GROUND, ("http.client", "requests", "socket", "urllib3")),
+    Wall("shared.app_settings", GROUND),
     Wall(
         "shared.storage",
-        (
-            "shared.http.keep_alive",
-            "shared.kernel.errors",
-            "shared.kernel.clock",
-            "shared.kernel.length_prefix",
-            "shared.kernel.queue_names",
-        ),
+        (*GROUND, "shared.concurrency", "shared.http"),
         ("azure.core", "azure.data.tables", "azure.storage.queue", "azure.identity", "requests"),
     ),
-    # Counts in a table, for whichever feature has to be exact over all instances.
-    Wall("shared.tenants.rate_limit", (*GROUND, "shared.storage")),
-    # Seals what it gives to callers with the box that seals secrets.
-    Wall("shared.storage.continuations", (*GROUND, "shared.storage")),
-    # Judges the platform's own connection string by the rule for those of tenants.
-    Wall("shared.app_settings.config", (*GROUND, "shared.app_settings.checks", "shared.kernel.acs_connection_string")),
     Wall(
-        "shared",
-        (
-            *GROUND,
-            "shared.concurrency.retry",
-            "shared.concurrency.deadlines",
-            "shared.app_settings.config",
-            "shared.operations.health",
-        ),
+        "shared.clients",
+        (*GROUND, "shared.app_settings", "shared.concurrency", "shared.http"),
+        ("azure.communication", "azure.core", "msal", "requests"),
     ),
+    Wall("shared.tenants", (*GROUND, "shared.concurrency", "shared.storage"), closed=("shared.tenants.settings",)),
+    Wall("shared.messaging", (*GROUND, "shared.concurrency", "shared.storage", "shared.tenants")),
+    # Reads across features that do not know each other; like the composition root, and with no decisions of its own.
+    Wall(
+        "shared.operations",
+        (*TRUNK, "shared.outbound.tasks", "shared.presence.health", "shared.permissions.checks"),
+    ),
+    Wall("shared.outbound.tasks", TRUNK),
+    Wall("shared.outbound.admission", (*TRUNK, "shared.outbound.tasks")),
+    Wall("shared.outbound.distribution", (*TRUNK, "shared.outbound.tasks")),
+    Wall("shared.outbound.webhooks", (*TRUNK, "shared.outbound.tasks")),
+    Wall("shared.presence.polling", (*TRUNK, "shared.presence"), closed=("shared.presence.guest_accounts",)),
+    Wall("shared.presence.guest_accounts", (*TRUNK, "shared.presence"), closed=("shared.presence.polling",)),
+    Wall("shared.presence", TRUNK, closed=("shared.presence.polling", "shared.presence.guest_accounts")),
+    Wall("shared.interact.acs", TRUNK),
+    Wall("shared.interact.widget", TRUNK),
+    Wall("shared.interact.sessions", (*TRUNK, "shared.interact.acs")),
+    Wall("shared.interact", TRUNK, closed=("shared.interact.sessions", "shared.interact.widget")),
+    Wall("shared.attendant.odata_filter", TRUNK),
+    Wall("shared.attendant.address_books", (*TRUNK, "shared.attendant.fields")),
+    Wall("shared.attendant.search", (*TRUNK, "shared.attendant")),
+    Wall(
+        "shared.attendant",
+        TRUNK,
+        closed=("shared.attendant.odata_filter", "shared.attendant.address_books", "shared.attendant.search"),
+    ),
+    Wall("shared.permissions", TRUNK),
+    Wall("shared", ()),  # the package itself: no loose module
     Wall(
         "devhost",
         ("shared.app_settings.config", "simulator", "function_app"),
@@ -190,6 +142,8 @@ def _wall_of(module: Module) -> Wall | None:
 def _may(module: Module, wall: Wall, name: str, allowed: list[str]) -> bool:
     if name == "?":
         return wall.room == "devhost"
+    if any(is_in(name, room) for room in wall.closed):
+        return any(is_in(module.name, room) for room in wall.closed)
     if any(is_in(name, room) for room in OURS):
         # ``from shared import log`` names the package and then the module in it.
         package = any(is_in(place, name) for place in allowed) and name.count(".") == 0

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
 from shared.concurrency.deadlines import LATE, Latecomers
 from shared.interact.acs.connection_strings import Strings, accepted
+from shared.interact.acs.problems import acs_problems
 from shared.interact.acs.users import LIFETIME, SCOPES, Scope
 from shared.interact.sessions.cleanup import SessionEnds
 from shared.interact.sessions.meetings import Meeting, Meetings, meeting_problems
@@ -20,7 +21,7 @@ from shared.interact.sessions.store import HeldSession, Ties, Unsure
 from shared.kernel import log
 from shared.kernel.acs_connection_string import ConnectionString, read_connection_string
 from shared.kernel.clock import Clock
-from shared.kernel.errors import AppError, Conflict, Denied, Upstream
+from shared.kernel.errors import AppError, Conflict
 from shared.storage.entities import Row
 from shared.tenants.settings.settings import TenantSettings
 from shared.tenants.tenants import Head
@@ -211,24 +212,3 @@ class SessionStart:
             self._meetings.delete(tenant_id, organizer, meeting.meeting_id)
         except AppError as exc:
             log.warning("the meeting of a failed start cannot be removed", tenant=tenant_id, why=exc.code)
-
-
-@contextmanager
-def acs_problems(*, platform: bool = False) -> Iterator[None]:
-    """What ACS refuses, with what to do about it; throttling and silence pass as they are. ``platform`` says that the
-    resource is the platform's, about which a tenant can do nothing.
-    """
-    try:
-        yield
-    except Denied:
-        if platform:
-            raise Upstream(
-                "Azure Communication Services does not accept the platform's connection string",
-                code="AcsDenied",
-                remedy="An operator of the platform has to look at the app setting PLATFORM_ACS_CONNECTION_STRING.",
-            ) from None
-        raise Upstream(
-            "Azure Communication Services does not accept the stored connection string",
-            code="AcsDenied",
-            remedy="A tenant admin can find out why with Check beside the connection string.",
-        ) from None

@@ -83,7 +83,7 @@ class AgentTasks:
         return [view(task, now) for task in sorted(tasks, key=lambda task: (task.due_date_time_utc, task.task_id))]
 
     def accept(self, tenant_id: str, task_id: str, by: Caller) -> TaskView:
-        """Raises NotFound, Conflict (``OfferGone``). The agent's own row is confirmed first, see ``agents.py``."""
+        """Raises NotFound, Conflict (``OfferGone``). The reservation is confirmed first, see ``reservations.py``."""
 
         def step(kept: KeptTask, now: datetime) -> Task | None:
             after = accepted(kept.task, by.oid, now)

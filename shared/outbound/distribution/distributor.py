@@ -2,7 +2,7 @@
 
 Any number of visits may go on at once, for one service too, and each may die between any two lines: every write is
 conditional, the next visit is on the agenda before anything changes, and whatever a visit leaves undone the next one
-finds. Visits are called by ``agenda.py``.
+finds. Visits are called by ``job_schedule.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads and writes of tasks, see ``rows.py``.
+"""Reads and writes of tasks, see ``entities.py``.
 
 A task, its slot, its reference and its event change in one transaction, so after a crash between any two lines of
 ours there is no slot without an entry, no entry without a slot, and no transition without its event.

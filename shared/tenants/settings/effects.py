@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.tenants.models import Product
+from shared.tenants.models import InUse, Product
 from shared.tenants.setting_catalogue import SECTIONS, Settings
 
 ROUTING: Final[frozenset[Product]] = frozenset({"AdvancedRouting", "EnterpriseRouting", "ContactCenter"})
@@ -20,15 +20,6 @@ _PRODUCTS: Final[dict[str, frozenset[Product]]] = {
     "attendantConsole": frozenset({"AttendantConsole"}),
     "presenceTracking": ROUTING,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class InUse:
-    """Licences that at least one service, or one user, of the tenant has, and whether any service may call out."""
-
-    services: frozenset[str] = frozenset()
-    users: frozenset[str] = frozenset()
-    calls_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

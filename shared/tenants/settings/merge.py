@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from shared.kernel.errors import Finding, Invalid
 from shared.kernel.wire import parse
-from shared.tenants.setting_catalogue import Secret, Settings
+from shared.tenants.setting_catalogue import SECRETS, Secret, Settings
 
-SECRETS: Final = (("interact", "acsConnectionString"), ("assistant", "acsConnectionString"))
 # The switch of a section that needs its secret.
 _NEEDED_BY: Final = {"interact": "enabled", "assistant": "useOwnAcs"}
 # Facts an answer shows beside the sections; a document read and put back holds them.

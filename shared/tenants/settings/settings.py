@@ -17,12 +17,12 @@ from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
 from shared.tenants import audit
 from shared.tenants.documents import Held, Versions, check, held, is_own, write
+from shared.tenants.licences import ROW as LICENCES
+from shared.tenants.licences import Licences
 from shared.tenants.models import Page, Stored
-from shared.tenants.setting_catalogue import SECTIONS, Secret, Settings
+from shared.tenants.setting_catalogue import SECRETS, SECTIONS, Secret, Settings
 from shared.tenants.settings.effects import Effect, effects
-from shared.tenants.settings.licences import ROW as LICENCES
-from shared.tenants.settings.licences import Licences
-from shared.tenants.settings.merge import SECRETS, Seal, differences, merged, replaced, secret_of, shown
+from shared.tenants.settings.merge import Seal, differences, merged, replaced, secret_of, shown
 from shared.tenants.tenants import SETTINGS, Head
 
 _CHECK: Final = "head:check:"

@@ -11,8 +11,8 @@ from pydantic import Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 
 from shared.kernel.wire import Wire
-from shared.tenants.setting_catalogue import Settings
-from shared.tenants.settings.merge import BESIDE, SECRETS
+from shared.tenants.setting_catalogue import SECRETS, Settings
+from shared.tenants.settings.merge import BESIDE
 
 _SECRET: Final = Annotated[
     str | dict[str, Any] | None,

@@ -17,7 +17,7 @@ from shared.kernel.errors import NotFound, Stale
 from shared.storage.entities import Row, Value
 from shared.storage.keys import prefix_end
 from shared.storage.tables import Exists, Table
-from shared.tenants.settings.effects import InUse
+from shared.tenants.models import InUse
 
 ROW: Final = "head:licences"
 TRUSTED_FOR: Final = timedelta(hours=1)
