@@ -105,3 +105,21 @@ def test_files_that_documents_and_docstrings_name_are_there() -> None:
         for name in re.findall(r"`((?:[\w.-]+/)*\w+\.(?:py|json|js|mjs))`", text.read_text("utf-8"))
     }
     assert {(name, text) for name, text in named if name not in known} == set()
+
+
+def in_glossary() -> list[str]:
+    return re.findall(r"^\|.+\| `([\w.]+)` \|$", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
+
+
+def test_the_glossary_is_read() -> None:
+    assert len(in_glossary()) > 50
+
+
+@pytest.mark.parametrize("name", in_glossary())
+def test_each_code_name_of_the_glossary_exists(name: str) -> None:
+    place, _, attribute = name.rpartition(".")
+    whole, of_module = ROOT / name.replace(".", "/"), (ROOT / place.replace(".", "/")).with_suffix(".py")
+    if not (whole.is_dir() or whole.with_suffix(".py").is_file()):
+        assert of_module.is_file(), f"{name} is neither a module nor in one"
+        defined = re.search(rf"^(class|def) {attribute}\b|^{attribute}\b.* = ", of_module.read_text(), re.MULTILINE)
+        assert defined, f"{place} defines no {attribute}"
