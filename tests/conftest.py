@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--azurite", action="store_true", help="run the tests of storage on Azurite instead of in memory")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks each test with what it needs, and with the group that one worker runs; the longest groups come first."""
     for item in items:
