@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.scale import scaled
 
@@ -20,8 +21,8 @@ settings.register_profile(
 settings.load_profile("patient")
 
 TESTS: Final = Path(__file__).parent
-# Whole stacks share the processor badly: one worker runs them all, one after the other.
 KINDS: Final = ("pure", "storage", "simulator", "stack")
+# Rooms whose tests start whole stacks and mostly wait for them.
 STACKS: Final = ("app", "devhost")
 SIMULATOR: Final = frozenset({"simulator", "started"})
 STORAGE: Final = frozenset({"account", "azurite_account", "memory_account", "connection"})
@@ -31,14 +32,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--azurite", action="store_true", help="run the tests of storage on Azurite instead of in memory")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test with what it needs, and with the group that one worker runs; the longest groups come first."""
+    """Marks each test with what it needs."""
     for item in items:
         item.add_marker(needs(item))
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    sizes = Counter(_group(item) for item in items)
-    items.sort(key=lambda item: (_group(item) != "stacks", -sizes[_group(item)]))
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """One worker runs a whole file, and one of them runs all files that start whole stacks."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "stacks" if file.startswith(tuple(f"tests/{room}/" for room in STACKS)) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _ByFile(config, log)
 
 
 def needs(item: pytest.Item) -> str:
@@ -58,7 +68,3 @@ def needs(item: pytest.Item) -> str:
 
 def _room(item: pytest.Item) -> str:
     return item.path.relative_to(TESTS).parts[0]
-
-
-def _group(item: pytest.Item) -> str:
-    return "stacks" if _room(item) in STACKS else item.path.as_posix()
