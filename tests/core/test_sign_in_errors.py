@@ -21,7 +21,7 @@ from simulator.entra_errors import KINDS
 from tests.core.sign_in_table import ROWS, Row
 
 FILE: dict[str, Any] = json.loads(Path(sign_in_errors.__file__).with_suffix(".json").read_text(encoding="utf-8"))
-DOCS = Path(sign_in_errors.__file__).parents[1] / "docs/presence.md"
+DOCS = Path(__file__).parents[2] / "docs/presence.md"
 ACTS = {"tenant": "tenant admin", "operator": "operator", "user": "the user", "nobody": "nobody, it passes"}
 
 
