@@ -5,6 +5,7 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.http import web
+from functions.http.operator_calls import note_operator
 from functions.wiring import core
 from shared.kernel.callers import OPERATOR, TENANT_ADMIN
 from shared.messaging.dead_letters import EVERYBODY, SetAside
@@ -45,4 +46,8 @@ def requeue_poison(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "POST", _OF_ALL + "/{id}/requeue", roles=(OPERATOR,), answer=SetAside, tenant_must_exist=False)
 def requeue_any_poison(call: web.Call) -> func.HttpResponse:
     """Send a message of any tenant, or of none, again and strike it off the list."""
-    return call.ok(core().poison.requeue(EVERYBODY, call.path("id")))
+    poison, note_id = core().poison, call.path("id")
+    tenant_id = poison.tenant_of(note_id)
+    if tenant_id is not None:
+        note_operator(call.req, call.endpoint, call.caller, tenant_id)
+    return call.ok(poison.requeue(tenant_id or EVERYBODY, note_id))

@@ -74,17 +74,24 @@ class Poison:
         rows, following = self._journal.page(_list(whose), top=top, continuation=continuation)
         return Page([_shown(row) for row in rows], following)
 
+    def tenant_of(self, note_id: str) -> str | None:
+        """Returns the tenant that a message of the operator's list names, or None.
+
+        Raises NotFound (``PoisonNotFound``).
+        """
+        return self._find(EVERYBODY, note_id).text("tenant") or None
+
     def requeue(self, whose: str, note_id: str) -> SetAside:
         """Send a message again and strike it off the lists. Raises NotFound (``PoisonNotFound``), Conflict.
+
+        ``whose`` is the tenant whose message it is, EVERYBODY for one that names no tenant.
 
         Of two who ask, one sends. If the process dies after sending, the message stays listed, and whoever asks for
         it again after two minutes sends it twice: rather that than losing it.
         """
-        note = self._journal.find(_list(whose), note_id)
-        if note is None:
-            raise NotFound("there is no such message", code="PoisonNotFound")
-        if tenant_id := note.text("tenant"):
-            return self.requeue(tenant_id, note_id)
+        note = self._find(whose, note_id)
+        if note.text("tenant"):  # a pointer, which has no content to send
+            raise _not_found()
         queue = self._queues[note.text("queue")]
         self._claim(note)
         try:
@@ -96,6 +103,12 @@ class Poison:
             self._journal.remove(_list(whose), note_id)
         log.info("a queue message was sent again", queue=note.text("queue"), tenant=whose, id=note_id)
         return _shown(note)
+
+    def _find(self, whose: str, note_id: str) -> Row:
+        note = self._journal.find(_list(whose), note_id)
+        if note is None:
+            raise _not_found()
+        return note
 
     def _claim(self, note: Row) -> None:
         claimed = note.text("claimed")
@@ -113,6 +126,10 @@ class Poison:
             return self._tenants.head(parse(_Addressed, read_json(text.encode())).tenant_id).tenant_id
         except (Malformed, Invalid, NotFound):
             return None
+
+
+def _not_found() -> NotFound:
+    return NotFound("there is no such message", code="PoisonNotFound")
 
 
 def _list(whose: str) -> str:

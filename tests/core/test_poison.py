@@ -141,7 +141,11 @@ def test_a_requeued_message_is_sent_as_it_was_and_struck_off_both_lists(
     text = naming(world, name="Zoë 😀")
     keep(poison, base64.b64encode(text))
     (item,) = kept(poison, world.tenant_id)
-    assert poison.requeue(world.tenant_id if whose == "the tenant" else EVERYBODY, item.id) == item
+    tenant_id = world.tenant_id if whose == "the tenant" else poison.tenant_of(item.id)
+    assert tenant_id == world.tenant_id
+    with pytest.raises(NotFound):
+        poison.requeue(EVERYBODY, item.id)  # the operator's list only points to it
+    assert poison.requeue(tenant_id, item.id) == item
     assert queue.sent == [text.decode()]
     assert kept(poison, world.tenant_id) == []
     assert item.id not in ids(poison)
@@ -154,6 +158,7 @@ def test_an_operator_sends_a_message_of_nobody_again(poison: Poison, queue: Reme
     before = ids(poison)
     keep(poison, b"plain and wrong!")
     (item,) = nobodys(poison, before)
+    assert poison.tenant_of(item.id) is None
     poison.requeue(EVERYBODY, item.id)
     assert queue.sent == ["plain and wrong!"]
     assert item.id not in ids(poison)
