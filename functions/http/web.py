@@ -49,11 +49,13 @@ class Call:
     caller: Caller
 
     def identify(self, *roles: Role) -> None:
-        """Raises NotKnown, RateLimited or NotAllowed (``RoleMissing``); the log names a caller who is refused."""
+        """Raises NotKnown, RateLimited or NotAllowed (``ScopeMissing``, ``RoleMissing``).
+
+        A caller who is refused is charged all the same, and named in the log.
+        """
         self.caller = core().callers.of_bearer(bearer(self.req))
         core().caller_rates.call(self.caller)
-        if not self.caller.may(*roles):
-            raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
+        self.caller.require(*roles)
 
     @property
     def is_visitors(self) -> bool:
@@ -128,7 +130,7 @@ class Call:
         return self.json if body_of(self.req, limit=self.endpoint.body_limit) else {}
 
     def body(self, model: type[M]) -> M:
-        """The body as a model. Raises Invalid with every finding, besides what ``json`` raises."""
+        """The body as a model. Raises Invalid with at most MOST_FINDINGS findings, besides what ``json`` raises."""
         return parse(model, self.json)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
 from shared.kernel.errors import NotAllowed
@@ -37,15 +37,27 @@ class Proven(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """``oid`` and ``tid`` together are the identity; the name is for people."""
+    """``oid`` and ``tid`` together are the identity; the name is for people.
+
+    ``missing_scopes`` are those of which the token had none although it needs one; such a caller has no roles.
+    """
 
     tid: str
     oid: str
     name: str
     roles: frozenset[Role]
+    missing_scopes: tuple[str, ...] = ()
 
     def may(self, *roles: Role) -> bool:
         return not self.roles.isdisjoint(roles)
+
+    def require(self, *roles: Role) -> None:
+        """Raises NotAllowed (``ScopeMissing``, or ``RoleMissing`` for a caller with none of these roles)."""
+        if self.missing_scopes:
+            needed = ", ".join(self.missing_scopes)
+            raise NotAllowed(f"the access token needs one of the scopes {needed}", code="ScopeMissing")
+        if not self.may(*roles):
+            raise NotAllowed(f"this needs one of the roles {', '.join(roles)}", code="RoleMissing")
 
 
 def caller_of(claims: Proven, *, home_tenant_id: str) -> Caller:
@@ -58,13 +70,12 @@ def caller_of(claims: Proven, *, home_tenant_id: str) -> Caller:
     return Caller(claims.tid, claims.oid, claims.name, frozenset(counted))
 
 
-def check_scopes(claims: Proven, accepted: Collection[str]) -> None:
-    """Raises NotAllowed (``ScopeMissing``) for a delegated token with none of the accepted scopes.
+def lacks_scope(claims: Proven, accepted: Collection[str]) -> bool:
+    """Returns whether a delegated token has none of the accepted scopes.
 
     Names are compared exactly. Without accepted scopes any will do; an app-only token has none.
     """
-    if accepted and not claims.app_only and not set(accepted).intersection(claims.scopes):
-        raise NotAllowed(f"the access token needs one of the scopes {', '.join(accepted)}", code="ScopeMissing")
+    return bool(accepted) and not claims.app_only and not set(accepted).intersection(claims.scopes)
 
 
 class Tokens(Protocol):
@@ -79,10 +90,15 @@ class Callers:
     def __init__(self, tokens: Tokens, *, home_tenant_id: str, scopes: Collection[str]) -> None:
         self._tokens = tokens
         self._home_tenant_id = home_tenant_id
-        self._scopes = scopes
+        self._scopes = tuple(scopes)
 
     def of_bearer(self, token: str) -> Caller:
-        """Raises NotKnown, NotAllowed (``ScopeMissing``)."""
+        """Returns the caller, also one without a scope, who can be named and charged and may do nothing.
+
+        Raises NotKnown.
+        """
         claims = self._tokens.verify(token)
-        check_scopes(claims, self._scopes)
-        return caller_of(claims, home_tenant_id=self._home_tenant_id)
+        caller = caller_of(claims, home_tenant_id=self._home_tenant_id)
+        if lacks_scope(claims, self._scopes):
+            return replace(caller, roles=frozenset(), missing_scopes=self._scopes)
+        return caller

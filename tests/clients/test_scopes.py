@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.clients.entra.caller_tokens import CallerTokens
-from shared.kernel.callers import Callers
+from shared.kernel.callers import TENANT_ADMIN, Callers
 from shared.kernel.errors import AppError
 from tests.clients.fake_cloud import OID, KeyMaker
 
@@ -16,7 +16,7 @@ APP: dict[str, Any] = {"scp": None, "sub": OID, "name": None, "preferred_usernam
 
 def outcome(tokens: CallerTokens, scopes: tuple[str, ...], token: str) -> str:
     try:
-        Callers(tokens, home_tenant_id="x", scopes=scopes).of_bearer(token)
+        Callers(tokens, home_tenant_id="x", scopes=scopes).of_bearer(token).require(TENANT_ADMIN)
     except AppError as refused:
         return refused.code
     return "accepted"
@@ -49,4 +49,12 @@ def test_a_delegated_token_needs_one_of_the_scopes(
 
 def test_the_refusal_names_the_scopes_that_would_do(tokens: CallerTokens, maker: KeyMaker) -> None:
     with pytest.raises(AppError, match=r"access_as_user, Calls\.Read"):
-        Callers(tokens, home_tenant_id="x", scopes=("access_as_user", "Calls.Read")).of_bearer(maker.token(scp="none"))
+        Callers(tokens, home_tenant_id="x", scopes=("access_as_user", "Calls.Read")).of_bearer(
+            maker.token(scp="none")
+        ).require(TENANT_ADMIN)
+
+
+def test_a_caller_without_the_scope_is_known_and_has_no_role(tokens: CallerTokens, maker: KeyMaker) -> None:
+    caller = Callers(tokens, home_tenant_id="x", scopes=["access_as_user"]).of_bearer(maker.token(scp="none"))
+    assert (caller.oid, caller.roles) == (OID, frozenset())
+    assert not caller.may(TENANT_ADMIN)

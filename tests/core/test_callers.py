@@ -8,7 +8,7 @@ import pytest
 
 from shared.app_settings.config import Config
 from shared.bootstrap.core import build
-from shared.kernel.callers import Callers
+from shared.kernel.callers import TENANT_ADMIN, Callers
 from shared.kernel.errors import AppError
 from tests.core.test_config import EXAMPLE
 from tests.simulator.cloud_client import CONTOSO, CloudClient
@@ -46,12 +46,12 @@ def callers(connection: str, simulator: CloudClient) -> Callers:
 def test_audiences_and_scopes_are_those_of_the_app_settings(
     callers: Callers, simulator: CloudClient, wish: dict[str, Any], expected: str
 ) -> None:
-    assert outcome(callers, simulator.token(**{"tenantId": CONTOSO} | wish)) == expected
+    assert outcome(callers, simulator.token(**{"tenantId": CONTOSO, "roles": ["TenantAdmin"]} | wish)) == expected
 
 
 def outcome(callers: Callers, token: str) -> str:
     try:
-        callers.of_bearer(token)
+        callers.of_bearer(token).require(TENANT_ADMIN)
     except AppError as refused:
         return refused.code
     return "accepted"

@@ -14,7 +14,7 @@ import function_app
 from functions import permissions_http, wiring
 from functions.http import web
 from functions.http.endpoints import ENDPOINTS, Endpoint
-from shared.kernel.callers import AGENT, OPERATOR, TENANT_ADMIN, Caller, Role
+from shared.kernel.callers import AGENT, OPERATOR, TENANT_ADMIN, Caller, Callers
 from shared.kernel.errors import NotKnown
 from shared.tenants import caller_rates
 from shared.tenants.caller_rates import CallerRates
@@ -28,14 +28,14 @@ ASKING |= {"make_assistant_token"}
 
 
 class Tokens:
-    """A token is ``tenant role``; any other is refused."""
+    """A token is ``tenant role``, or ``tenant role scope`` for one with another scope; any other is refused."""
 
-    def of_bearer(self, token: str) -> Caller:
-        tid, _, role = token.partition(" ")
-        if not role:
+    def verify(self, token: str) -> Any:
+        tid, *said = token.split(" ")
+        if not said:
             raise NotKnown("no", code="TokenInvalid")
-        known: Role = role  # type: ignore[assignment]
-        return Caller(tid, "someone", "", frozenset({known}))
+        scopes = {said[1] if said[1:] else "access_as_user"}
+        return SimpleNamespace(tid=tid, oid="someone", name="", roles={said[0]}, scopes=scopes, app_only=False)
 
 
 @pytest.fixture
@@ -44,8 +44,9 @@ def rates() -> Iterator[CallerRates]:
     heads = SimpleNamespace(head=lambda tenant_id: SimpleNamespace(tenant_id=tenant_id))
     checks = SimpleNamespace(check=lambda head: {"components": []})
     audit = SimpleNamespace(note_read=lambda *_: None)
+    callers = Callers(Tokens(), home_tenant_id=HOME, scopes=["access_as_user"])
     core: Any = SimpleNamespace(
-        callers=Tokens(), caller_rates=rates, tenants=heads, permissions=checks, operator_audit=audit
+        callers=callers, caller_rates=rates, tenants=heads, permissions=checks, operator_audit=audit
     )
     wiring.use(core)
     yield rates
@@ -83,6 +84,12 @@ def test_a_refused_role_is_charged_and_a_refused_token_is_not(rates: CallerRates
         assert outcome(ask("nonsense")) == (401, "TokenInvalid")
     assert outcome(ask(f"{CONTOSO} {AGENT}")) == (429, "RateLimited")
     assert outcome(ask("nonsense")) == (401, "TokenInvalid")
+
+
+def test_a_token_without_the_scope_is_charged_too(rates: CallerRates) -> None:
+    for _ in range(caller_rates.CALLS_PER_CALLER.burst):
+        assert outcome(ask(f"{CONTOSO} {TENANT_ADMIN} other")) == (403, "ScopeMissing")
+    assert outcome(ask(f"{CONTOSO} {TENANT_ADMIN} other")) == (429, "RateLimited")
 
 
 def test_a_call_that_asks_microsoft_has_the_tighter_limit(rates: CallerRates) -> None:

@@ -15,7 +15,7 @@ import pytest
 from functions import settings_http, wiring
 from functions.http import messages, web
 from functions.http.endpoints import ENDPOINTS
-from shared.kernel.callers import Caller
+from shared.kernel.callers import Callers
 from shared.kernel.errors import NotFound, NotKnown, StorageDown
 from shared.tenants.caller_rates import CallerRates
 from tests.structure.source import ROOT, modules
@@ -52,15 +52,15 @@ def test_each_line_names_its_tenant() -> None:
     assert {text for _, text, _ in found} >= ABOUT_NO_TENANT
 
 
-class Callers:
-    """Knows tokens by the caller's roles and tenant: ``Operator@<tid>``."""
+class Tokens:
+    """Verifies tokens ``<role>@<tid>``; the role ``unscoped`` stands for an admin's token without the scope."""
 
-    def of_bearer(self, token: str) -> Caller:
+    def verify(self, token: str) -> Any:
         if token == "bad":
             raise NotKnown("the access token is not valid")
         role, _, tid = token.partition("@")
-        roles: Any = frozenset({role})
-        return Caller(tid, f"oid-of-{role}", "Name", roles)
+        scopes, roles = ({"other"}, {"TenantAdmin"}) if role == "unscoped" else ({"access_as_user"}, {role})
+        return SimpleNamespace(tid=tid, oid=f"oid-of-{role}", name="Name", roles=roles, scopes=scopes, app_only=False)
 
 
 class OnlyOne:
@@ -73,7 +73,7 @@ class OnlyOne:
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     core: Any = SimpleNamespace(
-        callers=Callers(),
+        callers=Callers(Tokens(), home_tenant_id=HOME, scopes=["access_as_user"]),
         caller_rates=CallerRates(),
         tenants=OnlyOne(),
         operator_audit=SimpleNamespace(note_read=lambda *_: None),
@@ -95,6 +95,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
         (f"TenantAdmin@{OTHER}", OPENED, 403, (OPENED, "oid-of-TenantAdmin", OTHER, "WrongTenant")),
         (f"TenantAdmin@{OTHER}", OTHER, 403, (OTHER, "oid-of-TenantAdmin", OTHER, "TenantNotOnboarded")),
         (f"TenantAdmin@{OTHER}", "evil\nline", 403, (OTHER, "oid-of-TenantAdmin", OTHER, "WrongTenant")),
+        (f"unscoped@{OPENED}", OPENED, 403, (OPENED, "oid-of-unscoped", OPENED, "ScopeMissing")),
         ("bad", OPENED, 401, (OPENED, None, None, "Unauthenticated")),
     ],
 )
