@@ -89,7 +89,7 @@ def get_ready(call: web.Call) -> func.HttpResponse:
 @web.route(bp, "GET", "api/openapi.json", open_because="the description of the API is public", answer=dict)
 def get_openapi(call: web.Call) -> func.HttpResponse:
     """Read the OpenAPI 3.1 description of everything served here."""
-    return call.ok(openapi.text())
+    return call.ok_text(openapi.text())
 
 
 @web.route(bp, "GET", "api/docs", open_because="the description of the API is public", texts=("text/html",))

@@ -14,6 +14,7 @@ from functions.http.answers import written
 from functions.http.endpoints import ENDPOINTS, Endpoint
 from functions.http.query import MAX_TOP
 from functions.http.web import FORMATS
+from shared.kernel.errors import MOST_FINDINGS
 from shared.tenants.models import Page
 
 _REF: Final = "#/components/schemas/{model}"
@@ -55,7 +56,7 @@ _REFUSALS: Final = {
     412: "If-Match names a version that is not there.",
     413: "The body has more than {limit} KiB.",
     415: "The body is not said to be JSON.",
-    422: "The content breaks rules; errors names every field.",
+    422: f"The content breaks rules; errors names the first {MOST_FINDINGS} fields at fault.",
     429: "Too many calls; Retry-After says for how many seconds to wait.",
     428: "If-Match is missing, or names no version.",
 }

@@ -148,6 +148,11 @@ class Call:
             written(value), status_code=status or self.endpoint.status, mimetype="application/json", headers=headers
         )
 
+    def ok_text(self, text: bytes) -> func.HttpResponse:
+        """An answer that is JSON text already."""
+        headers = {"x-trace-id": self.trace_id}
+        return func.HttpResponse(text, status_code=self.endpoint.status, mimetype="application/json", headers=headers)
+
     def stored(self, stored: Stored[Any]) -> func.HttpResponse:
         """A document with its ETag: 201 when it is new."""
         return self.ok(stored.value, status=201 if stored.created else 200, etag=stored.revision)

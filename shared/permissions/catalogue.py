@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any, Final, Literal, get_args
 
 from shared.kernel.components import Resource
 from shared.kernel.errors import Finding, Invalid
+from shared.kernel.near_names import nearest
 from shared.kernel.wire import Wire
 from shared.tenants.models import Product
 
@@ -99,8 +99,8 @@ def _named(field: str, text: str | None, names: Sequence[str], findings: list[Fi
     plain = {_plain(name): name for name in names}
     if (name := plain.get(_plain(text))) is not None:
         return name
-    near = [plain[found] for found in difflib.get_close_matches(_plain(text)[:64], plain, n=3)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    near = nearest(_plain(text), plain)
+    hint = f"did you mean {plain[near]}?" if near else f"there are {', '.join(names)}"
     findings.append(Finding(field, f"is no {field} of the catalogue; {hint}", "UnknownName"))
     return None
 

@@ -17,6 +17,7 @@ from shared.permissions.consent import ConsentLinks
 from shared.permissions.required import required
 from shared.storage.entities import Row, with_doc
 from shared.storage.tables import Exists, Table
+from shared.tenants.rate_limit import TenantLimit
 from shared.tenants.tenants import Head
 
 LAST: Final = "head:permissions"
@@ -46,12 +47,6 @@ class Reader(Protocol):
         """What each app holds for the whole tenant. Raises Denied, Throttled, Unreachable or Broken."""
 
 
-class Pace(Protocol):
-    """Limits how often a tenant has the presence accounts signed in again. Raises RateLimited."""
-
-    def take(self, tenant_id: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """What a past check found, as far as the catalogue knows the names."""
@@ -70,7 +65,7 @@ class PermissionChecks:
         table: Table,
         links: ConsentLinks,
         client_ids: Mapping[str, str],
-        pace: Pace,
+        pace: TenantLimit,
         clock: Clock,
     ) -> None:
         self._reader = reader

@@ -167,8 +167,10 @@ class Directory:
         return row.text("user_id")
 
     def find_user_by_upn(self, tenant_id: str, upn: str) -> User | None:
-        """Returns the user with this UPN. Two point reads in any case, so that the time does not tell who exists."""
-        row = self._table.get(tenant_id, _UPN + key(upn)) if is_upn(upn) else None
+        """Returns the user with this UPN. Two point reads for every UPN, so that the time does not tell who exists."""
+        if not is_upn(upn):
+            return None
+        row = self._table.get(tenant_id, _UPN + key(upn))
         found = self._user(tenant_id, row.text("user_id") if row else _NO_USER)
         return found.value if found else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from shared.kernel.clock import Clock, from_wire, to_wire
 from shared.kernel.errors import NotFound, RateLimited, Stale
@@ -11,6 +11,13 @@ from shared.storage.entities import Row, with_doc
 from shared.storage.tables import Exists, Table
 
 _ROW: Final = "recent"
+
+
+class TenantLimit(Protocol):
+    """Limits how often a tenant may do something."""
+
+    def take(self, tenant_id: str) -> None:
+        """Count one more. Raises RateLimited."""
 
 
 class Pace:

@@ -26,5 +26,10 @@ def test_what_is_no_json_is_a_value_error(nonsense: bytes) -> None:
         read_lenient(nonsense)
 
 
+def test_bytes_are_no_answer() -> None:
+    with pytest.raises(TypeError):
+        written(b"{}")
+
+
 def test_an_answer_with_half_a_character_is_written() -> None:
     assert written({"a": ["Emoji \ud83d", "ü"]}) == f'{{"a":["{SHOWN}","ü"]}}'.encode()

@@ -74,6 +74,14 @@ def test_a_stranger_and_a_person_without_the_licence_are_refused_alike_after_the
     assert told[0] == "TargetNotAvailable"
 
 
+def test_text_that_is_no_upn_is_refused_alike_without_a_read(directory: Directory, table: CountingTable) -> None:
+    told = refused(directory, "direct", "nobody@shop.example")
+    table.reads.clear()
+    for text in ("", "nobody", "a b@shop.example", "x" * 2000):
+        assert refused(directory, "direct", text) == told
+    assert table.reads == []
+
+
 def test_a_service_that_does_not_exist_is_refused_like_a_person(directory: Directory) -> None:
     assert refused(directory, "service", "nobody@shop.example") == refused(directory, "direct", "nobody@shop.example")
     assert refused(directory, "service", "ann@shop.example") == refused(directory, "direct", "desk@shop.example")

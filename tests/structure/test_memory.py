@@ -29,7 +29,7 @@ BOUNDS = {
     "SignIns._turns": "sign-ins under way",
     "Turns._turns": "keys that a thread holds or waits for",
     "WidgetKeys._believed": "10,000 hashes, each for 5 s; the offboarded tenant's is removed",
-    "Health._last": "the answer of the last second",
+    "Health._found": "the answer of the last second",
     "Kept._entries": "the number it is made with",
     "Kept._turns": "values that are being made",
     "Rotation._unreadable": "one run of a command",

@@ -14,6 +14,7 @@ import function_app
 from functions.http import openapi
 from functions.http.endpoints import ENDPOINTS, Endpoint
 from shared.kernel.callers import ROLES
+from shared.kernel.errors import MOST_FINDINGS
 from tests.structure.indexed import AS_DEVHOST, environment, run
 from tests.structure.routes import Route, hidden
 from tests.structure.source import ROOT, dotted, modules
@@ -129,6 +130,12 @@ def test_the_description_is_written_once_for_all_who_ask() -> None:
     assert json.loads(openapi.text()) == openapi.document()
 
 
+def test_the_description_says_how_many_findings_a_422_names_at_most() -> None:
+    told = operation_of(ENDPOINTS["put_settings"])["responses"]["422"]["description"]
+    assert f"the first {MOST_FINDINGS} fields" in told
+    assert "every" not in told
+
+
 def test_a_path_of_the_description_has_plain_variables_each_with_its_parameter() -> None:
     for path, _, operation in described():
         parameters = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
@@ -187,7 +194,9 @@ def reads(endpoint: Endpoint) -> set[str]:
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)
 def test_an_answer_in_json_has_a_schema(endpoint: Endpoint) -> None:
     content = operation_of(endpoint)["responses"][str(endpoint.status)].get("content", {})
-    assert bool(content.get("application/json", {}).get("schema")) == bool({"ok", "stored"} & reads(endpoint))
+    assert bool(content.get("application/json", {}).get("schema")) == bool(
+        {"ok", "ok_text", "stored"} & reads(endpoint)
+    )
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda endpoint: endpoint.name)

@@ -74,6 +74,11 @@ def test_only_the_retry_sleeps() -> None:
     assert users(CORE, "time.sleep", "asyncio.sleep") == {"shared.concurrency.retry"}
 
 
+def test_names_are_compared_in_one_place_and_a_tenants_limit_is_one_type() -> None:
+    assert users(CORE, "difflib") == {"shared.kernel.near_names"}
+    assert [module.name for module in CORE if "Pace" in module.classes()] == ["shared.tenants.rate_limit"]
+
+
 def test_nothing_is_named_service_but_a_queue_with_agents() -> None:
     assert [module.name for module in PRODUCT if module.name.split(".")[-1] in ("service", "services")] == []
     named = {name for module in PRODUCT for name in module.classes() if name.endswith("Service")}

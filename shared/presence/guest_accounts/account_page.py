@@ -19,6 +19,7 @@ from shared.presence.health import active_account
 from shared.presence.states import State, read_state
 from shared.presence.store import PresenceStore
 from shared.tenants.directory import Directory
+from shared.tenants.rate_limit import TenantLimit
 
 GuestStatus = Literal["Accepted", "Pending", "NotInvited", "Unknown"]
 
@@ -91,12 +92,6 @@ class Guests(Protocol):
     def guest_status(self, tenant_id: str, upn: str) -> GuestStatus: ...
 
 
-class Pace(Protocol):
-    """Limits how often a tenant has the accounts signed in again. Raises RateLimited."""
-
-    def take(self, tenant_id: str) -> None: ...
-
-
 class AccountPage:
     """Shows and tries the accounts; what a trial finds counts for the polls as well."""
 
@@ -107,7 +102,7 @@ class AccountPage:
         reader: AccountReader,
         guests: Guests,
         notes: AccountNotes,
-        pace: Pace,
+        pace: TenantLimit,
     ) -> None:
         self._store = store
         self._directory = directory

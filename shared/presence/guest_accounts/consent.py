@@ -21,6 +21,7 @@ from shared.presence.account_notes import AccountNotes
 from shared.storage.entities import Row
 from shared.storage.secrets import SecretBox, Unreadable
 from shared.storage.tables import Exists, Table
+from shared.tenants.rate_limit import TenantLimit
 from shared.tenants.tenants import Tenants
 
 SCOPES: Final = ("Presence.Read.All", "User.Read", "User.ReadBasic.All")
@@ -56,12 +57,6 @@ class SignedIn(Protocol):
     def forget(self, tenant_id: str) -> None: ...
 
 
-class Pace(Protocol):
-    """Limits how often a tenant has the accounts signed in again. Raises RateLimited."""
-
-    def take(self, tenant_id: str) -> None: ...
-
-
 class Consents:
     """Makes links and judges who comes back. The state is sealed, so it tells its tenant and admin, and no other.
 
@@ -80,7 +75,7 @@ class Consents:
         signed_in: SignedIn,
         notes: AccountNotes,
         journal: Table,
-        pace: Pace,
+        pace: TenantLimit,
         clock: Clock,
     ) -> None:
         self._cloud = cloud
