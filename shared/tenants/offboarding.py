@@ -84,6 +84,7 @@ class Offboarding:
                 log.warning("offboarding is asked for again", tenant=name.row)
 
     def _remove(self, mark: Row, message_id: str) -> None:
+        mark = self._tenants.dated(mark)
         keep(self._records, mark)
         mark = self._note(mark, 0, message_id)
         # Calls that read the tenant just before it was closed may still write a row: look until there is none.

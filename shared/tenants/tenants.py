@@ -146,6 +146,17 @@ class Tenants:
         """The mark of a tenant that leaves."""
         return self._table.get(tenant_id, _LEAVING)
 
+    def dated(self, mark: Row) -> Row:
+        """The mark with ``since``, which a mark of an earlier release lacks: the time in the index, else now.
+
+        Raises Stale or NotFound as ``note_leaving`` does.
+        """
+        if mark.text("since"):
+            return mark
+        name = self._table.get(_INDEX, mark.partition)
+        since = name.text("leaving") if name else ""
+        return self.note_leaving(mark, since=since or to_wire(self._clock()))
+
     def note_leaving(self, mark: Row, **values: Value) -> Row:
         """The mark with values changed. Raises Stale or NotFound when another run has taken over or ended."""
         noted = Row(mark.partition, mark.row, {**mark.values, **values})

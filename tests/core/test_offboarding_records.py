@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.kernel.callers import Caller
+from shared.kernel.clock import to_wire
 from shared.kernel.errors import StorageDown
 from shared.operations.retention import Tidy
 from shared.storage.entities import Row
@@ -120,6 +121,26 @@ def test_a_tenant_that_comes_back_and_goes_again_has_two(place: Place) -> None:
         if operator is OLA:
             place.create()
     assert [record.operator for record in records(place.system)] == ["ola", "per"]
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_mark_of_an_earlier_release_leaves_one_record_that_is_removed_after_a_year(
+    place: Place, indexed: bool
+) -> None:
+    place.heads.insert(Row(TENANT, "head:leaving", {"removed": 0}))
+    place.heads.overwrite(Row("index", TENANT, {"leaving": to_wire(place.clock())} if indexed else {}))
+    place.directory.dies = True
+    for _ in range(2):
+        with pytest.raises(StorageDown):
+            place.offboarding.run(TENANT, message_id="m")
+        place.clock.move(minutes=3)
+    place.directory.dies = False
+    place.offboarding.run(TENANT, message_id="m")
+    assert records(place.system) == [OffboardingRecord(TENANT, RECORD.at, "", ())]
+    assert len(place.rows()) == 1
+    place.clock.move(seconds=KEPT.total_seconds() + 1)
+    Tidy(Nothing(), place.system, place.clock).run()
+    assert place.rows() == []
 
 
 def test_records_are_removed_after_a_year(place: Place) -> None:
