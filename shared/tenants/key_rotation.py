@@ -18,14 +18,23 @@ from shared.tenants.widget_keys import ROW as WIDGET
 MOST_PASSES: Final = 5  # the first does the work and the second finds nothing, unless somebody writes in between
 
 
+def unchanged(row: Row) -> Row:
+    """The form of rows that no release has written in another one."""
+    return row
+
+
 @dataclass(frozen=True, slots=True)
 class SealedRows:
-    """Rows of a feature that hold one secret each, in the column ``sealed``, sealed as ``field`` of its tenant."""
+    """Rows of a feature that hold one secret each, in the column ``sealed``, sealed as ``field`` of its tenant.
+
+    ``cleaned`` returns a row without what an earlier release stored in clear, the row itself where there is nothing.
+    """
 
     table: Table
     rows: Callable[[], Iterable[Row]]
     tenant_of: Callable[[Row], str]
     field: str
+    cleaned: Callable[[Row], Row] = unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,9 @@ class Rotation:
         self._unreadable = []
         sealed = 0
         for place in self._others:
-            sealed += sum(self._column(place.table, row, place.tenant_of(row), place.field) for row in place.rows())
+            sealed += sum(
+                self._column(place.table, row, place.tenant_of(row), place.field, place.cleaned) for row in place.rows()
+            )
         tenant_ids = list(self._tenants.ids())
         for done, tenant_id in enumerate(tenant_ids, start=1):
             sealed += self._settings(tenant_id)
@@ -94,23 +105,26 @@ class Rotation:
                     secret["sealed"] = again
                     count += 1
             kept: dict[str, Any] = {n: v for n, v in row.values.items() if not n.startswith("doc")}
-            return Row(tenant_id, SETTINGS, with_doc(document, **kept)), count
+            return (Row(tenant_id, SETTINGS, with_doc(document, **kept)), count) if count else (row, 0)
 
         row = self._heads.get(tenant_id, SETTINGS)
         return self._replace(self._heads, row, renewed) if row else 0
 
-    def _column(self, table: Table, row: Row, tenant_id: str, field: str) -> int:
+    def _column(
+        self, table: Table, row: Row, tenant_id: str, field: str, cleaned: Callable[[Row], Row] = unchanged
+    ) -> int:
         def renewed(row: Row) -> tuple[Row, int]:
             again = self._again(row.text("sealed"), tenant_id, field)
-            return (Row(row.partition, row.row, {**row.values, "sealed": again}), 1) if again else (row, 0)
+            clean = cleaned(row)
+            return (Row(row.partition, row.row, {**clean.values, "sealed": again}), 1) if again else (clean, 0)
 
         return self._replace(table, row, renewed)
 
     def _replace(self, table: Table, row: Row | None, renewed: Callable[[Row], tuple[Row, int]]) -> int:
-        """The number of secrets in the row that were sealed again."""
+        """Write what ``renewed`` returns, unless it is the row itself. Returns how many secrets were sealed again."""
         while row is not None:
             after, count = renewed(row)
-            if not count:
+            if after is row:
                 return 0
             try:
                 table.replace(after, etag=row.etag)

@@ -14,7 +14,7 @@ from shared.kernel.callers import Caller
 from shared.kernel.errors import AppError, Invalid
 from shared.outbound.webhooks.models import Hook
 from shared.outbound.webhooks.registrations import MOST_HOOKS
-from shared.outbound.webhooks.store import HookStore, sealed_rows
+from shared.outbound.webhooks.store import HookStore, KeptHook, sealed_rows
 from shared.storage.entities import Overwrite, Row, with_doc
 from shared.storage.secrets import SecretBox
 from shared.tenants.key_rotation import Rotated, Rotation
@@ -142,13 +142,18 @@ def test_what_is_secret_of_a_url_is_nowhere_in_clear(hooks: HookWorld, caplog: p
 
 def test_a_row_that_holds_the_whole_path_is_shown_without_it(hooks: HookWorld) -> None:
     hook = hooks.register()
+    store_as_before(hooks, hook)
+    state = hooks.state(hook)
+    assert (state.url, state.fingerprint) == ("https://prod-1.logic.azure.com/workflows", None)
+
+
+def store_as_before(hooks: HookWorld, hook: Hook) -> None:
+    """With the whole path in clear, as earlier releases did."""
     table = hooks.world.account.table("outbound")
     row = table.get(f"{hooks.tenant_id}|hooks", f"hook:{hook.id}")
     assert row is not None
     old = {name: value for name, value in row.doc.items() if name != "urlFingerprint"} | {"url": URL.split("?")[0]}
     table.overwrite(Row(row.partition, row.row, with_doc(old, sealed=row.text("sealed"))))
-    state = hooks.state(hook)
-    assert (state.url, state.fingerprint) == ("https://prod-1.logic.azure.com/workflows", None)
 
 
 # removing
@@ -206,6 +211,24 @@ def test_offboarding_takes_hooks_and_their_events_along(hooks: HookWorld, world:
     assert (hooks.hook(hook), hooks.rows(hook)) == (None, [])
     hooks.run(minutes=5)
     assert hooks.receiver.posts == []
+
+
+@pytest.mark.parametrize("key", [OLD_KEY, ("new", bytes(range(32)))])
+def test_rotation_removes_the_path_that_earlier_releases_stored_in_clear(
+    hooks: HookWorld, world: World, key: tuple[str, bytes]
+) -> None:
+    hook = hooks.register()
+    store_as_before(hooks, hook)
+    table = world.account.table("outbound")
+    secrets, places = SecretBox([key]), [sealed_rows(table, lambda: [hooks.tenant_id])]
+    # One key seals nothing anew, the other opens nothing; the path goes in both cases.
+    Rotation(NoTenants(world.tenants), world.account.table("tenants"), secrets, places).run(lambda done, of: None)
+    row = table.get(f"{hooks.tenant_id}|hooks", f"hook:{hook.id}")
+    assert row is not None
+    assert "invoke" not in json.dumps(row.doc)
+    assert row.doc["url"] == "https://prod-1.logic.azure.com/workflows"
+    assert hooks.state(hook).url == row.doc["url"]
+    assert HookStore(table, world.secrets).url_of(hooks.tenant_id, KeptHook(hook, row)).startswith(URL)
 
 
 def test_rotation_seals_urls_again_and_deliveries_go_on(hooks: HookWorld, world: World) -> None:

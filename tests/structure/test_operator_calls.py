@@ -161,7 +161,8 @@ def requeued(note_id: str) -> int:
     path = f"http://127.0.0.1/api/outbound/poison/{note_id}/requeue"
     headers = {"authorization": f"Bearer {HOME}"}
     request = func.HttpRequest("POST", path, headers=headers, route_params={"id": note_id}, body=b"")
-    return web._run(ENDPOINTS["requeue_any_poison"], requeue_any_poison, request).status_code
+    status: int = web._run(ENDPOINTS["requeue_any_poison"], requeue_any_poison, request).status_code
+    return status
 
 
 def test_an_operator_who_sends_a_tenants_message_again_leaves_a_line_there_first(

@@ -47,7 +47,7 @@ def sealed_rows(table: Table, tenant_ids: Callable[[], Iterable[str]]) -> Sealed
         for tenant_id in tenant_ids():
             yield from table.span(_partition(tenant_id), _HOOK, prefix_end(_HOOK))
 
-    return SealedRows(table, rows, lambda row: row.partition.split("|")[0], _FIELD)
+    return SealedRows(table, rows, lambda row: row.partition.split("|")[0], _FIELD, _without_path)
 
 
 class HookStore:
@@ -106,6 +106,14 @@ class HookStore:
 
     def _rows(self, tenant_id: str) -> list[Row]:
         return list(self._table.span(_partition(tenant_id), _HOOK, prefix_end(_HOOK)))
+
+
+def _without_path(row: Row) -> Row:
+    """The row without the path of the URL, which earlier releases stored in clear and which may hold a secret."""
+    hook = _hook(row)
+    if hook.url == row.doc["url"]:
+        return row
+    return Row(row.partition, row.row, with_doc(hook.as_json(), sealed=row.text("sealed")), row.etag)
 
 
 def _partition(tenant_id: str) -> str:
