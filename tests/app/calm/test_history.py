@@ -72,6 +72,38 @@ def test_the_tenant_sees_when_an_operator_looked_and_what_it_did(stack: AppStack
     assert len(tenant.call("GET", f"{path}/settings/history?by=Ola Operator").json()["items"]) == len(items)
 
 
+def test_an_operators_write_of_the_settings_is_seen_as_a_read_too_and_still_writes(stack: AppStack) -> None:
+    tenant = stack.new_tenant(services=0)
+    path = f"/api/tenants/{tenant.id}/settings"
+    operator = stack.token(HOME, "Operator", name="Ola Operator")
+    etag = tenant.call("GET", path).headers["ETag"]
+
+    def told() -> set[str]:
+        items = tenant.call("GET", f"{path}/history?by=Ola Operator").json()["items"]
+        return {change["path"] for item in items for change in item["changes"]}
+
+    answer = stack.call("PATCH", path, {}, token=operator, etag=etag)
+    assert (answer.status_code, answer.headers["ETag"]) == (200, etag)
+    assert told() == {"operator.read"}
+    wish = {"outbound": {"maxScheduledTasksPerService": 4}}
+    assert stack.call("PATCH", path, wish, token=operator, etag=etag).status_code == 200
+    assert told() == {"operator.read", "outbound.maxScheduledTasksPerService"}
+
+
+def test_an_operators_first_write_adds_the_line_and_the_change(stack: AppStack) -> None:
+    tenant = stack.new_tenant(services=0)
+    path = f"/api/tenants/{tenant.id}/settings"
+    etag = tenant.call("GET", path).headers["ETag"]
+    wish = {"outbound": {"maxScheduledTasksPerService": 4}}
+    answer = stack.call("PATCH", path, wish, token=stack.token(HOME, "Operator"), etag=etag)
+    assert (answer.status_code, answer.json()["outbound"]["maxScheduledTasksPerService"]) == (200, 4)
+    items = tenant.call("GET", f"{path}/history").json()["items"]
+    assert [item["changes"][0]["path"] for item in items][:2] == [
+        "outbound.maxScheduledTasksPerService",
+        "operator.read",
+    ]
+
+
 def test_two_processes_patching_side_by_side_lose_no_update_and_audit_each(stack: AppStack) -> None:
     each = scaled(40, 100)
     tenant = stack.new_tenant(services=0)
