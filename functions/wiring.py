@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 PAUSE: Final = timedelta(seconds=1)  # after storage did not answer, however many calls come meanwhile
 
+FIRST_WAIT: Final = 10.0  # seconds for the thread that makes the value; a build takes one or two
+
 _given: Core | None = None
 
 
@@ -33,7 +35,11 @@ class FirstUse(Generic[T]):
 
     def get(self) -> T:
         """Raises what making it raises. StorageDown is told to all who ask within PAUSE; they do not try again."""
-        with self._lock:
+        if self._made is not None:
+            return self._made
+        if not self._lock.acquire(timeout=FIRST_WAIT):
+            raise StorageDown("the app is still starting")
+        try:
             if self._made is None:
                 if self._failed is not None and self._now() - self._failed[1] < PAUSE:
                     raise StorageDown(self._failed[0].detail)
@@ -43,6 +49,8 @@ class FirstUse(Generic[T]):
                     self._failed = exc, self._now()
                     raise
             return self._made
+        finally:
+            self._lock.release()
 
 
 def core() -> Core:

@@ -68,8 +68,10 @@ def in_time(seconds: float, ask: Callable[[], T], *, undo: Callable[[T], object]
 
 
 class Latecomers:
-    """``in_time`` for far sides that may hang: no more than ``per_lane`` threads of one lane wait on after their
-    callers have gone, and no more than ``most`` in all. Who comes then is told at once that no answer came in time.
+    """``in_time`` for far sides that may hang.
+
+    While ``per_lane`` threads of one lane, or ``most`` in all, wait on after their callers have gone, nothing new
+    begins: a caller is told at once that no answer came in time. Calls that begin together may pass the bound together.
     """
 
     def __init__(self, *, per_lane: int = 20, most: int = 200) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -60,7 +60,8 @@ _FILE: Final = Path(__file__).with_name("sign_in_errors.json")
 class SignInFault:
     """One way in which a sign-in fails. ``code`` is the contract's, ``acts`` who can mend it, ``remedy`` how.
 
-    ``consent``: a tenant administrator's consent mends it.
+    Both are for a presence account, ``own_acts`` and ``own_remedy`` for the caller's own sign-in. ``consent``: a tenant
+    administrator's consent mends it.
     """
 
     family: Family
@@ -69,6 +70,12 @@ class SignInFault:
     acts: Actor
     remedy: str
     consent: bool
+    own_acts: Actor
+    own_remedy: str
+
+    def in_own_sign_in(self) -> SignInFault:
+        """Returns the fault as it is told to the person whose sign-in failed."""
+        return replace(self, acts=self.own_acts, remedy=self.own_remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,7 @@ def catalogue() -> Catalogue:
 
 
 def _fault(family: Mapping[str, Any], row: Mapping[str, Any]) -> SignInFault:
+    own: Mapping[str, Any] = row.get("ownSignIn", row)
     return SignInFault(
         family=family["family"],
         code=family["code"],
@@ -107,6 +115,8 @@ def _fault(family: Mapping[str, Any], row: Mapping[str, Any]) -> SignInFault:
         acts=row["acts"],
         remedy=row["remedy"],
         consent=row.get("consent", False),
+        own_acts=own["acts"],
+        own_remedy=own["remedy"],
     )
 
 

@@ -43,6 +43,9 @@ CLOUD = CLOUDS["public"]
 INSIDE = [("Anna Moser", "Sales"), ("Ben O'Hara", "Sales"), ("%27 Quote", "Sales"), ("') or (1 eq 1", "Sales")]
 OUTSIDE = [("Anna Outsider", "Board"), ("') Outsider", "Board"), ("1 Outsider", "sales board"), ("Zoe Outsider", None)]
 
+# Where a user's token is exchanged.
+TOKENS = f"/{CONTOSO}/oauth2/v2.0/token"
+
 
 class Books(SearchCopies):
     """Address books with these contacts; ``waits`` lets them hang until it is set, ``whole`` is false where some found
@@ -313,6 +316,20 @@ def test_missing_consent_is_told_with_the_link_that_mends_it(console: Console) -
     opened = console.cloud.http.get(note.url, allow_redirects=False)
     assert "error" not in opened.headers["Location"]
     assert console.names("anna", sources="exchange", token=console.token()) == ["Annabelle Mailbox"]
+
+
+def test_a_policy_that_wants_more_of_the_attendants_sign_in_is_told_with_what_it_wants(console: Console) -> None:
+    said = {"error": "interaction_required", "error_codes": [50076], "claims": '{"access_token":{}}'}
+    console.fault(host="login.microsoftonline.com", pathPrefix=TOKENS, status=400, body=said)
+    (note,) = console.find("anna", sources="exchange", token=console.token()).notes
+    assert (note.code, note.claims) == ("InteractionRequired", '{"access_token":{}}')
+
+
+def test_a_refused_sign_in_of_the_attendant_is_told_with_its_remedy(console: Console) -> None:
+    console.fault(host="login.microsoftonline.com", pathPrefix=TOKENS, aadsts="AADSTS50105")
+    (note,) = console.find("anna", sources="exchange", token=console.token()).notes
+    assert note.remedy is not None
+    assert "assign this user" in note.remedy
 
 
 def test_in_mailboxes_a_name_is_found_by_its_middle(console: Console) -> None:

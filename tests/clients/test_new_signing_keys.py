@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import jwt
 import pytest
@@ -14,7 +15,8 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.clients.entra.signing_keys import SigningKeys
+from shared.clients.entra.signing_keys import MOST_WAITING, SigningKeys
+from shared.kernel.errors import Unreachable
 from tests.clients.fake_cloud import CLOUD, Answer, Asked, FakeCloud, KeyMaker, TurnedClock, a_key
 from tests.scale import scaled
 
@@ -166,3 +168,34 @@ def test_of_several_callers_with_a_new_key_none_is_refused(
         assert entra.reached.wait(5)
         entra.go_on.set()
         assert all(one.result(10) for one in fetching)
+
+
+def test_few_wait_for_a_fetch_and_the_others_are_refused_at_once(
+    cloud: FakeCloud, session: requests.Session, maker: KeyMaker, clock: TurnedClock
+) -> None:
+    keys = SigningKeys(session, CLOUD, clock, wait=30)
+    assert keys.find("k1")
+    entra = SlowEntra(cloud, maker)
+    refused = 5
+    with ThreadPoolExecutor(1 + MOST_WAITING + refused) as pool:
+        asking = [pool.submit(keys.find, f"made up {number}") for number in range(1 + MOST_WAITING + refused)]
+        assert entra.reached.wait(5)
+        first = list(islice(as_completed(asking, timeout=4), refused))
+        assert [one.result() for one in first] == [None] * refused
+        assert sum(one.done() for one in asking) == refused
+        entra.go_on.set()
+        assert [one.result(10) for one in asking] == [None] * len(asking)
+
+
+def test_without_any_set_a_call_waits_for_a_moment_only(
+    cloud: FakeCloud, session: requests.Session, maker: KeyMaker, clock: TurnedClock
+) -> None:
+    keys = SigningKeys(session, CLOUD, clock, first_wait=0.001)
+    entra = SlowEntra(cloud, maker)
+    with ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(keys.find, "k1")
+        assert entra.reached.wait(5)
+        with pytest.raises(Unreachable):
+            keys.find("k1")
+        entra.go_on.set()
+        assert fetching.result(10)

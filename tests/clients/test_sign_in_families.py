@@ -17,6 +17,7 @@ from shared.http.gateway import open_session
 from shared.kernel.clock import now
 from shared.kernel.clouds import CLOUDS
 from shared.kernel.errors import Denied, Throttled, Unreachable, Upstream
+from shared.kernel.sign_in_errors import catalogue
 from shared.presence.faults import fault_of
 from tests.clients.memory_shelf import MemoryShelf
 from tests.core.sign_in_table import ROWS
@@ -115,6 +116,9 @@ def test_what_passes_by_itself_is_no_refusal(sim: CloudClient, way: Way, code: s
 
 # on behalf of a user
 
+# What an exchange answers with a reason of its own, or what only happens where a presence account signs in.
+HANDLED = {"SecondFactor", "ConditionalAccess", "SignInExpired", "PasswordExpired", "ConsentMissing", "DeviceCode"}
+
 
 @pytest.mark.parametrize(
     ("aadsts", "reason"),
@@ -134,7 +138,34 @@ def test_an_exchange_tells_what_its_caller_can_do(sim: CloudClient, aadsts: str,
     assert ("remedy" in error.members) == reason.startswith("AADSTS")
 
 
-@pytest.mark.parametrize("code", [50076, 50020, 7000222, 65001, 90072, 59999999])
+@pytest.mark.parametrize(
+    ("code", "acts", "words"),
+    [
+        (50105, "tenant", "assign this user"),
+        (7000112, "tenant", "the application that Entra names"),
+        (500571, "tenant", "this user"),
+        (50057, "tenant", "the user's home tenant"),
+        (50053, "user", "sign in again"),
+        (7000222, "operator", "credentials"),
+    ],
+)
+def test_in_a_users_own_sign_in_the_remedy_speaks_of_that_user(
+    sim: CloudClient, code: int, acts: str, words: str
+) -> None:
+    error = refused(sim, on_behalf_of, aadsts=f"AADSTS{code}")
+    assert isinstance(error, Denied)
+    assert error.fault is not None
+    assert error.fault.acts == acts
+    assert words in str(error.members["remedy"])
+    assert "presence account" not in str(error.members["remedy"])
+
+
+def test_no_remedy_for_a_users_own_sign_in_speaks_of_presence_accounts_where_it_is_told_to_the_user() -> None:
+    told = [fault for fault in catalogue().faults if fault.family not in HANDLED]
+    assert [fault.means for fault in told if "presence account" in fault.own_remedy] == []
+
+
+@pytest.mark.parametrize("code", [50076, 50020, 7000222, 65001, 90072, 90033, 50196, 59999999])
 def test_an_exchange_that_needs_interaction_hands_on_the_claims_whatever_the_code(sim: CloudClient, code: int) -> None:
     claims = '{"access_token":{"capolids":{"essential":true,"values":["c1"]}}}'
     said = {"error": "interaction_required", "error_codes": [code], "claims": claims}

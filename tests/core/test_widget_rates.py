@@ -142,7 +142,11 @@ def test_new_tokens_are_limited_by_session_and_by_address() -> None:
 def test_starts_with_an_accepted_token_are_counted_apart_and_limited_too() -> None:
     limits = WidgetRates(StopWatch())
     assert drain(partial(start, limits, MINE)) == rates.STARTS_PER_ADDRESS.burst
-    assert drain(partial(start, limits, MINE, proven=True)) == rates.STARTS_PER_ADDRESS.burst
+    assert drain(partial(start, limits, MINE, proven=True)) == rates.PROVEN_STARTS_PER_ADDRESS.burst
+
+
+def test_a_website_whose_own_server_starts_sessions_has_half_of_what_the_tenant_has() -> None:
+    assert Rate(rates.STARTS_PER_KEY.per_second / 2, rates.STARTS_PER_KEY.burst // 2) == rates.PROVEN_STARTS_PER_ADDRESS
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,17 @@ class MailboxContacts(Protocol):
 
 
 class Note(Wire):
-    """Why a source has nothing to show, or not all. ``url`` mends it."""
+    """Why a source has nothing to show, or not all. ``url`` mends it.
+
+    ``claims`` is what Entra wants of a new sign-in of the attendant, to be sent with it.
+    """
 
     source: Source
     code: str
     message: str
     url: str | None = None
+    remedy: str | None = None
+    claims: str | None = None
 
 
 class FilterProblem(Wire):
@@ -209,7 +214,14 @@ class ContactSearch:
         if exc.reason in ("ConsentMissing", "ErrorAccessDenied"):
             message = "reading Exchange contacts needs the permission Contacts.Read; open the link to grant it"
             return Note(source="exchange", code="ConsentMissing", message=message, url=self._consent.url(tenant_id))
-        return Note(source="exchange", code=exc.reason or exc.code, message=exc.detail)
+        remedy, claims = (exc.members.get(name) for name in ("remedy", "claims"))
+        return Note(
+            source="exchange",
+            code=exc.reason or exc.code,
+            message=exc.detail,
+            remedy=remedy if isinstance(remedy, str) else None,
+            claims=claims if isinstance(claims, str) else None,
+        )
 
 
 def require_product(head: Head) -> None:

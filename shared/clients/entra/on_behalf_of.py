@@ -115,4 +115,4 @@ class OnBehalfOf:
                 return Denied(exc.detail, reason=ASSERTION_EXPIRED)
             case "AssertionRefused":
                 return Denied(exc.detail, reason=ASSERTION_REFUSED)
-        return exc
+        return Denied(exc.detail, reason=exc.reason, fault=exc.fault.in_own_sign_in())

@@ -38,6 +38,8 @@ REST_WITHOUT: Final = timedelta(seconds=5)  # from its end
 # Long enough for a usual fetch, so that of several callers with a new key none is refused. While Entra hangs, made-up
 # ids hold a thread no longer than this.
 WAIT: Final = 0.3  # seconds
+MOST_WAITING: Final = 8
+FIRST_WAIT: Final = 3.0  # seconds for the first set of a process; then a call is refused, so that threads come free
 LEAST_BITS: Final = 2048  # RFC 7518, 3.3
 
 
@@ -58,9 +60,21 @@ class _KeySet:
 class SigningKeys:
     """Safe to share between threads. One fetch at a time: others use the set there is, and wait only without one."""
 
-    def __init__(self, session: requests.Session, cloud: Cloud, clock: Clock, *, wait: float = WAIT) -> None:
-        """``wait`` is how many seconds a call with an unknown id waits for the fetch of another one."""
+    def __init__(
+        self,
+        session: requests.Session,
+        cloud: Cloud,
+        clock: Clock,
+        *,
+        wait: float = WAIT,
+        first_wait: float = FIRST_WAIT,
+    ) -> None:
+        """``wait`` is how many seconds a call with an unknown id waits for the fetch of another one, ``first_wait`` how
+        many any call waits for the first set of the process.
+        """
+        self._first_wait = first_wait
         self._wait = wait
+        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._session = session
         self._url = f"{cloud.login}/common/discovery/v2.0/keys"
         self._clock = clock
@@ -72,12 +86,23 @@ class SigningKeys:
     def find(self, kid: str) -> SigningKey | None:
         """The key with this id, None if Entra has none. Raises Unreachable or Broken if no set is at hand."""
         held = self._current()
-        if kid not in held.keys and self._fetching.acquire(timeout=self._wait):
+        if kid not in held.keys and self._may_fetch():
             try:
                 held = self._newer(held)
             finally:
                 self._fetching.release()
         return held.keys.get(kid)
+
+    def _may_fetch(self) -> bool:
+        """Takes the lock, after a short wait for another fetch. Few may wait: made-up ids must not hold all threads."""
+        if self._fetching.acquire(blocking=False):
+            return True
+        if not self._waiting.acquire(blocking=False):
+            return False
+        try:
+            return self._fetching.acquire(timeout=self._wait)
+        finally:
+            self._waiting.release()
 
     def probe(self) -> None:
         """Raises Unreachable or Broken if no key set is at hand."""
@@ -88,8 +113,9 @@ class SigningKeys:
         if held is not None and self._age(held) < FRESH:
             return held
         old = held if held is not None and self._age(held) < LAST_RESORT else None
-        if not self._fetching.acquire(blocking=old is None):
-            assert old is not None
+        if not self._fetching.acquire(timeout=self._first_wait if old is None else 0):
+            if old is None:
+                raise Unreachable("Entra's signing keys are not here yet")
             return old
         try:
             # Whoever held the lock before may have fetched already.

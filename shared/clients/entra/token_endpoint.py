@@ -13,7 +13,7 @@ import requests
 from shared.http.upstream_answers import json_of, object_in, pause_of, reaching
 from shared.kernel.clock import Clock
 from shared.kernel.errors import Broken, Denied, Throttled, Unreachable, Upstream
-from shared.kernel.sign_in_errors import deciding_code, fault_in
+from shared.kernel.sign_in_errors import Family, deciding_code, fault_in
 
 # MSAL reads Entra's documents as if they were always whole; a half one ends in any of these.
 STUMBLES: Final = (
@@ -96,6 +96,9 @@ def _scopes(answer: dict[str, Any]) -> frozenset[str]:
     return frozenset(scope.rpartition("/")[2] for scope in said.split()) if isinstance(said, str) else frozenset()
 
 
+_PASSING: Final[frozenset[Family]] = frozenset({"Throttled", "Transient"})
+
+
 def refusal(answer: dict[str, Any], who: str) -> Upstream:
     """Returns Entra's error answer as ours. Its reason is a code like AADSTS50076, or Entra's word without one."""
     word = _text(answer, "error")
@@ -103,7 +106,10 @@ def refusal(answer: dict[str, Any], who: str) -> Upstream:
     said = _text(answer, "error_description")[:LONGEST_DESCRIPTION]
     codes = _codes(answer.get("error_codes"), said)
     code = deciding_code(codes)
-    fault = fault_in(codes, error=word, suberror=_text(answer, "suberror"), claims=bool(_text(answer, "claims")))
+    suberror, claims = _text(answer, "suberror"), bool(_text(answer, "claims"))
+    fault = fault_in(codes, error=word, suberror=suberror, claims=claims)
+    if claims and word == "interaction_required" and fault is not None and fault.family in _PASSING:
+        fault = fault_in((), error=word, suberror=suberror, claims=claims)  # a challenge does not pass by itself
     sentence = first_sentence(said) or word
     if fault is not None and fault.family == "Throttled":
         return Throttled(f"Entra asks {who} to slow down: {sentence}", retry_after=PAUSE_AFTER_LOOP)

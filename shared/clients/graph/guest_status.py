@@ -71,6 +71,6 @@ class TenantFacts:
             try:
                 return self._sign_ins.guest_scopes(tenant_id, account)
             except Denied as exc:
-                if exc.fault is not None and exc.fault.consent:  # signed in, and nothing is granted
+                if exc.fault is not None and exc.fault.family == "ConsentMissing":  # known, and nothing is granted
                     return frozenset()
         return None

@@ -29,6 +29,8 @@ CALLS_PER_KEY: Final = Rate(per_second=200, burst=8000)
 STARTS_PER_ADDRESS: Final = Rate(per_second=0.5, burst=10)
 # 400 + 30 x 20 = 1,000: as many users with a token as Communication Services makes per resource in 30 s.
 STARTS_PER_KEY: Final = Rate(per_second=20, burst=400)
+# A website whose own server starts sessions sends all from one address. Half of a key's bucket is left to others.
+PROVEN_STARTS_PER_ADDRESS: Final = Rate(per_second=10, burst=200)
 # A page tells of what its visitor does and renews a token once an hour.
 CALLS_PER_SESSION: Final = Rate(per_second=5, burst=60)
 PROVEN_CALLS_PER_ADDRESS: Final = Rate(per_second=10, burst=200)
@@ -62,8 +64,8 @@ class WidgetRates:
     def __init__(self, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._door = _ByPlace("calls", CALLS_PER_ADDRESS, elapsed)
         self._key_calls = Buckets("calls with this widget key", CALLS_PER_KEY, elapsed)
-        self._starts = _Starts("sessions", elapsed)
-        self._proven_starts = _Starts("sessions with a token", elapsed)
+        self._starts = _Starts("sessions", STARTS_PER_ADDRESS, elapsed)
+        self._proven_starts = _Starts("sessions with a token", PROVEN_STARTS_PER_ADDRESS, elapsed)
         self._proven_calls = _ByPlace("calls of sessions", PROVEN_CALLS_PER_ADDRESS, elapsed)
         self._sessions = Buckets("calls of this session", CALLS_PER_SESSION, elapsed)
         self._renewals = Buckets("new tokens for this session", RENEWALS_PER_SESSION, elapsed)
@@ -136,8 +138,8 @@ class _ByPlace:
 class _Starts:
     """By place first, so that a place over its own limit takes nothing from the tenant's bucket."""
 
-    def __init__(self, what: str, elapsed: Callable[[], float]) -> None:
-        self._places = _ByPlace(what, STARTS_PER_ADDRESS, elapsed)
+    def __init__(self, what: str, per_address: Rate, elapsed: Callable[[], float]) -> None:
+        self._places = _ByPlace(what, per_address, elapsed)
         self._tenants = Buckets(f"{what} with this widget key", STARTS_PER_KEY, elapsed)
 
     def take(self, where: Place | None, tenant_id: str) -> None:

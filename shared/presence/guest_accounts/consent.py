@@ -92,7 +92,8 @@ class Consents:
 
     def link(self, tenant_id: str, by: Caller) -> GrantLink:
         """Returns a link that is good for one hour and one return."""
-        said = {"tenantId": tenant_id, "by": by.oid, "byTenant": by.tid, "at": to_wire(self._clock())}
+        who = {"tenantId": tenant_id, "by": by.oid, "byTenant": by.tid}
+        said = {**who, "at": to_wire(self._clock()), "id": random.token_hex(8)}
         query = {
             "client_id": self._client_id,
             "scope": " ".join(f"{self._cloud.graph}/{scope}" for scope in SCOPES),
@@ -114,8 +115,11 @@ class Consents:
             head = self._tenants.head(said["tenantId"])
         except NotFound:
             raise _invalid() from None
+        use = _use_of(head.tenant_id, text)
+        if self._journal.get(use.partition, use.row):  # before the limit: a used link must not use up the tenant's
+            raise _used()
         self._pace.take(head.tenant_id)
-        self._use(head.tenant_id, text)
+        self._use(use)
         missing = self._missing(head.tenant_id)
         log.info(
             "consent was checked",
@@ -136,19 +140,14 @@ class Consents:
             return None
         return None if granted is None else tuple(scope for scope in SCOPES if scope not in granted)
 
-    def _use(self, tenant_id: str, text: str) -> None:
-        """Of several calls with one state, on whichever instances, one gets past.
-
-        The row is found by what the state says, since base64 can spell one state in several ways.
-        """
-        mark = random.token_hex(8)
-        row = Row(f"{tenant_id}|{USES}", sha256(text.encode()).hexdigest(), {"mark": mark})
+    def _use(self, use: Row) -> None:
+        """Lets one of several calls with one state past, on whichever instances."""
         try:
-            self._journal.insert(row)
+            self._journal.insert(use)
         except Exists:
             # The row may be our own: the answer got lost and the insert was sent again.
-            there = self._journal.get(row.partition, row.row)
-            if there is None or there.text("mark") != mark:
+            there = self._journal.get(use.partition, use.row)
+            if there is None or there.values != use.values:
                 raise _used() from None
 
     def _opened(self, state: str | None) -> tuple[str, dict[str, str]]:
@@ -168,6 +167,11 @@ class Consents:
 
 def _invalid() -> Malformed:
     return Malformed("this link is not ours, or older than one hour; ask for a new one", code="ConsentStateInvalid")
+
+
+def _use_of(tenant_id: str, text: str) -> Row:
+    """Returns the row of a used state, found by what it says, since base64 can spell one state in several ways."""
+    return Row(f"{tenant_id}|{USES}", sha256(text.encode()).hexdigest(), {"mark": random.token_hex(8)})
 
 
 def _used() -> Malformed:
