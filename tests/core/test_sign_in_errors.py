@@ -113,6 +113,16 @@ def test_the_page_for_admins_holds_each_fault_of_the_file() -> None:
     assert "\n".join(rows) in DOCS.read_text(encoding="utf-8")
 
 
+def test_the_page_for_users_holds_each_remedy_of_a_users_own_sign_in() -> None:
+    rows = ["| what happened | who acts | what to do | AADSTS |", "| --- | --- | --- | --- |"]
+    for family in FILE["families"]:
+        for fault in family["faults"]:
+            if own := fault.get("ownSignIn"):
+                numbers = ", ".join(str(code) for codes in fault["codes"].values() for code in codes)
+                rows.append(f"| {fault['means']} | {ACTS[own['acts']]} | {own['remedy']} | {numbers} |")
+    assert "\n".join(rows) in DOCS.with_name("interact.md").read_text(encoding="utf-8")
+
+
 def test_the_simulated_entra_knows_every_code_of_the_file() -> None:
     assert set(listed()) <= set(KINDS)
 
