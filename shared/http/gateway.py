@@ -42,7 +42,7 @@ def open_session(
     """A session for every host outside; safe to share between threads.
 
     A call without a timeout gets these (seconds, to connect and between two bytes); a whole answer may take twice
-    as long as one silence in it, see connections.py. A body of more than ``most_bytes`` raises AnswerTooLarge; one
+    as long as one silence in it, see keep_alive.py. A body of more than ``most_bytes`` raises AnswerTooLarge; one
     that is asked for as a stream is up to the caller. Nothing is retried and no redirect is followed: a 3xx is an
     answer like any other. Plain http:// is refused, except to the gateway, with requests' InvalidSchema. No cookie is
     kept and no netrc is read; proxies of the environment count only without a gateway.

@@ -185,7 +185,7 @@ def test_a_start_waits_for_nobody_without_end_and_what_comes_too_late_goes(
 ) -> None:
     late, gone = threading.Event(), threading.Event()
     shop.outside.meanwhile[step] = lambda: late.wait(20)  # type: ignore[assignment]
-    _, sessions = shop.instance(total=0.3)
+    _, sessions = shop.instance(total=1.0)
     with pytest.raises(Unreachable):
         shop.start(sessions=sessions)
     assert (shop.outside.users, shop.rows(), shop.entries()) == (set(), [], [])

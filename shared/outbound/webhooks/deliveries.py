@@ -39,7 +39,7 @@ PATIENCE: Final = 10.0  # seconds that one post may take in all
 # Longer than a turn with its last post and the writes behind it.
 LEASE: Final = timedelta(seconds=60)
 TASKS_AT_ONCE: Final = 4
-MOST_LATE: Final = 64  # posts of this process that go on after their patience, each for some seconds
+MOST_POSTS: Final = 64  # of this process at once, those included that go on after their patience for some seconds
 TASKS_PER_TURN: Final = 100
 EVENTS_PER_READ: Final = 20
 SWEEP_EVERY: Final = timedelta(days=1)
@@ -86,7 +86,7 @@ class Deliveries:
         self._clock = clock
         self._elapsed = elapsed
         self._patience = patience
-        self._latecomers = Latecomers(per_lane=TASKS_AT_ONCE, most=MOST_LATE)
+        self._latecomers = Latecomers(per_lane=TASKS_AT_ONCE, most=MOST_POSTS)
 
     def deliver(self, tenant_id: str, hook_id: str) -> None:
         """Send the hook what is due. May be called at any time, twice, and by several at once."""
