@@ -13,6 +13,7 @@ import pytest
 from tests.app.interact_world import API_CLIENT, WEBSITE_CLIENT, InteractTenant
 from tests.app.stack import CONTOSO, ROOT, AppStack
 from tests.app.tour import pattern, run_tour, steps
+from tests.devhost.stack import eventually
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +150,13 @@ def test_a_visitor_is_not_told_what_the_tenant_has_not_set_up(stack: AppStack) -
     assert code(answer) == (409, "InteractNotConfigured")
     assert answer.json()["detail"] == "The service is not available at the moment. Try again later."
     assert "missing" not in answer.json()
-    told = [line for line in stack.logged("call operation=start_session") if answer.json()["traceId"] in line]
-    assert "o365UserId" in told[0]
+    trace = answer.json()["traceId"]
+
+    def told() -> list[str]:
+        return [line for line in stack.logged("call operation=start_session") if trace in line]
+
+    eventually(lambda: bool(told()), "the call is in the log")  # its line may come after its answer
+    assert "o365UserId" in told()[0]
 
 
 @pytest.mark.parametrize("event", [{"type": "gone"}, {}, {"type": "customerLeft", "at": "yesterday"}, []])
