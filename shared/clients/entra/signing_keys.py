@@ -6,8 +6,8 @@ unknown key id   one fetch per 30 s, whatever the tokens claim; else None
 
 How soon a new key is accepted. Count from the moment when Entra publishes it and can be reached. Any fetch that starts
 later brings the key. The last one before, be it for a made-up id or one that failed, started at most now, so the next
-may start in 30 s at the latest: the first token with an unknown id, made up or not, causes it. It takes up to 13 s, so
-every token sent 43 s after that moment finds the key. The promise is 60 s.
+may start in 30 s at the latest: the first token with an unknown id, made up or not, causes it. It takes up to 10 s, so
+every token sent 40 s after that moment finds the key. The promise is 60 s.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from shared.kernel.errors import Broken, Unreachable
 FRESH: Final = timedelta(hours=1)
 LAST_RESORT: Final = timedelta(hours=24)
 BETWEEN_UNKNOWN: Final = timedelta(seconds=30)  # from start to start
-# A failed fetch may have cost a caller 13 s. With an old set in hand there is no hurry to pay again;
+# A failed fetch may have cost a caller 10 s. With an old set in hand there is no hurry to pay again;
 # without one nobody can be let in, so try soon.
 REST_WITH_OLD_SET: Final = timedelta(seconds=30)  # from the start of the fetch, like BETWEEN_UNKNOWN
 REST_WITHOUT: Final = timedelta(seconds=5)  # from its end
