@@ -24,7 +24,7 @@ TESTS: Final = Path(__file__).parent
 KINDS: Final = ("pure", "storage", "simulator", "stack")
 # Rooms whose tests start whole stacks and mostly wait for them.
 STACKS: Final = ("app", "devhost")
-SIMULATOR: Final = frozenset({"simulator", "started"})
+SIMULATOR: Final = frozenset({"simulator", "simulated", "sim", "started"})
 STORAGE: Final = frozenset({"account", "azurite_account", "memory_account", "connection"})
 
 
